@@ -1,0 +1,47 @@
+// The measuring kit against itself: two peer connections in this page, no server.
+
+import { Listener, ToneSource } from './audio.js';
+
+/// Sends a sine of `tone` Hz from one peer connection to another and measures it there, again
+/// after a change of pitch to `retuneTo`, and again after the level went to 0.
+export async function loopback({ tone, retuneTo }) {
+  const context = new AudioContext();
+  const source = new ToneSource(context, tone);
+  const [near, far] = [new RTCPeerConnection(), new RTCPeerConnection()];
+  near.onicecandidate = ({ candidate }) => far.addIceCandidate(candidate);
+  far.onicecandidate = ({ candidate }) => near.addIceCandidate(candidate);
+  const arrived = new Promise((resolve) => {
+    far.ontrack = ({ streams }) => resolve(streams[0]);
+  });
+  near.addTrack(source.stream.getAudioTracks()[0], source.stream);
+  await near.setLocalDescription();
+  await far.setRemoteDescription(near.localDescription);
+  await far.setLocalDescription();
+  await near.setRemoteDescription(far.localDescription);
+
+  const listener = new Listener(context, await arrived);
+  await connected(far);
+  await listener.measure(); // the first packets and the jitter buffer's start
+  const first = await listener.measure();
+  source.setFrequency(retuneTo);
+  await listener.measure();
+  const second = await listener.measure();
+  source.setLevel(0);
+  await listener.measure();
+  const silent = await listener.measure();
+
+  listener.close();
+  source.stop();
+  near.close();
+  far.close();
+  await context.close();
+  return { first, second, silent };
+}
+
+function connected(connection) {
+  return new Promise((resolve) => {
+    const check = () => connection.connectionState === 'connected' && resolve();
+    connection.addEventListener('connectionstatechange', check);
+    check();
+  });
+}
