@@ -1,0 +1,48 @@
+//! Audio in and out of a call: sources, sinks, taps.
+//!
+//! All audio is mono, signed 16-bit, in frames of 20 ms at the rate of the codec in use (8 or 48 kHz). Sources
+//! are asked to fill a frame at that rate; sinks are handed frames at that rate. Handles for user code
+//! ([`PcmInput`], [`PcmOutput`]) convert to and from any rate.
+
+mod level;
+mod music;
+mod pcm;
+mod resample;
+mod source;
+mod tone;
+mod wav;
+mod writer;
+
+pub(crate) use level::Level;
+pub use pcm::{PcmInput, PcmOutput, PcmReceiver, PcmSender, pcm_input, pcm_output};
+pub use resample::Resampler;
+pub(crate) use source::ActiveSource;
+pub use source::{AudioSource, AudioSourceFn, SourceState};
+pub use tone::ToneSpec;
+pub use wav::WavSource;
+pub use writer::{Recorder, Recording, RecordingSummary, WavSink};
+
+/// Something that hears a call. Called on the peer's task every 20 ms: it must not block.
+pub trait AudioSink: Send {
+    /// One frame of 20 ms. `sample_rate` may change between frames (another codec was negotiated).
+    fn write(&mut self, sample_rate: u32, samples: &[i16]);
+}
+
+/// Both directions of a call for the same 20 ms.
+#[derive(Debug, Clone, Copy)]
+pub struct TapFrame<'a> {
+    /// What we send, before encoding.
+    pub local: &'a [i16],
+    /// Rate of `local`, Hz.
+    pub local_rate: u32,
+    /// What we hear, decoded and concealed.
+    pub remote: &'a [i16],
+    /// Rate of `remote`, Hz.
+    pub remote_rate: u32,
+}
+
+/// Something that hears both sides of a call. Called on the peer's task every 20 ms: it must not block.
+pub trait Tap: Send {
+    /// One frame of 20 ms of each side.
+    fn frame(&mut self, frame: &TapFrame<'_>);
+}

@@ -1,0 +1,173 @@
+//! How a peer connection is set up.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::codec::Codec;
+use crate::jitter::JitterConfig;
+
+/// Which local addresses are bound and offered as host candidates.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Addresses {
+    /// 127.0.0.1 only: calls inside this machine.
+    Loopback,
+    /// Every IPv4 and IPv6 address of the interfaces that are up, without loopback and link-local ones.
+    #[default]
+    Host,
+    /// Exactly these.
+    Only(Vec<IpAddr>),
+}
+
+/// Direction of the audio, from our side (RFC 3264 §5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    SendRecv,
+    /// We send and do not listen: how a call is held (RFC 6337 §5.3).
+    SendOnly,
+    /// We listen and do not send.
+    RecvOnly,
+    /// Neither.
+    Inactive,
+}
+
+impl Direction {
+    /// From the two halves.
+    pub fn new(send: bool, receive: bool) -> Self {
+        match (send, receive) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
+    /// Whether we send.
+    pub fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    /// Whether we listen.
+    pub fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
+    /// The same line seen from the other side.
+    pub fn reversed(self) -> Self {
+        Self::new(self.receives(), self.sends())
+    }
+
+    /// What both allow.
+    pub fn intersection(self, other: Self) -> Self {
+        Self::new(
+            self.sends() && other.sends(),
+            self.receives() && other.receives(),
+        )
+    }
+
+    /// The SDP attribute's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SendRecv => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+/// How Opus is encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpusConfig {
+    /// Bits per second, 6000–128000. Default 24000: wideband to fullband speech.
+    pub bitrate: u32,
+    /// Encoder effort, 0–10; see `docs/performance.md` for what each costs.
+    pub complexity: u8,
+    /// Loss for which in-band FEC is dimensioned, percent, 0–50.
+    pub expected_loss: u8,
+}
+
+impl Default for OpusConfig {
+    fn default() -> Self {
+        Self {
+            bitrate: 24_000,
+            complexity: 3,
+            expected_loss: 5,
+        }
+    }
+}
+
+/// Configuration of a [`crate::Peer`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PeerConfig {
+    /// Name in logs.
+    pub label: String,
+    /// Local addresses.
+    pub addresses: Addresses,
+    /// Codecs in order of preference; the first common one is sent.
+    pub codecs: Vec<Codec>,
+    /// Jitter buffer limits.
+    pub jitter: JitterConfig,
+    /// Opus encoder.
+    pub opus: OpusConfig,
+    /// How long to look for a path before [`crate::MediaError::ConnectTimeout`]. Counted from the moment
+    /// both descriptions are known. Default 15 s.
+    pub connect_timeout: Duration,
+}
+
+impl Default for PeerConfig {
+    fn default() -> Self {
+        Self {
+            label: String::new(),
+            addresses: Addresses::default(),
+            codecs: vec![Codec::Opus, Codec::Pcmu, Codec::Pcma],
+            jitter: JitterConfig::default(),
+            opus: OpusConfig::default(),
+            connect_timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+impl PeerConfig {
+    /// Defaults under this name.
+    pub fn new(label: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the local addresses.
+    pub fn addresses(mut self, addresses: Addresses) -> Self {
+        self.addresses = addresses;
+        self
+    }
+
+    /// Sets the codecs, in order of preference.
+    pub fn codecs(mut self, codecs: impl IntoIterator<Item = Codec>) -> Self {
+        self.codecs = codecs.into_iter().collect();
+        self
+    }
+
+    /// Sets the limits of the jitter buffer.
+    pub fn jitter(mut self, jitter: JitterConfig) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// Sets the Opus encoder.
+    pub fn opus(mut self, opus: OpusConfig) -> Self {
+        self.opus = opus;
+        self
+    }
+
+    /// Sets how long a path is looked for.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+}

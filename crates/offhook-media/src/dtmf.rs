@@ -1,0 +1,65 @@
+//! DTMF as telephone-events (RFC 4733).
+
+use crate::error::MediaError;
+
+/// Most tones in one command.
+const MAX_TONES: usize = 256;
+/// Pause for `,`, ms.
+const PAUSE_MS: u32 = 2_000;
+
+/// One tone to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tone {
+    /// Event code (RFC 4733 §3.2); none for a pause.
+    pub(crate) code: Option<u8>,
+    pub(crate) tone_ms: u32,
+    pub(crate) gap_ms: u32,
+}
+
+/// Tones of one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tones(pub(crate) Vec<Tone>);
+
+/// Checks what a user wants sent.
+pub(crate) fn parse_tones(text: &str, tone_ms: u32, gap_ms: u32) -> Result<Tones, MediaError> {
+    if text.is_empty() || text.chars().count() > MAX_TONES {
+        return Err(MediaError::DtmfRange("give 1 to 256 tones"));
+    }
+    if !(40..=6_000).contains(&tone_ms) {
+        return Err(MediaError::DtmfRange("a tone lasts 40 to 6000 ms"));
+    }
+    if !(20..=6_000).contains(&gap_ms) {
+        return Err(MediaError::DtmfRange("a gap lasts 20 to 6000 ms"));
+    }
+    text.chars()
+        .map(|tone| match tone {
+            ',' => Ok(Tone {
+                code: None,
+                tone_ms: 0,
+                gap_ms: PAUSE_MS,
+            }),
+            tone => match code_of(tone) {
+                Some(code) => Ok(Tone {
+                    code: Some(code),
+                    tone_ms,
+                    gap_ms,
+                }),
+                None => Err(MediaError::InvalidTone(tone)),
+            },
+        })
+        .collect::<Result<_, _>>()
+        .map(Tones)
+}
+
+const TONES: &str = "0123456789*#ABCD";
+
+fn code_of(tone: char) -> Option<u8> {
+    TONES
+        .find(tone.to_ascii_uppercase())
+        .map(|index| index as u8)
+}
+
+/// The character of an event code; none for events that are no DTMF tone.
+pub(crate) fn tone_of(code: u8) -> Option<char> {
+    TONES.chars().nth(usize::from(code))
+}

@@ -1,0 +1,60 @@
+//! What a peer tells.
+
+use tokio::sync::mpsc;
+
+use crate::codec::Codec;
+use crate::error::MediaError;
+use crate::stats::IceState;
+
+/// Something that happened to a peer connection.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum PeerEvent {
+    /// ICE changed its state.
+    IceState(IceState),
+    /// DTLS is up and the peer's certificate verified: audio can flow.
+    Connected,
+    /// Audio of the far end arrives: the first packet, or the first after its SSRC changed.
+    RemoteTrack {
+        /// The stream's RTP synchronisation source.
+        ssrc: u32,
+        /// Its codec.
+        codec: Codec,
+    },
+    /// A DTMF tone of the far end ended (RFC 4733).
+    Dtmf {
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        tone: char,
+        /// How long it was, ms.
+        duration_ms: u32,
+    },
+    /// The source given to [`crate::Peer::set_source`] has come to its end; silence follows.
+    SourceEnded,
+    /// The connection is unusable; [`PeerEvent::Closed`] follows.
+    Failed(MediaError),
+    /// The far end closed DTLS, or we closed. The last event.
+    Closed,
+}
+
+/// The events of one peer, in order.
+#[derive(Debug)]
+pub struct PeerEvents {
+    pub(crate) receiver: mpsc::Receiver<PeerEvent>,
+    pub(crate) closed: bool,
+}
+
+impl PeerEvents {
+    /// The next event; [`PeerEvent::Closed`] is the last and is given exactly once, then `None`. Cancel-safe.
+    ///
+    /// Up to 256 events wait; later ones are dropped while nobody reads.
+    pub async fn recv(&mut self) -> Option<PeerEvent> {
+        if let Some(event) = self.receiver.recv().await {
+            return Some(event);
+        }
+        if self.closed {
+            return None;
+        }
+        self.closed = true;
+        Some(PeerEvent::Closed)
+    }
+}

@@ -1,0 +1,5 @@
+//! Adaptive jitter buffer.
+
+mod config;
+
+pub use config::JitterConfig;

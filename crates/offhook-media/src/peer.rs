@@ -1,0 +1,211 @@
+//! The handle of a peer connection.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::audio::{AudioSink, AudioSource, Tap};
+use crate::config::{Direction, PeerConfig};
+use crate::dtmf::{self, Tones};
+use crate::error::MediaError;
+use crate::event::PeerEvents;
+use crate::relay::{LinkId, RelaySender};
+use crate::stats::PeerStats;
+use crate::task;
+
+/// One ICE/DTLS/SRTP peer connection with its audio path, run by one tokio task. Dropping it closes it.
+///
+/// Every method sends its command when it is called; a returned future only waits for the result, and dropping it does not
+/// take the command back. Commands of one handle are carried out in order.
+#[derive(Debug)]
+pub struct Peer {
+    commands: mpsc::UnboundedSender<Command>,
+    relay: RelaySender,
+}
+
+/// Identifies a tap, to remove it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TapId(u64);
+
+impl Peer {
+    /// Opens the sockets and starts the peer's task.
+    ///
+    /// # Errors
+    /// [`MediaError::NoRuntime`] outside a tokio runtime, [`MediaError::NoAddress`], [`MediaError::Socket`].
+    pub fn spawn(config: PeerConfig) -> Result<(Self, PeerEvents), MediaError> {
+        let (commands, relay, events) = task::spawn(config)?;
+        Ok((Self { commands, relay }, events))
+    }
+
+    /// An offer with our codecs, candidates and this direction: the first one, or a renegotiation. It stays pending until
+    /// [`Peer::accept_answer`] or [`Peer::rollback`]; another call while it is pending replaces it.
+    ///
+    /// # Errors
+    /// [`MediaError::Closed`].
+    pub fn create_offer(
+        &self,
+        direction: Direction,
+    ) -> impl Future<Output = Result<String, MediaError>> + Send + use<> {
+        self.request(|reply| Command::CreateOffer(direction, reply))
+    }
+
+    /// The answer to the far end's offer. `direction` is what we want; the answer is what of it the offer allows. A pending
+    /// offer of ours is rolled back.
+    ///
+    /// # Errors
+    /// [`MediaError::Sdp`] says why the offer is refused (answer 488); what was negotiated before goes on.
+    pub fn accept_offer(
+        &self,
+        sdp: String,
+        direction: Direction,
+    ) -> impl Future<Output = Result<String, MediaError>> + Send + use<> {
+        self.request(|reply| Command::AcceptOffer(sdp, direction, reply))
+    }
+
+    /// Applies the far end's answer to our pending offer. The same answer once more (a 200 repeating a 183) is ignored.
+    ///
+    /// # Errors
+    /// [`MediaError::Sdp`], [`MediaError::WrongState`] without a pending offer.
+    pub fn accept_answer(
+        &self,
+        sdp: String,
+    ) -> impl Future<Output = Result<(), MediaError>> + Send + use<> {
+        self.request(|reply| Command::AcceptAnswer(sdp, reply))
+    }
+
+    /// Our pending offer was refused (488, 491): everything is as before it. Without a pending offer nothing happens.
+    ///
+    /// # Errors
+    /// [`MediaError::Closed`].
+    pub fn rollback(&self) -> impl Future<Output = Result<(), MediaError>> + Send + use<> {
+        self.request(Command::Rollback)
+    }
+
+    /// While muted, silence is sent instead of the source. The description does not change.
+    pub fn set_muted(&self, muted: bool) {
+        self.send(Command::SetMuted(muted));
+    }
+
+    /// What is sent from now on. The default is [`AudioSource::Silence`].
+    pub fn set_source(&self, source: AudioSource) {
+        self.send(Command::SetSource(source));
+    }
+
+    /// Who hears the far end: decoded and concealed, in frames of 20 ms on the jitter buffer's playout clock.
+    pub fn set_sink(&self, sink: Option<Box<dyn AudioSink>>) {
+        self.send(Command::SetSink(sink));
+    }
+
+    /// Adds a listener to both sides. It is dropped when it is removed or the peer closes.
+    pub fn tap(&self, tap: impl Tap + 'static) -> TapId {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = TapId(NEXT.fetch_add(1, Ordering::Relaxed));
+        self.send(Command::AddTap(id, Box::new(tap)));
+        id
+    }
+
+    /// Removes a listener.
+    pub fn untap(&self, id: TapId) {
+        self.send(Command::RemoveTap(id));
+    }
+
+    /// Sends DTMF tones as RFC 4733 telephone-events, after those still being sent. `tones` are `0-9 * # A-D` (lower case
+    /// too) and `,` for a pause of 2 s, at most 256; `tone_ms` is 40–6000, `gap_ms` 20–6000. The future resolves
+    /// when the last gap has passed.
+    ///
+    /// # Errors
+    /// At once, with nothing sent: [`MediaError::InvalidTone`], [`MediaError::DtmfRange`]. Later:
+    /// [`MediaError::DtmfNotNegotiated`], [`MediaError::Closed`].
+    pub fn send_dtmf(
+        &self,
+        tones: &str,
+        tone_ms: u32,
+        gap_ms: u32,
+    ) -> Result<impl Future<Output = Result<(), MediaError>> + Send + use<>, MediaError> {
+        let tones = dtmf::parse_tones(tones, tone_ms, gap_ms)?;
+        Ok(self.request(|reply| Command::SendDtmf(tones, reply)))
+    }
+
+    /// Statistics of this moment.
+    ///
+    /// # Errors
+    /// [`MediaError::Closed`].
+    pub fn stats(&self) -> impl Future<Output = Result<PeerStats, MediaError>> + Send + use<> {
+        self.request(Command::Stats)
+    }
+
+    /// Closes the connection, telling the far end. Dropping the peer does the same.
+    pub fn close(self) {}
+
+    fn send(&self, command: Command) {
+        // A closed peer takes no commands; its events have said so.
+        let _ = self.commands.send(command);
+    }
+
+    fn request<T: Send>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Waiting<T> {
+        let (reply, result) = oneshot::channel();
+        self.send(command(Reply(reply)));
+        Waiting(result)
+    }
+}
+
+/// Connects two peers: what each receives is sent by the other, until [`unbridge`], another [`bridge`] of either, or the end of
+/// either. Both get [`AudioSource::Relay`] as their source; giving one another source (hold music) interrupts what is sent
+/// to it, and [`AudioSource::Relay`] resumes it.
+///
+/// With the same codec on both sides the encoded packets are passed on at once, gaps kept so that the far decoder conceals
+/// them; otherwise they are decoded and encoded. DTMF events are passed on too.
+pub fn bridge(a: &Peer, b: &Peer) {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let link = LinkId(NEXT.fetch_add(1, Ordering::Relaxed));
+    a.send(Command::Bridge(link, b.relay.clone()));
+    b.send(Command::Bridge(link, a.relay.clone()));
+}
+
+/// Undoes the [`bridge`] of a peer, on both sides. A source other than [`AudioSource::Relay`] stays.
+pub fn unbridge(a: &Peer) {
+    a.send(Command::Unbridge);
+}
+
+/// Waits for the result of a command that was sent.
+struct Waiting<T>(oneshot::Receiver<Result<T, MediaError>>);
+
+impl<T> Future for Waiting<T> {
+    type Output = Result<T, MediaError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|result| result.unwrap_or(Err(MediaError::Closed)))
+    }
+}
+
+/// Where the result of a command goes.
+pub(crate) struct Reply<T>(oneshot::Sender<Result<T, MediaError>>);
+
+impl<T> Reply<T> {
+    pub(crate) fn send(self, result: Result<T, MediaError>) {
+        // Nobody may be waiting any more.
+        let _ = self.0.send(result);
+    }
+}
+
+/// What a handle asks of its task.
+pub(crate) enum Command {
+    CreateOffer(Direction, Reply<String>),
+    AcceptOffer(String, Direction, Reply<String>),
+    AcceptAnswer(String, Reply<()>),
+    Rollback(Reply<()>),
+    SetMuted(bool),
+    SetSource(AudioSource),
+    SetSink(Option<Box<dyn AudioSink>>),
+    AddTap(TapId, Box<dyn Tap>),
+    RemoveTap(TapId),
+    SendDtmf(Tones, Reply<()>),
+    Stats(Reply<PeerStats>),
+    Bridge(LinkId, RelaySender),
+    Unbridge,
+}

@@ -1,0 +1,49 @@
+//! What bridged peers hand each other.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::codec::Codec;
+
+/// Packets that may wait for a peer's task: above that it is overloaded and loss is what it must see.
+const QUEUE: usize = 64;
+
+/// Identifies one bridging, so that packets of an earlier one are not taken for the present one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LinkId(pub(crate) u64);
+
+/// Something from the bridged peer.
+#[derive(Debug, Clone)]
+pub(crate) enum Relayed {
+    /// An audio packet.
+    Audio {
+        link: LinkId,
+        codec: Codec,
+        /// Extended sequence number in the sender's stream.
+        seq: u64,
+        timestamp: u32,
+        /// Changes when the sender's stream was replaced: sequence and timestamp begin anew.
+        epoch: u32,
+        marker: bool,
+        payload: Arc<[u8]>,
+    },
+    /// A telephone-event packet (RFC 4733 §2.3).
+    Event {
+        link: LinkId,
+        clock_rate: u32,
+        timestamp: u32,
+        epoch: u32,
+        marker: bool,
+        payload: [u8; 4],
+    },
+    /// The bridging ended on the other side.
+    Unlink(LinkId),
+}
+
+pub(crate) type RelaySender = mpsc::Sender<Relayed>;
+pub(crate) type RelayReceiver = mpsc::Receiver<Relayed>;
+
+pub(crate) fn channel() -> (RelaySender, RelayReceiver) {
+    mpsc::channel(QUEUE)
+}
