@@ -1,0 +1,4 @@
+//! The demo: a real call between two phones through the embedded PBX, and the proof that it was one.
+
+pub mod analysis;
+pub mod clips;
