@@ -19,7 +19,11 @@ impl Pcm {
             samples.clear();
         }
         for sample in &mut samples {
-            *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-8.0, 8.0) };
+            *sample = if sample.is_nan() {
+                0.0
+            } else {
+                sample.clamp(-8.0, 8.0)
+            };
         }
         Self { rate, samples }
     }

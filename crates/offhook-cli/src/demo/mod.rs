@@ -2,3 +2,6 @@
 
 pub mod analysis;
 pub mod clips;
+pub mod live;
+pub mod outcome;
+pub mod report;

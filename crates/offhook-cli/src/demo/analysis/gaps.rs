@@ -43,11 +43,11 @@ pub(super) fn find(said: &[f32], heard: &[f32], track: &[Window], gain: f64) -> 
 /// Adds the frame at `start_ms` to the last gap, or begins a new one.
 fn extend(gaps: &mut Vec<Gap>, start_ms: f64) {
     let frame_ms = to_ms(FRAME);
-    if let Some(last) = gaps.last_mut() {
-        if start_ms - (last.start_ms + last.length_ms) <= BRIDGE_MS {
-            last.length_ms = start_ms + frame_ms - last.start_ms;
-            return;
-        }
+    if let Some(last) = gaps.last_mut()
+        && start_ms - (last.start_ms + last.length_ms) <= BRIDGE_MS
+    {
+        last.length_ms = start_ms + frame_ms - last.start_ms;
+        return;
     }
     gaps.push(Gap {
         start_ms,

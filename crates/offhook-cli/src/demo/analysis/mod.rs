@@ -1,8 +1,8 @@
 //! Compares what was heard with what was said.
 //!
-//! Both signals are brought to one rate and the telephone band ([`spectrum`]), the delay is found
-//! by normalised cross-correlation and followed window by window ([`align`]), so that a jitter
-//! buffer that adapts in the middle of a word, or two clocks that drift, do not count as damage.
+//! Both signals are brought to one rate and the telephone band, the delay is found by normalised
+//! cross-correlation and followed window by window, so that a jitter buffer that adapts in the
+//! middle of a word, or two clocks that drift, do not count as damage.
 //! What is left is a correlation coefficient over everything that was said, a level difference,
 //! and the list of places where speech was said but silence heard.
 //!
@@ -116,7 +116,7 @@ impl Comparison {
 
     /// The length of all gaps together, ms.
     pub fn missing_ms(&self) -> f64 {
-        self.gaps.iter().map(|g| g.length_ms).sum()
+        self.gaps.iter().fold(0.0, |sum, gap| sum + gap.length_ms)
     }
 }
 
