@@ -1,1 +1,63 @@
-//! offhook-pbx
+//! An embedded PBX to develop calls against: it runs in the process that wants it, on a free port, in one line.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), offhook_pbx::PbxError> {
+//! let pbx = offhook_pbx::Pbx::builder().start().await?;
+//! println!("{}", pbx.ws_url().unwrap_or_default());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It is a registrar with digest authentication and a back-to-back user agent that speaks SIP over WebSocket (RFC 7118), plain
+//! and with TLS. Every call has two legs, each with a media connection (ICE, DTLS-SRTP) to the PBX, which passes
+//! the audio on: so it can play hold music, and neither side ever sees the other's addresses.
+//!
+//! # Extensions
+//!
+//! 1000 to 1009, each with the password `secret-` and its number (`secret-1000`), unless others are configured
+//! ([`PbxBuilder::extension`], [`PbxConfig`]). Up to ten devices can register for one; all ring, and the first to answer has the
+//! call. The host of an address is not looked at: `sip:1000@localhost` and `sip:1000@127.0.0.1` are the same.
+//!
+//! # Services
+//!
+//! | number | does |
+//! | --- | --- |
+//! | 600 | echo: sends back what it hears |
+//! | 601 | a tone of 440 Hz for 3 s, then hangs up |
+//! | 603 | music on hold |
+//! | 604 | 486 Busy Here |
+//! | 605 | 503 Service Unavailable, Retry-After |
+//! | 606 | 180 Ringing, never an answer: 480 after the no-answer time |
+//! | 607 | 183 with early media for 3 s, then 603 Decline |
+//! | 609 | 403 Forbidden |
+//! | 612 | rings for 1 s, then 480 Temporarily Unavailable |
+//!
+//! Another number is answered 404, an extension that is not registered 480.
+//!
+//! # Security
+//!
+//! It listens on 127.0.0.1. Told to listen elsewhere, it refuses to start with built-in or guessable passwords
+//! ([`PbxError::WeakPasswords`]). Every INVITE is authenticated, and its From must be the extension that was authenticated.
+//! Its TLS certificate is its own ([`Pbx::certificate_pem`], [`Pbx::certificate_sha256`]).
+
+#![forbid(unsafe_code)]
+
+mod builder;
+mod config;
+mod core;
+mod error;
+mod events;
+mod extension;
+mod pbx;
+mod server;
+mod service;
+mod tls;
+
+pub use builder::PbxBuilder;
+pub use config::{PbxConfig, PbxLimits};
+pub use error::{ConfigError, PbxError};
+pub use events::{CallId, Load, PbxEvent, PbxEvents};
+pub use extension::Extension;
+pub use offhook_sip::Secret;
+pub use pbx::Pbx;
+pub use service::Service;

@@ -1,0 +1,96 @@
+//! Setting a PBX up.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::{PbxConfig, PbxLimits};
+use crate::error::PbxError;
+use crate::extension::Extension;
+use crate::pbx::Pbx;
+
+/// Sets a PBX up: [`Pbx::builder`].
+///
+/// Later calls win over earlier ones, so give a configuration first and its exceptions after it.
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct PbxBuilder {
+    config: PbxConfig,
+    error: Option<PbxError>,
+}
+
+impl PbxBuilder {
+    /// Takes a whole configuration.
+    pub fn config(mut self, config: PbxConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Reads a configuration file; what is wrong with it is told by [`start`](Self::start).
+    pub fn config_file(mut self, path: impl AsRef<Path>) -> Self {
+        match PbxConfig::read(path) {
+            Ok(config) => self.config = config,
+            Err(error) => self.error = self.error.or(Some(error.into())),
+        }
+        self
+    }
+
+    /// Address to listen on; default 127.0.0.1. Beyond loopback, built-in passwords are refused.
+    pub fn bind(mut self, address: IpAddr) -> Self {
+        self.config.bind = address;
+        self
+    }
+
+    /// Port for ws: 0 takes a free one (default), `None` switches it off.
+    pub fn ws_port(mut self, port: impl Into<Option<u16>>) -> Self {
+        self.config.ws_port = port.into();
+        self
+    }
+
+    /// Port for wss: 0 takes a free one (default), `None` switches it off.
+    pub fn wss_port(mut self, port: impl Into<Option<u16>>) -> Self {
+        self.config.wss_port = port.into();
+        self
+    }
+
+    /// Adds an extension. With the first one the built-in extensions are gone.
+    pub fn extension(mut self, extension: Extension) -> Self {
+        self.config.extensions.push(extension);
+        self
+    }
+
+    /// Where the certificate is kept; default nowhere.
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.data_dir = Some(path.into());
+        self
+    }
+
+    /// The host of addresses that the PBX writes; default `localhost`.
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.config.domain = domain.into();
+        self
+    }
+
+    /// How long a call rings before the caller gets 480; default 60 s.
+    pub fn no_answer(mut self, time: Duration) -> Self {
+        self.config.no_answer = time;
+        self
+    }
+
+    /// Bounds.
+    pub fn limits(mut self, limits: PbxLimits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Starts it in the present tokio runtime.
+    ///
+    /// # Errors
+    /// Every [`PbxError`]: each says what to do.
+    pub async fn start(self) -> Result<Pbx, PbxError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        Pbx::start(self.config.finish()?).await
+    }
+}

@@ -1,0 +1,119 @@
+//! What can go wrong when a PBX is set up, and what to do about it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why a PBX does not start. Every message names the fix.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PbxError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Another program (or another PBX) listens there already.
+    #[error("{listener} port {} on {} is in use: stop the other program, or choose another port (0 takes a free one)", .address.port(), .address.ip())]
+    PortInUse {
+        /// `ws` or `wss`.
+        listener: &'static str,
+        /// The address that is taken.
+        address: SocketAddr,
+    },
+    /// The operating system refuses the address.
+    #[error(
+        "cannot listen for {listener} on {address}: {reason}; choose an address of this machine and a port this user may open"
+    )]
+    Listen {
+        /// `ws` or `wss`.
+        listener: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's words.
+        reason: String,
+    },
+    /// Neither ws nor wss is switched on.
+    #[error("both listeners are switched off: set ws_port or wss_port")]
+    NoListener,
+    /// The PBX would be reachable from other machines with passwords that everybody knows.
+    #[error(
+        "refusing to listen on {bind}, beyond loopback, with known or guessable passwords for {}: set your own (8 characters or more) in the configuration",
+        .extensions.join(", ")
+    )]
+    WeakPasswords {
+        /// The address that was asked for.
+        bind: IpAddr,
+        /// The extensions whose passwords are built in or weak.
+        extensions: Vec<String>,
+    },
+    /// The data directory cannot be used.
+    #[error("cannot use {}: {reason}; make it a directory that this user may write, or leave data_dir out", .path.display())]
+    DataDir {
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's words.
+        reason: String,
+    },
+    /// The certificate or its key cannot be made or read.
+    #[error(
+        "the TLS certificate cannot be used: {reason}; remove certificate.pem and key.pem from the data directory to have new ones made"
+    )]
+    Certificate {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The operating system gave no random numbers.
+    #[error("no secure random numbers from the operating system: {reason}")]
+    Random {
+        /// The operating system's words.
+        reason: String,
+    },
+    /// Started outside a tokio runtime.
+    #[error("no tokio runtime: start the PBX inside one, with time and net enabled")]
+    NoRuntime,
+}
+
+impl PbxError {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "config",
+            Self::PortInUse { .. } => "port-in-use",
+            Self::Listen { .. } => "listen",
+            Self::NoListener => "no-listener",
+            Self::WeakPasswords { .. } => "weak-passwords",
+            Self::DataDir { .. } => "data-dir",
+            Self::Certificate { .. } => "certificate",
+            Self::Random { .. } => "random",
+            Self::NoRuntime => "no-runtime",
+        }
+    }
+}
+
+/// What is wrong with a configuration: the fault is its writer's.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}{}{problem}; {fix}", .path.as_ref().map(|p| format!("{}: ", p.display())).unwrap_or_default(), .line.map(|l| format!("line {l}: ")).unwrap_or_default())]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The file, when it is one.
+    pub path: Option<PathBuf>,
+    /// The line, from 1, when known.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { path: None, line: None, problem: problem.into(), fix: fix.into() }
+    }
+
+    pub(crate) fn at(mut self, text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        self.line = Some(before.matches('\n').count() + 1);
+        self
+    }
+}

@@ -1,0 +1,115 @@
+//! What the PBX tells about itself.
+
+use futures_util::Stream;
+use tokio::sync::broadcast;
+
+/// One call through the PBX. Never used twice by one PBX.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// Something happened in the PBX.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PbxEvent {
+    /// An extension has a binding that it had not before (not sent for refreshes).
+    Registered {
+        /// Its number.
+        extension: String,
+        /// How many bindings it has now.
+        bindings: usize,
+    },
+    /// A binding was taken away, ran out, or its connection was lost.
+    Unregistered {
+        /// The extension's number.
+        extension: String,
+        /// How many bindings are left.
+        bindings: usize,
+    },
+    /// An authenticated INVITE to a number that exists.
+    CallStarted {
+        /// The call.
+        call: CallId,
+        /// Who calls.
+        from: String,
+        /// The number called.
+        to: String,
+    },
+    /// The call is answered: 200 was sent to the caller.
+    CallAnswered {
+        /// The call.
+        call: CallId,
+        /// Who calls.
+        from: String,
+        /// The number called.
+        to: String,
+    },
+    /// The call is over. Exactly one for each `CallStarted`.
+    CallEnded {
+        /// The call.
+        call: CallId,
+        /// Who calls.
+        from: String,
+        /// The number called.
+        to: String,
+        /// Whether it had been answered.
+        answered: bool,
+        /// The SIP status that says why: of the refusal, or 200 for an ordinary hang-up.
+        status: u16,
+        /// Milliseconds from the answer (or, unanswered, from the start) to the end.
+        duration_ms: u64,
+    },
+    /// This receiver was too slow; so many events are lost to it.
+    Missed(u64),
+}
+
+/// The events of a PBX, from the moment at which this was made.
+#[derive(Debug)]
+pub struct PbxEvents(broadcast::Receiver<PbxEvent>);
+
+impl PbxEvents {
+    pub(crate) fn new(receiver: broadcast::Receiver<PbxEvent>) -> Self {
+        Self(receiver)
+    }
+
+    /// The next one; `None` when the PBX is gone. Cancel-safe.
+    pub async fn next(&mut self) -> Option<PbxEvent> {
+        match self.0.recv().await {
+            Ok(event) => Some(event),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(PbxEvent::Missed(missed)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+
+    /// The same as a [`Stream`].
+    pub fn into_stream(self) -> impl Stream<Item = PbxEvent> + Send + Unpin {
+        Box::pin(futures_util::stream::unfold(self, |mut events| async move {
+            let event = events.next().await?;
+            Some((event, events))
+        }))
+    }
+}
+
+/// How much the PBX holds: all zero when the last call is over and the last client is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Open WebSocket connections.
+    pub connections: usize,
+    /// Bindings of extensions.
+    pub registrations: usize,
+    /// Calls, each counted once.
+    pub calls: usize,
+    /// SIP call legs.
+    pub legs: usize,
+    /// Media peer connections.
+    pub media_peers: usize,
+    /// SIP transactions.
+    pub transactions: usize,
+}
+
+impl Load {
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,162 @@
+//! Extensions: who may register and call.
+
+use offhook_sip::{DigestAlgorithm, Secret, ha1};
+
+use crate::error::ConfigError;
+
+/// The shortest password taken beyond loopback, characters.
+const SHORTEST_PASSWORD: usize = 8;
+
+/// The built-in extensions are 1000 to 1009.
+const BUILT_IN: std::ops::RangeInclusive<u32> = 1000..=1009;
+
+const NAMES: [&str; 10] = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gwen", "Hugo", "Iris", "Jon"];
+
+/// One user of the PBX: a number that can register and be called.
+#[derive(Debug, Clone)]
+pub struct Extension {
+    number: String,
+    name: String,
+    proof: Proof,
+}
+
+/// What the PBX keeps of a password.
+#[derive(Debug, Clone)]
+enum Proof {
+    Password(Secret),
+    Ha1 { md5: Option<Secret>, sha256: Option<Secret> },
+}
+
+impl Extension {
+    /// With a password. `name` is shown to those it calls.
+    pub fn new(number: impl Into<String>, name: impl Into<String>, password: impl Into<Secret>) -> Self {
+        Self { number: number.into(), name: name.into(), proof: Proof::Password(password.into()) }
+    }
+
+    /// With the hash of a password instead, `md5(number:realm:password)` in hex: the realm of the PBX must then never change.
+    pub fn with_ha1(number: impl Into<String>, name: impl Into<String>, md5: impl Into<Secret>) -> Self {
+        let proof = Proof::Ha1 { md5: Some(md5.into()), sha256: None };
+        Self { number: number.into(), name: name.into(), proof }
+    }
+
+    pub(crate) fn with_hashes(number: String, name: String, md5: Option<Secret>, sha256: Option<Secret>) -> Self {
+        Self { number, name, proof: Proof::Ha1 { md5, sha256 } }
+    }
+
+    /// The extensions there are when none are configured: 1000 to 1009, each with the password `secret-` and its number.
+    #[must_use]
+    pub fn built_in() -> Vec<Self> {
+        BUILT_IN
+            .zip(NAMES)
+            .map(|(number, name)| Self::new(number.to_string(), name, built_in_password(&number.to_string())))
+            .collect()
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn number(&self) -> &str {
+        &self.number
+    }
+
+    /// The display name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The password, where the PBX has it (and not only its hash). Do not log it.
+    #[must_use]
+    pub fn password(&self) -> Option<&Secret> {
+        match &self.proof {
+            Proof::Password(password) => Some(password),
+            Proof::Ha1 { .. } => None,
+        }
+    }
+
+    /// `H(number:realm:password)`, when it can be had for this algorithm.
+    pub(crate) fn ha1(&self, algorithm: DigestAlgorithm, realm: &str) -> Option<Secret> {
+        match (&self.proof, algorithm) {
+            (Proof::Password(password), _) => Some(ha1(algorithm, &self.number, realm, password)),
+            (Proof::Ha1 { md5, .. }, DigestAlgorithm::Md5) => md5.clone(),
+            (Proof::Ha1 { sha256, .. }, DigestAlgorithm::Sha256) => sha256.clone(),
+            _ => None,
+        }
+    }
+
+    /// Whether this extension can answer a challenge of this algorithm.
+    pub(crate) fn answers(&self, algorithm: DigestAlgorithm) -> bool {
+        match (&self.proof, algorithm) {
+            (Proof::Password(_), _) => true,
+            (Proof::Ha1 { md5, .. }, DigestAlgorithm::Md5) => md5.is_some(),
+            (Proof::Ha1 { sha256, .. }, DigestAlgorithm::Sha256) => sha256.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether others could guess the password.
+    pub(crate) fn is_guessable(&self, realm: &str) -> bool {
+        let guesses =
+            [built_in_password(&self.number), self.number.clone(), "password".to_owned(), "secret".to_owned()];
+        match &self.proof {
+            Proof::Password(password) => {
+                let password = password.expose();
+                password.chars().count() < SHORTEST_PASSWORD || guesses.iter().any(|guess| guess == password)
+            }
+            Proof::Ha1 { .. } => guesses.iter().any(|guess| {
+                let guess = Secret::from(guess.as_str());
+                [DigestAlgorithm::Md5, DigestAlgorithm::Sha256].into_iter().any(|algorithm| {
+                    self.ha1(algorithm, realm).is_some_and(|own| {
+                        own.expose().eq_ignore_ascii_case(ha1(algorithm, &self.number, realm, &guess).expose())
+                    })
+                })
+            }),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let number = &self.number;
+        let is_number = |c: char| c.is_ascii_alphanumeric() || "*#+-_.".contains(c);
+        if number.is_empty() || number.len() > 32 || !number.chars().all(is_number) {
+            return Err(ConfigError::new(
+                format!("{number:?} is no extension number"),
+                "use 1 to 32 of A-Z a-z 0-9 * # + - _ .",
+            ));
+        }
+        if crate::service::Service::of(number).is_some() {
+            return Err(ConfigError::new(
+                format!("extension {number} is the number of a service"),
+                "choose another number",
+            ));
+        }
+        if self.name.chars().count() > 128 || self.name.chars().any(char::is_control) {
+            return Err(ConfigError::new(
+                format!("the name of extension {number} is too long or has control characters"),
+                "use up to 128 printable characters",
+            ));
+        }
+        match &self.proof {
+            Proof::Password(password) if password.expose().is_empty() => {
+                Err(ConfigError::new(format!("extension {number} has an empty password"), "give it one"))
+            }
+            Proof::Ha1 { md5, sha256 } => {
+                let hex = |hash: &Option<Secret>, digits: usize| {
+                    hash.as_ref().is_none_or(|hash| {
+                        hash.expose().len() == digits && hash.expose().bytes().all(|b| b.is_ascii_hexdigit())
+                    })
+                };
+                if hex(md5, 32) && hex(sha256, 64) && (md5.is_some() || sha256.is_some()) {
+                    return Ok(());
+                }
+                Err(ConfigError::new(
+                    format!("the ha1 of extension {number} is no hash"),
+                    "write 32 hex digits for ha1, 64 for ha1_sha256: the hash of number:realm:password",
+                ))
+            }
+            Proof::Password(_) => Ok(()),
+        }
+    }
+}
+
+fn built_in_password(number: &str) -> String {
+    format!("secret-{number}")
+}

@@ -1,0 +1,187 @@
+//! The handle of a running PBX.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::builder::PbxBuilder;
+use crate::config::PbxConfig;
+use crate::core::{Core, ToCore};
+use crate::error::PbxError;
+use crate::events::{Load, PbxEvent, PbxEvents};
+use crate::extension::Extension;
+use crate::server::{Listener, Listeners, Shared};
+use crate::service::Service;
+use crate::tls::Identity;
+
+/// Messages from the sockets that may wait for the core; above, the sockets are read no further.
+const INBOX: usize = 1024;
+
+/// Events kept for a slow receiver.
+const EVENTS: usize = 1024;
+
+/// A running PBX. Dropping it stops it at once; [`shutdown`](Self::shutdown) ends its calls first.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), offhook_pbx::PbxError> {
+/// let pbx = offhook_pbx::Pbx::builder().start().await?;
+/// println!("register 1000 with the password secret-1000 at {:?}", pbx.ws_url());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Pbx {
+    config: PbxConfig,
+    identity: Identity,
+    ws: Option<Listener>,
+    wss: Option<Listener>,
+    core: mpsc::Sender<ToCore>,
+    task: Task,
+    load: watch::Receiver<Load>,
+    events: broadcast::Sender<PbxEvent>,
+}
+
+impl Pbx {
+    /// Sets one up: on 127.0.0.1, on free ports, with the extensions 1000 to 1009, unless told otherwise.
+    pub fn builder() -> PbxBuilder {
+        PbxBuilder::default()
+    }
+
+    pub(crate) async fn start(config: PbxConfig) -> Result<Self, PbxError> {
+        if Handle::try_current().is_err() {
+            return Err(PbxError::NoRuntime);
+        }
+        let identity = Identity::open(config.data_dir.as_deref(), config.bind, &config.domain)?;
+        let (core_sender, inbox) = mpsc::channel(INBOX);
+        let (load_sender, load) = watch::channel(Load::default());
+        let (events, _) = broadcast::channel(EVENTS);
+
+        let shared = Shared::new(core_sender.clone(), config.limits.message_bytes);
+        let handshake = Duration::from_millis(config.limits.handshake_ms);
+        let listeners = Listeners::new(shared, config.limits.connections, handshake);
+        let ws = match config.ws_port {
+            Some(port) => Some(listeners.listen("ws", config.bind, port, None).await?),
+            None => None,
+        };
+        let wss = match config.wss_port {
+            Some(port) => {
+                let tls = TlsAcceptor::from(identity.server_config());
+                Some(listeners.listen("wss", config.bind, port, Some(tls)).await?)
+            }
+            None => None,
+        };
+        let core = Core::new(&config, events.clone(), load_sender)?;
+        let task = Task(tokio::spawn(core.run(inbox)));
+        Ok(Self { config, identity, ws, wss, core: core_sender, task, load, events })
+    }
+
+    /// `ws://ADDRESS:PORT/ws`, unless switched off.
+    #[must_use]
+    pub fn ws_url(&self) -> Option<String> {
+        Some(url("ws", self.ws.as_ref()?.address()))
+    }
+
+    /// `wss://ADDRESS:PORT/ws`, unless switched off. The certificate is [`certificate_pem`](Self::certificate_pem).
+    #[must_use]
+    pub fn wss_url(&self) -> Option<String> {
+        Some(url("wss", self.wss.as_ref()?.address()))
+    }
+
+    /// The address of the ws listener.
+    #[must_use]
+    pub fn ws_address(&self) -> Option<SocketAddr> {
+        self.ws.as_ref().map(Listener::address)
+    }
+
+    /// The address of the wss listener.
+    #[must_use]
+    pub fn wss_address(&self) -> Option<SocketAddr> {
+        self.wss.as_ref().map(Listener::address)
+    }
+
+    /// The certificate of wss, PEM: for clients that are given their own certification authority. Valid for `localhost`,
+    /// 127.0.0.1, ::1, the domain and the address listened on.
+    #[must_use]
+    pub fn certificate_pem(&self) -> &str {
+        self.identity.pem()
+    }
+
+    /// SHA-256 of the certificate's DER: for clients that pin it.
+    #[must_use]
+    pub fn certificate_sha256(&self) -> [u8; 32] {
+        self.identity.sha256()
+    }
+
+    /// The host of the addresses that the PBX writes.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.config.domain
+    }
+
+    /// The realm of digest authentication.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        self.config.realm()
+    }
+
+    /// The extensions.
+    #[must_use]
+    pub fn extensions(&self) -> &[Extension] {
+        &self.config.extensions
+    }
+
+    /// The numbers that the PBX answers itself.
+    #[must_use]
+    pub fn services(&self) -> &'static [Service] {
+        &Service::ALL
+    }
+
+    /// How much it holds at this moment.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        *self.load.borrow()
+    }
+
+    /// Waits until the load is as wanted, and gives it; `None` when the PBX stopped.
+    pub async fn load_when(&self, wanted: impl FnMut(&Load) -> bool) -> Option<Load> {
+        let mut load = self.load.clone();
+        load.wait_for(wanted).await.ok().map(|load| *load)
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> PbxEvents {
+        PbxEvents::new(self.events.subscribe())
+    }
+
+    /// Ends all calls with BYE, closes all connections and stops. Takes at most two seconds.
+    pub async fn shutdown(mut self) {
+        // No new connections.
+        self.ws = None;
+        self.wss = None;
+        let (done, stopped) = oneshot::channel();
+        if self.core.send(ToCore::Shutdown { done }).await.is_ok() {
+            // An error means that the core is gone already.
+            let _ = stopped.await;
+        }
+        drop(self.task);
+    }
+}
+
+/// A task that ends with its handle.
+#[derive(Debug)]
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn url(scheme: &str, address: SocketAddr) -> String {
+    format!("{scheme}://{address}/ws")
+}
