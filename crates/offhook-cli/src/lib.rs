@@ -4,5 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod args;
 pub mod audio;
 pub mod demo;
+pub mod exit;

@@ -19,11 +19,7 @@ impl Pcm {
             samples.clear();
         }
         for sample in &mut samples {
-            *sample = if sample.is_nan() {
-                0.0
-            } else {
-                sample.clamp(-8.0, 8.0)
-            };
+            *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-8.0, 8.0) };
         }
         Self { rate, samples }
     }
@@ -72,10 +68,7 @@ impl Pcm {
 
     /// The samples as 16-bit integers, clipped.
     pub fn to_i16(&self) -> Vec<i16> {
-        self.samples
-            .iter()
-            .map(|s| (s * 32_767.0).round().clamp(-32_768.0, 32_767.0) as i16)
-            .collect()
+        self.samples.iter().map(|s| (s * 32_767.0).round().clamp(-32_768.0, 32_767.0) as i16).collect()
     }
 
     /// RMS level in dBFS (a full-scale square wave is 0); −120 for silence and for no audio.

@@ -49,20 +49,12 @@ impl std::error::Error for WavError {}
 
 /// Reads a WAV file; several channels are mixed to one.
 pub fn read_wav(path: &Path) -> Result<Pcm, WavError> {
-    let size = std::fs::metadata(path)
-        .map_err(|e| io_error(path, &e))?
-        .len();
+    let size = std::fs::metadata(path).map_err(|e| io_error(path, &e))?.len();
     if size > MAX_FILE {
-        return Err(WavError::Format {
-            path: path.to_owned(),
-            reason: "the file is too long".to_owned(),
-        });
+        return Err(WavError::Format { path: path.to_owned(), reason: "the file is too long".to_owned() });
     }
     let bytes = std::fs::read(path).map_err(|e| io_error(path, &e))?;
-    decode_wav(&bytes).map_err(|reason| WavError::Format {
-        path: path.to_owned(),
-        reason,
-    })
+    decode_wav(&bytes).map_err(|reason| WavError::Format { path: path.to_owned(), reason })
 }
 
 /// Writes 16-bit mono.
@@ -76,10 +68,7 @@ pub fn decode_wav(bytes: &[u8]) -> Result<Pcm, String> {
     let spec = reader.spec();
     let channels = usize::from(spec.channels);
     if channels == 0 || !(4_000..=192_000).contains(&spec.sample_rate) {
-        return Err(format!(
-            "{channels} channels at {} Hz are not supported",
-            spec.sample_rate
-        ));
+        return Err(format!("{channels} channels at {} Hz are not supported", spec.sample_rate));
     }
     if reader.len() > MAX_SAMPLES {
         return Err("the file is too long".to_owned());
@@ -88,17 +77,11 @@ pub fn decode_wav(bytes: &[u8]) -> Result<Pcm, String> {
         hound::SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>(),
         hound::SampleFormat::Int => {
             let full = 2_f32.powi(i32::from(spec.bits_per_sample.clamp(1, 32)) - 1);
-            reader
-                .samples::<i32>()
-                .map(|s| s.map(|s| s as f32 / full))
-                .collect()
+            reader.samples::<i32>().map(|s| s.map(|s| s as f32 / full)).collect()
         }
     }
     .map_err(|e| describe(&e))?;
-    let mono = interleaved
-        .chunks_exact(channels)
-        .map(|frame| frame.iter().sum::<f32>() / channels as f32)
-        .collect();
+    let mono = interleaved.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();
     Ok(Pcm::new(spec.sample_rate, mono))
 }
 
@@ -135,10 +118,7 @@ fn describe(error: &hound::Error) -> String {
 }
 
 fn io_error(path: &Path, error: &std::io::Error) -> WavError {
-    WavError::Io {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    }
+    WavError::Io { path: path.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -184,18 +164,13 @@ mod tests {
         let path = dir.join("notes.wav");
         std::fs::write(&path, "no sound in here").expect("file");
         let message = read_wav(&path).expect_err("text").to_string();
-        assert!(
-            message.contains("no WAV file") && message.contains("sox"),
-            "{message}"
-        );
+        assert!(message.contains("no WAV file") && message.contains("sox"), "{message}");
         std::fs::remove_dir_all(&dir).expect("clean");
     }
 
     #[test]
     fn a_missing_file_is_named() {
-        let message = read_wav(Path::new("/nowhere/a.wav"))
-            .expect_err("missing")
-            .to_string();
+        let message = read_wav(Path::new("/nowhere/a.wav")).expect_err("missing").to_string();
         assert!(message.starts_with("/nowhere/a.wav: "), "{message}");
     }
 

@@ -35,17 +35,11 @@ impl Palette {
     pub fn of_stdout() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
             || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
-        Self {
-            colours: std::io::stdout().is_terminal() && !unwanted,
-        }
+        Self { colours: std::io::stdout().is_terminal() && !unwanted }
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.colours && !text.is_empty() {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.colours && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
     fn dim(self, text: &str) -> String {
@@ -86,11 +80,7 @@ impl Live {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self {
-            palette,
-            quiet,
-            bar,
-        }
+        Self { palette, quiet, bar }
     }
 
     /// Prints the names of the lanes.
@@ -134,16 +124,7 @@ impl Live {
 
 /// The line above the ladder.
 pub fn ladder_head(palette: Palette) -> String {
-    let line = format!(
-        "{:>8}  {:^5}{:^w$}{:^5}{:^w$}{:^5}",
-        "",
-        "1000",
-        "",
-        "PBX",
-        "",
-        "1001",
-        w = GAP - 4
-    );
+    let line = format!("{:>8}  {:^5}{:^w$}{:^5}{:^w$}{:^5}", "", "1000", "", "PBX", "", "1001", w = GAP - 4);
     palette.bold(line.trim_end())
 }
 
@@ -175,11 +156,7 @@ pub fn ladder_line(event: &TimedEvent, palette: Palette) -> String {
         }
     }
     let time = format!("{:>6.2} s", event.at_ms as f64 / 1000.0);
-    let mut line = format!(
-        "{}    {drawn}  {}",
-        palette.dim(&time),
-        palette.bold(&clean(&event.name))
-    );
+    let mut line = format!("{}    {drawn}  {}", palette.dim(&time), palette.bold(&clean(&event.name)));
     if !event.detail.is_empty() {
         let _ = write!(line, " {}", palette.dim(&clean(&event.detail)));
     }
@@ -212,18 +189,7 @@ pub fn summary(outcome: &DemoOutcome, palette: Palette) -> String {
 }
 
 fn table(text: &mut String, directions: &[DirectionResult], palette: Palette) {
-    let head = [
-        "",
-        "correlation",
-        "delay",
-        "level",
-        "missing",
-        "loss",
-        "jitter",
-        "rtt",
-        "MOS",
-        "codec",
-    ];
+    let head = ["", "correlation", "delay", "level", "missing", "loss", "jitter", "rtt", "MOS", "codec"];
     let rows: Vec<Vec<String>> = directions
         .iter()
         .map(|d| {
@@ -247,11 +213,8 @@ fn table(text: &mut String, directions: &[DirectionResult], palette: Palette) {
         longest.max(head.get(column).map_or(0, |h| h.len()))
     };
     let line = |cells: &[&str]| {
-        let parts: Vec<String> = cells
-            .iter()
-            .enumerate()
-            .map(|(column, cell)| format!("{cell:>w$}", w = width(column)))
-            .collect();
+        let parts: Vec<String> =
+            cells.iter().enumerate().map(|(column, cell)| format!("{cell:>w$}", w = width(column))).collect();
         format!("  {}", parts.join("  "))
     };
     let _ = writeln!(text, "{}", palette.dim(&line(&head)));
@@ -263,9 +226,7 @@ fn table(text: &mut String, directions: &[DirectionResult], palette: Palette) {
 
 /// Text without control characters: what a far end sends must not move the cursor.
 fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -273,46 +234,23 @@ mod tests {
     use super::*;
 
     fn event(phone: &str, flow: Flow) -> TimedEvent {
-        TimedEvent {
-            at_ms: 1_234,
-            phone: phone.to_owned(),
-            name: "hold".to_owned(),
-            detail: "now".to_owned(),
-            flow,
-        }
+        TimedEvent { at_ms: 1_234, phone: phone.to_owned(), name: "hold".to_owned(), detail: "now".to_owned(), flow }
     }
 
     #[test]
     fn arrows_point_where_the_event_went() {
         let line = |phone, flow| ladder_line(&event(phone, flow), Palette::plain());
-        assert_eq!(
-            line("1000", Flow::Sent),
-            "  1.23 s    ├────────────▶│             │  hold now"
-        );
-        assert_eq!(
-            line("1000", Flow::Received),
-            "  1.23 s    │◀────────────┤             │  hold now"
-        );
-        assert_eq!(
-            line("1001", Flow::Sent),
-            "  1.23 s    │             │◀────────────┤  hold now"
-        );
-        assert_eq!(
-            line("1001", Flow::Received),
-            "  1.23 s    │             ├────────────▶│  hold now"
-        );
-        assert_eq!(
-            line("PBX", Flow::Local),
-            "  1.23 s    │             ●             │  hold now"
-        );
+        assert_eq!(line("1000", Flow::Sent), "  1.23 s    ├────────────▶│             │  hold now");
+        assert_eq!(line("1000", Flow::Received), "  1.23 s    │◀────────────┤             │  hold now");
+        assert_eq!(line("1001", Flow::Sent), "  1.23 s    │             │◀────────────┤  hold now");
+        assert_eq!(line("1001", Flow::Received), "  1.23 s    │             ├────────────▶│  hold now");
+        assert_eq!(line("PBX", Flow::Local), "  1.23 s    │             ●             │  hold now");
     }
 
     #[test]
     fn the_names_stand_above_their_lanes() {
         let head: Vec<char> = ladder_head(Palette::plain()).chars().collect();
-        let line: Vec<char> = ladder_line(&event("PBX", Flow::Local), Palette::plain())
-            .chars()
-            .collect();
+        let line: Vec<char> = ladder_line(&event("PBX", Flow::Local), Palette::plain()).chars().collect();
         let lane = line.iter().position(|&c| c == '●').expect("dot");
         let word = head.iter().position(|&c| c == 'B').expect("PBX");
         assert_eq!(lane, word);
@@ -334,13 +272,8 @@ mod tests {
 
     #[test]
     fn a_failed_run_lists_its_causes() {
-        let outcome = DemoOutcome {
-            failures: vec!["the PBX ended".to_owned(), "no audio".to_owned()],
-            ..DemoOutcome::default()
-        };
-        assert_eq!(
-            summary(&outcome, Palette::plain()),
-            "\nFAILED\n  · the PBX ended\n  · no audio"
-        );
+        let outcome =
+            DemoOutcome { failures: vec!["the PBX ended".to_owned(), "no audio".to_owned()], ..DemoOutcome::default() };
+        assert_eq!(summary(&outcome, Palette::plain()), "\nFAILED\n  · the PBX ended\n  · no audio");
     }
 }

@@ -99,14 +99,7 @@ pub struct DirectionResult {
 
 impl DirectionResult {
     /// A direction with the result of the comparison; the figures from the call's reports are 0.
-    pub fn new(
-        from: &str,
-        to: &str,
-        said: Pcm,
-        heard: Pcm,
-        found: &Comparison,
-        leakage: f64,
-    ) -> Self {
+    pub fn new(from: &str, to: &str, said: Pcm, heard: Pcm, found: &Comparison, leakage: f64) -> Self {
         Self {
             from: from.to_owned(),
             to: to.to_owned(),
@@ -154,32 +147,20 @@ impl DirectionResult {
             }
             let missing = self.missing_ms();
             if missing > MAX_MISSING_MS {
-                say(format!(
-                    "{missing:.0} ms of speech are missing in {} gaps",
-                    self.gaps.len()
-                ));
+                say(format!("{missing:.0} ms of speech are missing in {} gaps", self.gaps.len()));
             }
             if self.delay_ms > MAX_DELAY_MS || self.delay_ms < 0.0 {
                 say(format!("the delay is {:.0} ms", self.delay_ms));
             }
         }
         if self.leakage > MAX_LEAKAGE {
-            say(format!(
-                "{to} hears its own voice (correlation {:.2})",
-                self.leakage
-            ));
+            say(format!("{to} hears its own voice (correlation {:.2})", self.leakage));
         }
         if self.loss > MAX_LOSS {
-            say(format!(
-                "{:.1} % of the packets were lost",
-                self.loss * 100.0
-            ));
+            say(format!("{:.1} % of the packets were lost", self.loss * 100.0));
         }
         if self.mos < MIN_MOS {
-            say(format!(
-                "the MOS is {:.2}, at least {MIN_MOS} wanted",
-                self.mos
-            ));
+            say(format!("the MOS is {:.2}, at least {MIN_MOS} wanted", self.mos));
         }
         list
     }
@@ -290,10 +271,7 @@ mod tests {
         let (said, own) = (speech_1000(), speech_1001());
         let found = compare(&said, heard, &Search::default());
         let leakage = compare(&own, heard, &Search::default()).correlation;
-        DirectionResult {
-            mos: 4.4,
-            ..DirectionResult::new("1000", "1001", said, heard.clone(), &found, leakage)
-        }
+        DirectionResult { mos: 4.4, ..DirectionResult::new("1000", "1001", said, heard.clone(), &found, leakage) }
     }
 
     #[test]
@@ -307,10 +285,7 @@ mod tests {
         assert!(silent[0].contains("silence"), "{silent:?}");
 
         let own = direction(&speech_1001()).failures().join("\n");
-        assert!(
-            own.contains("not what was said") && own.contains("own voice"),
-            "{own}"
-        );
+        assert!(own.contains("not what was said") && own.contains("own voice"), "{own}");
 
         let quiet = speech_1000().samples().iter().map(|s| s * 0.5).collect();
         let quiet = direction(&Pcm::new(8_000, quiet)).failures();
@@ -333,10 +308,7 @@ mod tests {
     #[test]
     fn json_has_round_figures_and_no_samples() {
         let text = serde_json::to_string(&direction(&speech_1000())).expect("JSON");
-        assert!(
-            text.contains(r#""from":"1000","to":"1001","correlation":1.0"#),
-            "{text}"
-        );
+        assert!(text.contains(r#""from":"1000","to":"1001","correlation":1.0"#), "{text}");
         assert!(text.len() < 600, "{}", text.len());
     }
 }

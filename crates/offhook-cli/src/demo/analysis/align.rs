@@ -37,26 +37,14 @@ pub(super) struct Window {
 
 /// The starts and lengths of the stretches of `said` that hold speech.
 pub(super) fn speech_windows(said: &[f32]) -> Vec<(usize, usize)> {
-    let all: Vec<_> = said
-        .chunks_exact(WINDOW)
-        .enumerate()
-        .map(|(i, chunk)| (i * WINDOW, energy(chunk)))
-        .collect();
+    let all: Vec<_> = said.chunks_exact(WINDOW).enumerate().map(|(i, chunk)| (i * WINDOW, energy(chunk))).collect();
     let loudest = all.iter().map(|w| w.1).fold(0.0, f64::max);
     let threshold = loudest * 10_f64.powf(-SPEECH_RANGE_DB / 10.0);
-    all.into_iter()
-        .filter(|&(_, e)| e > 0.0 && e >= threshold)
-        .map(|(start, _)| (start, WINDOW))
-        .collect()
+    all.into_iter().filter(|&(_, e)| e > 0.0 && e >= threshold).map(|(start, _)| (start, WINDOW)).collect()
 }
 
 /// Where each window of `said` was heard.
-pub(super) fn follow(
-    said: &[f32],
-    heard: &[f32],
-    windows: &[(usize, usize)],
-    search: &Search,
-) -> Vec<Window> {
+pub(super) fn follow(said: &[f32], heard: &[f32], windows: &[(usize, usize)], search: &Search) -> Vec<Window> {
     let to_samples = |ms: f64| (ms.clamp(-180_000.0, 180_000.0) * f64::from(RATE) / 1000.0) as i64;
     let first = to_samples(search.min_delay_ms);
     let last = to_samples(search.max_delay_ms).max(first);
@@ -163,11 +151,7 @@ fn normalised(planner: &mut RealFftPlanner<f32>, template: &[f32], signal: &[f32
 }
 
 fn best_offset(curve: &[f32]) -> usize {
-    curve
-        .iter()
-        .enumerate()
-        .max_by(|a, b| a.1.total_cmp(b.1))
-        .map_or(0, |(offset, _)| offset)
+    curve.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(offset, _)| offset)
 }
 
 /// One offset for each curve so that the sum of correlations, less the cost of the jumps between
@@ -190,11 +174,7 @@ fn best_path(curves: &[Vec<f32>]) -> Vec<usize> {
             let near = score.get(low..high).unwrap_or_default();
             let best = low + best_offset(near);
             let stay = score.get(best).copied().unwrap_or(f32::NEG_INFINITY);
-            let (from, sum) = if stay >= jump {
-                (best, stay)
-            } else {
-                (jump_from, jump)
-            };
+            let (from, sum) = if stay >= jump { (best, stay) } else { (jump_from, jump) };
             next.push(sum + value);
             origin.push(from as u32);
         }
@@ -251,9 +231,7 @@ mod tests {
 
     #[test]
     fn a_peak_between_two_samples_is_found() {
-        let curve: Vec<f32> = (0..9)
-            .map(|i| 1.0 - 0.01 * (i as f32 - 4.3).powi(2))
-            .collect();
+        let curve: Vec<f32> = (0..9).map(|i| 1.0 - 0.01 * (i as f32 - 4.3).powi(2)).collect();
         let (shift, height) = peak(&curve, 4);
         assert!((shift - 0.3).abs() < 1e-3 && (height - 1.0).abs() < 1e-3);
     }

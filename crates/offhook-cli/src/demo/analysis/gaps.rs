@@ -49,10 +49,7 @@ fn extend(gaps: &mut Vec<Gap>, start_ms: f64) {
         last.length_ms = start_ms + frame_ms - last.start_ms;
         return;
     }
-    gaps.push(Gap {
-        start_ms,
-        length_ms: frame_ms,
-    });
+    gaps.push(Gap { start_ms, length_ms: frame_ms });
 }
 
 fn to_ms(samples: usize) -> f64 {

@@ -41,20 +41,14 @@ pub struct Search {
 impl Default for Search {
     /// Both signals on one time base: −100 ms to 1.5 s.
     fn default() -> Self {
-        Self {
-            min_delay_ms: -100.0,
-            max_delay_ms: 1_500.0,
-        }
+        Self { min_delay_ms: -100.0, max_delay_ms: 1_500.0 }
     }
 }
 
 impl Search {
     /// The speech may be anywhere in the recording.
     pub fn anywhere(heard: &Pcm) -> Self {
-        Self {
-            min_delay_ms: 0.0,
-            max_delay_ms: heard.duration_ms(),
-        }
+        Self { min_delay_ms: 0.0, max_delay_ms: heard.duration_ms() }
     }
 }
 
@@ -155,10 +149,7 @@ pub fn compare(said: &Pcm, heard: &Pcm, search: &Search) -> Comparison {
 
 /// The level of the loudest second: a long recording with little speech is no silence.
 fn loudest_second_dbfs(samples: &[f32]) -> f64 {
-    samples
-        .chunks(RATE as usize)
-        .map(crate::audio::level_db)
-        .fold(f64::NEG_INFINITY, f64::max)
+    samples.chunks(RATE as usize).map(crate::audio::level_db).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// The share of a signal that is a scaled copy is r², the rest 1 − r².

@@ -57,11 +57,7 @@ pub(super) fn telephone_band(pcm: &Pcm) -> Vec<f32> {
 
 /// Dot products of `template` with `signal` at every offset where it lies inside:
 /// `result[k] = Σ template[i] · signal[k + i]`.
-pub(super) fn cross_correlation(
-    planner: &mut RealFftPlanner<f32>,
-    template: &[f32],
-    signal: &[f32],
-) -> Vec<f32> {
+pub(super) fn cross_correlation(planner: &mut RealFftPlanner<f32>, template: &[f32], signal: &[f32]) -> Vec<f32> {
     let Some(last) = signal.len().checked_sub(template.len()) else {
         return Vec::new();
     };

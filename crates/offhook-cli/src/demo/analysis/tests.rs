@@ -14,33 +14,19 @@ struct Line {
 
 impl Line {
     fn new(delay_ms: f64) -> Self {
-        Self {
-            rate: 16_000,
-            delay_ms,
-            gain: 1.0,
-            noise: 0.0,
-            dropouts: Vec::new(),
-        }
+        Self { rate: 16_000, delay_ms, gain: 1.0, noise: 0.0, dropouts: Vec::new() }
     }
 
     fn carry(&self, said: &Pcm) -> Pcm {
-        let total =
-            ((said.duration_ms() + self.delay_ms + 300.0) * f64::from(self.rate) / 1000.0) as usize;
+        let total = ((said.duration_ms() + self.delay_ms + 300.0) * f64::from(self.rate) / 1000.0) as usize;
         let mut seed = 0x1234_5678_u32;
         let samples = (0..total)
             .map(|i| {
                 let said_ms = i as f64 * 1000.0 / f64::from(self.rate) - self.delay_ms;
                 seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let noise = (seed >> 8) as f32 / (1 << 23) as f32 - 1.0;
-                let dropped = self
-                    .dropouts
-                    .iter()
-                    .any(|&(from, length)| (from..from + length).contains(&said_ms));
-                let speech = if dropped {
-                    0.0
-                } else {
-                    sample_at(said, said_ms) * self.gain
-                };
+                let dropped = self.dropouts.iter().any(|&(from, length)| (from..from + length).contains(&said_ms));
+                let speech = if dropped { 0.0 } else { sample_at(said, said_ms) * self.gain };
                 speech + noise * self.noise
             })
             .collect();
@@ -87,12 +73,7 @@ fn the_other_voice_is_not_taken_for_the_first() {
 #[test]
 fn leaking_of_the_own_voice_is_seen() {
     let (mine, theirs) = (speech_1000(), speech_1001());
-    let mixed = theirs
-        .samples()
-        .iter()
-        .zip(mine.samples())
-        .map(|(t, m)| t * 0.3 + m)
-        .collect();
+    let mixed = theirs.samples().iter().zip(mine.samples()).map(|(t, m)| t * 0.3 + m).collect();
     let heard = Pcm::new(theirs.rate(), mixed);
     assert!(compare(&theirs, &heard, &Search::default()).correlation < 0.6);
     assert!(compare(&mine, &heard, &Search::default()).correlation > 0.8);
@@ -101,11 +82,7 @@ fn leaking_of_the_own_voice_is_seen() {
 #[test]
 fn noise_as_loud_as_speech_is_different() {
     let said = short(&speech_1000());
-    let noise = Line {
-        gain: 0.0,
-        noise: 0.15,
-        ..Line::new(0.0)
-    };
+    let noise = Line { gain: 0.0, noise: 0.15, ..Line::new(0.0) };
     let result = compare(&said, &noise.carry(&said), &Search::default());
     assert_eq!(result.verdict, Verdict::Different);
     assert!(result.correlation < 0.3, "{result:?}");
@@ -115,22 +92,10 @@ fn noise_as_loud_as_speech_is_different() {
 fn silence_has_its_own_verdict() {
     let said = speech_1000();
     let silent = Pcm::silence(48_000, 9_000.0);
-    assert_eq!(
-        compare(&said, &silent, &Search::default()).verdict,
-        Verdict::Silence
-    );
-    assert_eq!(
-        compare(&said, &Pcm::default(), &Search::default()).verdict,
-        Verdict::Silence
-    );
-    assert_eq!(
-        compare(&silent, &said, &Search::default()).verdict,
-        Verdict::NothingSaid
-    );
-    assert_eq!(
-        compare(&Pcm::default(), &said, &Search::default()).verdict,
-        Verdict::NothingSaid
-    );
+    assert_eq!(compare(&said, &silent, &Search::default()).verdict, Verdict::Silence);
+    assert_eq!(compare(&said, &Pcm::default(), &Search::default()).verdict, Verdict::Silence);
+    assert_eq!(compare(&silent, &said, &Search::default()).verdict, Verdict::NothingSaid);
+    assert_eq!(compare(&Pcm::default(), &said, &Search::default()).verdict, Verdict::NothingSaid);
 }
 
 #[test]
@@ -142,9 +107,7 @@ fn a_jitter_buffer_that_adapts_is_followed() {
         t if t < 6_000.0 => 100.0,
         _ => 80.0,
     };
-    let samples = (0..16 * 9_500)
-        .map(|i| sample_at(&said, f64::from(i) / 16.0 - delay(f64::from(i) / 16.0)))
-        .collect();
+    let samples = (0..16 * 9_500).map(|i| sample_at(&said, f64::from(i) / 16.0 - delay(f64::from(i) / 16.0))).collect();
     let result = compare(&said, &Pcm::new(16_000, samples), &Search::default());
     assert!(result.correlation > 0.95, "{result:?}");
     assert!((result.delay_spread_ms - 40.0).abs() < 2.0, "{result:?}");
@@ -153,9 +116,7 @@ fn a_jitter_buffer_that_adapts_is_followed() {
 #[test]
 fn drifting_clocks_are_followed() {
     let said = speech_1001();
-    let samples = (0..16 * 9_500)
-        .map(|i| sample_at(&said, (f64::from(i) / 16.0 - 50.0) * 1.000_2))
-        .collect();
+    let samples = (0..16 * 9_500).map(|i| sample_at(&said, (f64::from(i) / 16.0 - 50.0) * 1.000_2)).collect();
     let result = compare(&said, &Pcm::new(16_000, samples), &Search::default());
     assert!(result.correlation > 0.95, "{result:?}");
 }
@@ -173,35 +134,17 @@ fn music_between_two_stretches_of_speech_does_no_harm() {
     // What the called side of the demo hears: speech, music on hold, speech again.
     let clip = short(&speech_1000());
     let pause = Pcm::silence(8_000, 2_000.0);
-    let said: Vec<f32> = [&clip, &pause, &clip]
-        .iter()
-        .flat_map(|p| p.samples())
-        .copied()
-        .collect();
+    let said: Vec<f32> = [&clip, &pause, &clip].iter().flat_map(|p| p.samples()).copied().collect();
     let music: Vec<f32> = (0..16_000).map(|i| (i as f32 * 0.35).sin() * 0.3).collect();
-    let heard: Vec<f32> = [&clip, &Pcm::new(8_000, music), &clip]
-        .iter()
-        .flat_map(|p| p.samples())
-        .copied()
-        .collect();
-    let result = compare(
-        &Pcm::new(8_000, said),
-        &Pcm::new(8_000, heard),
-        &Search::default(),
-    );
-    assert!(
-        result.correlation > 0.99 && result.gaps.is_empty(),
-        "{result:?}"
-    );
+    let heard: Vec<f32> = [&clip, &Pcm::new(8_000, music), &clip].iter().flat_map(|p| p.samples()).copied().collect();
+    let result = compare(&Pcm::new(8_000, said), &Pcm::new(8_000, heard), &Search::default());
+    assert!(result.correlation > 0.99 && result.gaps.is_empty(), "{result:?}");
 }
 
 #[test]
 fn short_dropouts_are_no_gaps() {
     let said = short(&speech_1000());
-    let line = Line {
-        dropouts: vec![(1_000.0, 15.0), (2_000.0, 10.0)],
-        ..Line::new(60.0)
-    };
+    let line = Line { dropouts: vec![(1_000.0, 15.0), (2_000.0, 10.0)], ..Line::new(60.0) };
     let result = compare(&said, &line.carry(&said), &Search::default());
     assert!(result.gaps.is_empty(), "{result:?}");
 }

@@ -38,18 +38,12 @@ pub(super) fn call(page: &mut String, outcome: &DemoOutcome) {
         }
         page.push_str("</div></div>\n");
     }
-    let held: Vec<&StateSpan> = outcome
-        .phones
-        .iter()
-        .flat_map(|p| &p.states)
-        .filter(|s| class(&s.state) == "st-hold")
-        .collect();
+    let held: Vec<&StateSpan> =
+        outcome.phones.iter().flat_map(|p| &p.states).filter(|s| class(&s.state) == "st-hold").collect();
     for (index, direction) in outcome.directions.iter().enumerate() {
         waves(page, index, direction, &held, total);
     }
-    page.push_str(
-        "<div class=\"row\"><div class=\"label\"></div><div class=\"axis\" aria-hidden=\"true\">",
-    );
+    page.push_str("<div class=\"row\"><div class=\"label\"></div><div class=\"axis\" aria-hidden=\"true\">");
     axis(page, total);
     page.push_str("</div></div>\n</div>\n</section>\n");
 }
@@ -81,23 +75,9 @@ fn class(state: &str) -> &'static str {
     }
 }
 
-fn waves(
-    page: &mut String,
-    index: usize,
-    direction: &DirectionResult,
-    held: &[&StateSpan],
-    total: f64,
-) {
-    let full = peak(&direction.said, 0.0, total)
-        .max(peak(&direction.heard, 0.0, total))
-        .max(0.05);
-    let wave = |up| Wave {
-        width: WIDTH,
-        height: HALF,
-        columns: COLUMNS,
-        full,
-        up,
-    };
+fn waves(page: &mut String, index: usize, direction: &DirectionResult, held: &[&StateSpan], total: f64) {
+    let full = peak(&direction.said, 0.0, total).max(peak(&direction.heard, 0.0, total)).max(0.05);
+    let wave = |up| Wave { width: WIDTH, height: HALF, columns: COLUMNS, full, up };
     let (from, to) = (Escaped(&direction.from), Escaped(&direction.to));
     push(
         page,
@@ -128,11 +108,7 @@ fn waves(
         );
     };
     if let Some(span) = held.first() {
-        band(
-            "held",
-            span.from_ms as f64,
-            span.to_ms.saturating_sub(span.from_ms) as f64,
-        );
+        band("held", span.from_ms as f64, span.to_ms.saturating_sub(span.from_ms) as f64);
     }
     for gap in &direction.gaps {
         band("gap", gap.start_ms, gap.length_ms);
@@ -158,21 +134,11 @@ fn axis(page: &mut String, total: f64) {
         if seconds - (second as f64) < step as f64 * 0.8 {
             break;
         }
-        let minor = if index % 2 == 1 {
-            " class=\"minor\""
-        } else {
-            ""
-        };
+        let minor = if index % 2 == 1 { " class=\"minor\"" } else { "" };
         push(
             page,
-            format_args!(
-                "<span{minor} style=\"left:{:.2}%\">{second} s</span>",
-                percent(second as f64, seconds)
-            ),
+            format_args!("<span{minor} style=\"left:{:.2}%\">{second} s</span>", percent(second as f64, seconds)),
         );
     }
-    push(
-        page,
-        format_args!("<span style=\"left:100%\">{seconds:.1} s</span>"),
-    );
+    push(page, format_args!("<span style=\"left:100%\">{seconds:.1} s</span>"));
 }

@@ -26,11 +26,7 @@ impl fmt::Display for Escaped<'_> {
 
 /// A share of the whole as a CSS percentage, 0 to 100.
 pub(super) fn percent(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 {
-        (part / whole * 100.0).clamp(0.0, 100.0)
-    } else {
-        0.0
-    }
+    if whole > 0.0 { (part / whole * 100.0).clamp(0.0, 100.0) } else { 0.0 }
 }
 
 /// The outline of half a waveform in a box of `width` × `height` units: from the base line up
@@ -53,11 +49,7 @@ impl Wave {
             let at = |c: usize| from_ms + (to_ms - from_ms) * c as f64 / self.columns as f64;
             let bar = peak(pcm, at(column), at(column + 1)) / self.full.max(1e-6);
             let length = f64::from(bar.min(1.0)) * self.height;
-            let y = if self.up {
-                base - length
-            } else {
-                base + length
-            };
+            let y = if self.up { base - length } else { base + length };
             path.push_str(&format!("L{:.1} {y:.1}", (column as f64 + 0.5) * step));
         }
         path.push_str(&format!("L{} {base}Z", self.width));
@@ -69,11 +61,7 @@ impl Wave {
 pub(super) fn peak(pcm: &Pcm, from_ms: f64, to_ms: f64) -> f32 {
     let index = |ms: f64| (ms.max(0.0) * f64::from(pcm.rate()) / 1000.0) as usize;
     let end = (index(to_ms).max(index(from_ms) + 1)).min(pcm.samples().len());
-    pcm.samples()
-        .get(index(from_ms)..end)
-        .unwrap_or_default()
-        .iter()
-        .fold(0.0, |max, s| max.max(s.abs()))
+    pcm.samples().get(index(from_ms)..end).unwrap_or_default().iter().fold(0.0, |max, s| max.max(s.abs()))
 }
 
 #[cfg(test)]
@@ -89,17 +77,8 @@ mod tests {
     #[test]
     fn a_wave_stays_in_its_box() {
         let pcm = Pcm::new(1_000, vec![0.0, 0.5, 2.0, -0.25]);
-        let wave = Wave {
-            width: 40.0,
-            height: 10.0,
-            columns: 4,
-            full: 1.0,
-            up: true,
-        };
-        assert_eq!(
-            wave.path(&pcm, 0.0, 4.0),
-            "M0 10L5.0 10.0L15.0 5.0L25.0 0.0L35.0 7.5L40 10Z"
-        );
+        let wave = Wave { width: 40.0, height: 10.0, columns: 4, full: 1.0, up: true };
+        assert_eq!(wave.path(&pcm, 0.0, 4.0), "M0 10L5.0 10.0L15.0 5.0L25.0 0.0L35.0 7.5L40 10Z");
     }
 
     #[test]

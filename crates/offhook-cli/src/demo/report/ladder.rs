@@ -24,10 +24,7 @@ pub(super) fn section(page: &mut String, outcome: &DemoOutcome) {
         ),
     );
     for (at, name) in LANES.iter().zip([left, "PBX", right]) {
-        push(
-            page,
-            format_args!("<b style=\"left:{at}%\">{}</b>", Escaped(name)),
-        );
+        push(page, format_args!("<b style=\"left:{at}%\">{}</b>", Escaped(name)));
     }
     page.push_str("</div><div></div></div>\n<ol>\n");
     for event in &outcome.events {
@@ -67,20 +64,11 @@ fn row(page: &mut String, event: &TimedEvent, left: &str) {
 }
 
 fn dot(lane: usize, class: &str) -> String {
-    format!(
-        "<i class=\"dot {class}\" style=\"left:{}%\"></i>",
-        LANES[lane]
-    )
+    format!("<i class=\"dot {class}\" style=\"left:{}%\"></i>", LANES[lane])
 }
 
 fn arrow(from: usize, to: usize, class: &str) -> String {
-    let (left, right, way) = if from < to {
-        (LANES[from], LANES[to], "right")
-    } else {
-        (LANES[to], LANES[from], "left")
-    };
-    format!(
-        "<i class=\"arrow {way} {class}\" style=\"left:{left}%;width:{}%\"></i>",
-        right - left
-    )
+    let (left, right, way) =
+        if from < to { (LANES[from], LANES[to], "right") } else { (LANES[to], LANES[from], "left") };
+    format!("<i class=\"arrow {way} {class}\" style=\"left:{left}%;width:{}%\"></i>", right - left)
 }

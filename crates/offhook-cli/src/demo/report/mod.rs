@@ -15,10 +15,8 @@ use super::outcome::{DemoOutcome, DirectionResult};
 use html::Escaped;
 
 const STYLE: &str = include_str!("style.css");
-const TICK: &str =
-    r#"<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M4 10.5l4 4 8-9"/></svg>"#;
-const CROSS: &str =
-    r#"<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M5 5l10 10M15 5L5 15"/></svg>"#;
+const TICK: &str = r#"<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M4 10.5l4 4 8-9"/></svg>"#;
+const CROSS: &str = r#"<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M5 5l10 10M15 5L5 15"/></svg>"#;
 const HANDSET: &str = r#"<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M6.6 2.3 9 2a1.6 1.6 0 0 1 1.7 1l1.2 3a1.6 1.6 0 0 1-.4 1.8L9.8 9.4a13 13 0 0 0 4.8 4.8l1.6-1.7a1.6 1.6 0 0 1 1.8-.4l3 1.2a1.6 1.6 0 0 1 1 1.7l-.3 2.4a4.4 4.4 0 0 1-4.8 3.9A17.6 17.6 0 0 1 2.7 7.1 4.4 4.4 0 0 1 6.6 2.3Z"/></svg>"#;
 
 /// The whole page.
@@ -27,10 +25,7 @@ pub fn render(outcome: &DemoOutcome) -> String {
     let title = if outcome.ok { "passed" } else { "failed" };
     page.push_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    push(
-        &mut page,
-        format_args!("<title>offhook demo: {title}</title>\n<style>\n{STYLE}</style>\n"),
-    );
+    push(&mut page, format_args!("<title>offhook demo: {title}</title>\n<style>\n{STYLE}</style>\n"));
     page.push_str("</head>\n<body>\n<main>\n");
     header(&mut page, outcome);
     failures(&mut page, outcome);
@@ -59,11 +54,7 @@ fn push(page: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 fn header(page: &mut String, outcome: &DemoOutcome) {
-    let (class, sign, word) = if outcome.ok {
-        ("pass", TICK, "Passed")
-    } else {
-        ("fail", CROSS, "Failed")
-    };
+    let (class, sign, word) = if outcome.ok { ("pass", TICK, "Passed") } else { ("fail", CROSS, "Failed") };
     let headline = match (outcome.ok, outcome.directions.is_empty()) {
         (true, _) => "Both voices arrived, as they were said",
         (false, true) => "The call did not take place",
@@ -99,13 +90,10 @@ fn tiles(page: &mut String, directions: &[DirectionResult]) {
         return;
     }
     let lowest = |f: fn(&DirectionResult) -> f64| directions.iter().map(f).fold(f64::MAX, f64::min);
-    let highest =
-        |f: fn(&DirectionResult) -> f64| directions.iter().map(f).fold(f64::MIN, f64::max);
+    let highest = |f: fn(&DirectionResult) -> f64| directions.iter().map(f).fold(f64::MIN, f64::max);
     let each = |f: &dyn Fn(&DirectionResult) -> String| {
-        let parts: Vec<String> = directions
-            .iter()
-            .map(|d| format!("{} → {}: {}", Escaped(&d.from), Escaped(&d.to), f(d)))
-            .collect();
+        let parts: Vec<String> =
+            directions.iter().map(|d| format!("{} → {}: {}", Escaped(&d.from), Escaped(&d.to), f(d))).collect();
         parts.join("<br>")
     };
     page.push_str("<dl class=\"tiles\">\n");
@@ -136,12 +124,7 @@ fn tiles(page: &mut String, directions: &[DirectionResult]) {
         "%",
         each(&|d| format!("{:.1} %", d.loss * 100.0)),
     );
-    tile(
-        "Listening quality",
-        format!("{:.2}", lowest(|d| d.mos)),
-        "MOS",
-        each(&|d| format!("{:.2}", d.mos)),
-    );
+    tile("Listening quality", format!("{:.2}", lowest(|d| d.mos)), "MOS", each(&|d| format!("{:.2}", d.mos)));
     page.push_str("</dl>\n");
 }
 
@@ -155,11 +138,7 @@ fn checks(page: &mut String, outcome: &DemoOutcome) {
         ),
     );
     for check in &outcome.checks {
-        let (class, sign, word) = if check.ok {
-            ("yes", TICK, "passed")
-        } else {
-            ("no", CROSS, "failed")
-        };
+        let (class, sign, word) = if check.ok { ("yes", TICK, "passed") } else { ("no", CROSS, "failed") };
         push(
             page,
             format_args!(

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::analysis::Verdict;
 use super::super::outcome::{
-    DirectionResult, MAX_DELAY_MS, MAX_LEAKAGE, MAX_LEVEL_DB, MAX_LOSS, MAX_MISSING_MS,
-    MIN_CORRELATION, MIN_MOS, QualityPoint,
+    DirectionResult, MAX_DELAY_MS, MAX_LEAKAGE, MAX_LEVEL_DB, MAX_LOSS, MAX_MISSING_MS, MIN_CORRELATION, MIN_MOS,
+    QualityPoint,
 };
 use super::html::{Escaped, Wave, peak};
 use super::push;
@@ -41,26 +41,10 @@ pub(super) fn direction(page: &mut String, direction: &DirectionResult) {
     if !direction.quality.is_empty() {
         page.push_str("<div class=\"mini\">\n");
         let points = &direction.quality;
-        chart(
-            page,
-            points,
-            &Measure::new("MOS", "", 2, (1.0, 4.5), |p| p.mos),
-        );
-        chart(
-            page,
-            points,
-            &Measure::new("Loss", " %", 1, (0.0, 2.0), |p| p.loss * 100.0),
-        );
-        chart(
-            page,
-            points,
-            &Measure::new("Jitter", " ms", 1, (0.0, 10.0), |p| p.jitter_ms),
-        );
-        chart(
-            page,
-            points,
-            &Measure::new("Round trip", " ms", 1, (0.0, 10.0), |p| p.rtt_ms),
-        );
+        chart(page, points, &Measure::new("MOS", "", 2, (1.0, 4.5), |p| p.mos));
+        chart(page, points, &Measure::new("Loss", " %", 1, (0.0, 2.0), |p| p.loss * 100.0));
+        chart(page, points, &Measure::new("Jitter", " ms", 1, (0.0, 10.0), |p| p.jitter_ms));
+        chart(page, points, &Measure::new("Round trip", " ms", 1, (0.0, 10.0), |p| p.rtt_ms));
         page.push_str("</div>\n");
     }
     page.push_str("</section>\n");
@@ -71,12 +55,7 @@ fn close_up(page: &mut String, direction: &DirectionResult) {
     if direction.verdict != Verdict::Heard {
         return;
     }
-    let Some(onset) = direction
-        .said
-        .samples()
-        .iter()
-        .position(|s| s.abs() > ONSET)
-    else {
+    let Some(onset) = direction.said.samples().iter().position(|s| s.abs() > ONSET) else {
         return;
     };
     let onset = onset as f64 * 1000.0 / f64::from(direction.said.rate().max(1));
@@ -85,13 +64,7 @@ fn close_up(page: &mut String, direction: &DirectionResult) {
     let from = (onset - CLOSE_LEAD_MS).max(0.0);
     let to = from + shown;
     let full = peak(&direction.said, from, to).max(peak(&direction.heard, from, to));
-    let wave = |up| Wave {
-        width: 600.0,
-        height: 50.0,
-        columns: 300,
-        full,
-        up,
-    };
+    let wave = |up| Wave { width: 600.0, height: 50.0, columns: 300, full, up };
     let x = |ms: f64| (ms - from) / shown * 600.0;
     let percent = |ms: f64| (ms - from) / shown * 100.0;
     push(
@@ -133,33 +106,17 @@ impl Measure {
         range: (f64, f64),
         value: fn(&QualityPoint) -> f64,
     ) -> Self {
-        Self {
-            name,
-            unit,
-            decimals,
-            range,
-            value,
-        }
+        Self { name, unit, decimals, range, value }
     }
 }
 
 fn chart(page: &mut String, points: &[QualityPoint], measure: &Measure) {
-    let &Measure {
-        name,
-        unit,
-        decimals,
-        range: (low, high),
-        value,
-    } = measure;
+    let &Measure { name, unit, decimals, range: (low, high), value } = measure;
     let values: Vec<f64> = points.iter().map(value).collect();
     let high = values.iter().fold(high, |a, &b| a.max(b));
     let latest = values.last().copied().unwrap_or(0.0);
     let first = points.first().map_or(0, |p| p.at_ms);
-    let length = points
-        .last()
-        .map_or(0, |p| p.at_ms)
-        .saturating_sub(first)
-        .max(1);
+    let length = points.last().map_or(0, |p| p.at_ms).saturating_sub(first).max(1);
     let mut line = String::new();
     let mut dots = String::new();
     for (index, (point, &v)) in points.iter().zip(&values).enumerate() {
@@ -189,14 +146,7 @@ fn chart(page: &mut String, points: &[QualityPoint], measure: &Measure) {
 pub(super) fn table(page: &mut String, directions: &[DirectionResult]) {
     page.push_str("<section class=\"card\">\n<h2>Quality</h2>\n<table>\n<thead><tr><th scope=\"col\"><span class=\"sr\">Measure</span></th>");
     for d in directions {
-        push(
-            page,
-            format_args!(
-                "<th scope=\"col\">{} → {}</th>",
-                Escaped(&d.from),
-                Escaped(&d.to)
-            ),
-        );
+        push(page, format_args!("<th scope=\"col\">{} → {}</th>", Escaped(&d.from), Escaped(&d.to)));
     }
     page.push_str("<th scope=\"col\" class=\"limit\">wanted</th></tr></thead>\n<tbody>\n");
     let mut row = |name: &str, limit: &str, cell: &dyn Fn(&DirectionResult) -> (String, bool)| {
@@ -206,58 +156,29 @@ pub(super) fn table(page: &mut String, directions: &[DirectionResult]) {
             let class = if good { "" } else { " class=\"off\"" };
             push(page, format_args!("<td{class}>{}</td>", Escaped(&text)));
         }
-        push(
-            page,
-            format_args!("<td class=\"limit\">{limit}</td></tr>\n"),
-        );
+        push(page, format_args!("<td class=\"limit\">{limit}</td></tr>\n"));
     };
     row("Correlation", &format!("≥ {MIN_CORRELATION}"), &|d| {
-        (
-            format!("{:.3}", d.correlation),
-            d.correlation >= MIN_CORRELATION,
-        )
+        (format!("{:.3}", d.correlation), d.correlation >= MIN_CORRELATION)
     });
-    row("Own voice heard", &format!("≤ {MAX_LEAKAGE}"), &|d| {
-        (format!("{:.2}", d.leakage), d.leakage <= MAX_LEAKAGE)
-    });
+    row("Own voice heard", &format!("≤ {MAX_LEAKAGE}"), &|d| (format!("{:.2}", d.leakage), d.leakage <= MAX_LEAKAGE));
     row("Delay", &format!("≤ {MAX_DELAY_MS} ms"), &|d| {
-        (
-            format!("{:.0} ms", d.delay_ms),
-            (0.0..=MAX_DELAY_MS).contains(&d.delay_ms),
-        )
+        (format!("{:.0} ms", d.delay_ms), (0.0..=MAX_DELAY_MS).contains(&d.delay_ms))
     });
-    row("Delay moved by", "", &|d| {
-        (format!("{:.0} ms", d.delay_spread_ms), true)
-    });
+    row("Delay moved by", "", &|d| (format!("{:.0} ms", d.delay_spread_ms), true));
     row("Level", &format!("± {MAX_LEVEL_DB} dB"), &|d| {
-        (
-            format!("{:+.1} dB", d.level_db),
-            d.level_db.abs() <= MAX_LEVEL_DB,
-        )
+        (format!("{:+.1} dB", d.level_db), d.level_db.abs() <= MAX_LEVEL_DB)
     });
-    row("Speech to coding noise", "", &|d| {
-        (format!("{:.0} dB", d.snr_db), true)
+    row("Speech to coding noise", "", &|d| (format!("{:.0} dB", d.snr_db), true));
+    row("Speech missing", &format!("≤ {MAX_MISSING_MS} ms"), &|d| {
+        (format!("{:.0} ms", d.missing_ms()), d.missing_ms() <= MAX_MISSING_MS)
     });
-    row(
-        "Speech missing",
-        &format!("≤ {MAX_MISSING_MS} ms"),
-        &|d| {
-            (
-                format!("{:.0} ms", d.missing_ms()),
-                d.missing_ms() <= MAX_MISSING_MS,
-            )
-        },
-    );
-    row(
-        "Packets lost",
-        &format!("≤ {:.0} %", MAX_LOSS * 100.0),
-        &|d| (format!("{:.2} %", d.loss * 100.0), d.loss <= MAX_LOSS),
-    );
+    row("Packets lost", &format!("≤ {:.0} %", MAX_LOSS * 100.0), &|d| {
+        (format!("{:.2} %", d.loss * 100.0), d.loss <= MAX_LOSS)
+    });
     row("Jitter", "", &|d| (format!("{:.1} ms", d.jitter_ms), true));
     row("Round trip", "", &|d| (format!("{:.1} ms", d.rtt_ms), true));
-    row("MOS", &format!("≥ {MIN_MOS}"), &|d| {
-        (format!("{:.2}", d.mos), d.mos >= MIN_MOS)
-    });
+    row("MOS", &format!("≥ {MIN_MOS}"), &|d| (format!("{:.2}", d.mos), d.mos >= MIN_MOS));
     row("Codec", "", &|d| (d.codec.clone(), true));
     page.push_str("</tbody>\n</table>\n</section>\n");
 }

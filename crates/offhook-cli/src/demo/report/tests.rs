@@ -2,9 +2,7 @@ use std::path::PathBuf;
 
 use super::super::analysis::{Search, compare};
 use super::super::clips::{speech_1000, speech_1001};
-use super::super::outcome::{
-    Check, DirectionResult, Flow, PhoneTrack, QualityPoint, StateSpan, TimedEvent,
-};
+use super::super::outcome::{Check, DirectionResult, Flow, PhoneTrack, QualityPoint, StateSpan, TimedEvent};
 use super::*;
 use crate::audio::Pcm;
 
@@ -16,20 +14,9 @@ fn outcome(broken: bool) -> DemoOutcome {
         direction("1000", "1001", &speech_1000(), &speech_1001(), broken),
         direction("1001", "1000", &speech_1001(), &speech_1000(), false),
     ];
-    let failures: Vec<String> = directions
-        .iter()
-        .flat_map(DirectionResult::failures)
-        .collect();
-    let span = |state: &str, from_ms, to_ms| StateSpan {
-        state: state.to_owned(),
-        from_ms,
-        to_ms,
-    };
-    let check = |name: &str, ok, detail: &str| Check {
-        name: name.to_owned(),
-        ok,
-        detail: detail.to_owned(),
-    };
+    let failures: Vec<String> = directions.iter().flat_map(DirectionResult::failures).collect();
+    let span = |state: &str, from_ms, to_ms| StateSpan { state: state.to_owned(), from_ms, to_ms };
+    let check = |name: &str, ok, detail: &str| Check { name: name.to_owned(), ok, detail: detail.to_owned() };
     DemoOutcome {
         ok: failures.is_empty(),
         started: "2026-11-22 16:04:09".to_owned(),
@@ -59,31 +46,11 @@ fn outcome(broken: bool) -> DemoOutcome {
             },
         ],
         checks: vec![
-            check(
-                "Both phones register with digest",
-                true,
-                "200 OK after a challenge, SHA-256",
-            ),
-            check(
-                "Events come in the order of the contract",
-                true,
-                "1000: 14 events, 1001: 13 events",
-            ),
-            check(
-                "1001 hears music while held",
-                !broken,
-                "active 98 % of 2.6 s, −24.1 dBFS, unlike speech",
-            ),
-            check(
-                "Tones arrive both ways",
-                true,
-                "1000 sent 12#, 1001 sent 9*0",
-            ),
-            check(
-                "Timers and reports agree",
-                true,
-                "callDuration 19 s, 7 reports a side",
-            ),
+            check("Both phones register with digest", true, "200 OK after a challenge, SHA-256"),
+            check("Events come in the order of the contract", true, "1000: 14 events, 1001: 13 events"),
+            check("1001 hears music while held", !broken, "active 98 % of 2.6 s, −24.1 dBFS, unlike speech"),
+            check("Tones arrive both ways", true, "1000 sent 12#, 1001 sent 9*0"),
+            check("Timers and reports agree", true, "callDuration 19 s, 7 reports a side"),
         ],
         events: events(),
         failures,
@@ -96,10 +63,7 @@ fn direction(from: &str, to: &str, clip: &Pcm, other: &Pcm, broken: bool) -> Dir
     let mut said = vec![0.0; (TOTAL_MS * 8.0) as usize];
     let mut own = said.clone();
     let put = |track: &mut Vec<f32>, clip: &Pcm, at_ms: usize, length_ms: usize| {
-        for (to, from) in track[at_ms * 8..]
-            .iter_mut()
-            .zip(&clip.samples()[..length_ms * 8])
-        {
+        for (to, from) in track[at_ms * 8..].iter_mut().zip(&clip.samples()[..length_ms * 8]) {
             *to = *from;
         }
     };
@@ -149,50 +113,20 @@ fn direction(from: &str, to: &str, clip: &Pcm, other: &Pcm, broken: bool) -> Dir
 
 fn events() -> Vec<TimedEvent> {
     let list: &[(u64, &str, &str, &str, Flow)] = &[
-        (
-            0,
-            "PBX",
-            "listening",
-            "wss://127.0.0.1:40123/ws",
-            Flow::Local,
-        ),
+        (0, "PBX", "listening", "wss://127.0.0.1:40123/ws", Flow::Local),
         (120, "1000", "REGISTER", "", Flow::Sent),
-        (
-            160,
-            "1000",
-            "registered",
-            "200 OK, for 600 s",
-            Flow::Received,
-        ),
+        (160, "1000", "registered", "200 OK, for 600 s", Flow::Received),
         (170, "1001", "REGISTER", "", Flow::Sent),
-        (
-            210,
-            "1001",
-            "registered",
-            "200 OK, for 600 s",
-            Flow::Received,
-        ),
+        (210, "1001", "registered", "200 OK, for 600 s", Flow::Received),
         (400, "1000", "call", "1001", Flow::Sent),
         (430, "1001", "incoming", "from 1000 “Ada”", Flow::Received),
         (520, "1000", "progress", "180", Flow::Received),
-        (
-            521,
-            "1000",
-            "statusChange",
-            "calling → ringing",
-            Flow::Local,
-        ),
+        (521, "1000", "statusChange", "calling → ringing", Flow::Local),
         (1_400, "1001", "answer", "", Flow::Sent),
         (1_430, "1000", "accepted", "200", Flow::Received),
         (1_440, "1000", "confirmed", "", Flow::Local),
         (1_442, "1001", "confirmed", "", Flow::Received),
-        (
-            1_450,
-            "1000",
-            "callReport",
-            "MOS 4.41, loss 0.0 %",
-            Flow::Local,
-        ),
+        (1_450, "1000", "callReport", "MOS 4.41, loss 0.0 %", Flow::Local),
         (11_400, "1000", "hold", "", Flow::Sent),
         (11_420, "1001", "reinvite", "isRemoteHold", Flow::Received),
         (14_400, "1000", "unhold", "", Flow::Sent),
@@ -225,20 +159,11 @@ fn a_good_run_says_so_and_shows_both_directions() {
     let page = render(&outcome(false));
     keep("report-good.html", &page);
     assert!(page.contains("Passed") && !page.contains("What failed"));
-    for part in [
-        "1001 hears 1000",
-        "1000 hears 1001",
-        "Opus 48 kHz",
-        "61 ms",
-        "MOS",
-    ] {
+    for part in ["1001 hears 1000", "1000 hears 1001", "Opus 48 kHz", "61 ms", "MOS"] {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("class=\"gap\""));
-    assert_eq!(
-        page.matches("<li><span class=\"time\">").count(),
-        events().len()
-    );
+    assert_eq!(page.matches("<li><span class=\"time\">").count(), events().len());
 }
 
 #[test]
@@ -262,11 +187,7 @@ fn every_picture_has_a_title_or_is_hidden() {
     let page = render(&outcome(false));
     for svg in page.split("<svg").skip(1) {
         let head = svg.split("</svg>").next().unwrap_or_default();
-        assert!(
-            head.contains("aria-hidden") || head.contains("<title"),
-            "{}",
-            &head[..80.min(head.len())]
-        );
+        assert!(head.contains("aria-hidden") || head.contains("<title"), "{}", &head[..80.min(head.len())]);
     }
 }
 
@@ -289,10 +210,7 @@ fn text_from_outside_cannot_become_markup() {
 
 #[test]
 fn an_empty_run_is_a_page_too() {
-    let nothing = DemoOutcome {
-        failures: vec!["the PBX did not start".to_owned()],
-        ..DemoOutcome::default()
-    };
+    let nothing = DemoOutcome { failures: vec!["the PBX did not start".to_owned()], ..DemoOutcome::default() };
     let page = render(&nothing);
     keep("report-empty.html", &page);
     assert!(page.contains("The call did not take place") && page.contains("the PBX did not start"));

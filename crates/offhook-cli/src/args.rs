@@ -1,0 +1,276 @@
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit::EXIT_CODES;
+
+/// A softphone, a PBX and a proof that both work, in one command.
+#[derive(Debug, Parser)]
+#[command(name = "offhook", version, about, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Log to standard error; more with RUST_LOG, e.g. RUST_LOG=offhook_sip=trace.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a real call between two phones through the embedded PBX and prove that speech arrived.
+    #[command(after_help = EXIT_CODES)]
+    Demo(DemoArgs),
+    /// Run the embedded PBX.
+    #[command(after_help = EXIT_CODES)]
+    Pbx(PbxArgs),
+    /// Call a number.
+    #[command(after_help = EXIT_CODES)]
+    Call(CallArgs),
+    /// Wait for calls and answer them.
+    #[command(after_help = EXIT_CODES)]
+    Answer(AnswerArgs),
+}
+
+/// `offhook demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Print one JSON object and nothing else on standard output.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Where the recordings and report.html go.
+    #[arg(long, value_name = "DIR", default_value = "offhook-demo")]
+    pub out: PathBuf,
+}
+
+/// `offhook pbx`.
+#[derive(Debug, Args)]
+pub struct PbxArgs {
+    /// Address to listen on [default: 127.0.0.1]. Beyond loopback only with passwords of your own (--config).
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<IpAddr>,
+
+    /// Port for ws://; 0 takes a free one [default: 8088, or what --config says].
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+
+    /// Port for wss://; 0 takes a free one [default: 8089, or what --config says].
+    #[arg(long, value_name = "N")]
+    pub tls_port: Option<u16>,
+
+    /// Extensions and limits from a TOML file, instead of 1000–1009.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Where the certificate is kept from run to run; without it each run makes a new one.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+
+    /// End when standard input is closed: for a parent process that must not leave a PBX behind.
+    #[arg(long, hide = true)]
+    pub until_stdin_closes: bool,
+}
+
+/// Where and as whom to register.
+#[derive(Debug, Args)]
+pub struct ServerArgs {
+    /// The server: ws://host:port/path or wss://host:port/path.
+    #[arg(long, value_name = "URL", value_parser = server_url)]
+    pub server: String,
+
+    /// The user (extension) to register as.
+    #[arg(long, value_name = "USER")]
+    pub user: String,
+
+    /// The password. Seen by everybody on this computer: better --password-file or the environment.
+    #[arg(long, value_name = "PASSWORD", env = "OFFHOOK_PASSWORD", hide_env_values = true)]
+    pub password: Option<String>,
+
+    /// A file with the password in its first line.
+    #[arg(long, value_name = "FILE", conflicts_with = "password")]
+    pub password_file: Option<PathBuf>,
+
+    /// Trust the certificates in this PEM file instead of the system's.
+    #[arg(long, value_name = "FILE", conflicts_with = "pin")]
+    pub ca: Option<PathBuf>,
+
+    /// Trust exactly the certificate with this SHA-256 fingerprint (64 hex digits, colons allowed).
+    #[arg(long, value_name = "SHA256", value_parser = fingerprint)]
+    pub pin: Option<String>,
+}
+
+/// `offhook call`.
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// The number or SIP address to call.
+    pub number: String,
+
+    /// Where and as whom to register.
+    #[command(flatten)]
+    pub server: ServerArgs,
+
+    /// Play this WAV file to the far end; silence without it.
+    #[arg(long, value_name = "WAV")]
+    pub play: Option<PathBuf>,
+
+    /// Record what is heard to this WAV file (16-bit mono).
+    #[arg(long, value_name = "WAV")]
+    pub record: Option<PathBuf>,
+
+    /// Send these tones once the call is up: 0-9 * # A-D, and `,` for a pause of 2 s.
+    #[arg(long, value_name = "TONES", value_parser = tones)]
+    pub dtmf: Option<String>,
+
+    /// Put the call on hold for 2 s when it has been up this long, e.g. 5s.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub hold_after: Option<Duration>,
+
+    /// Hang up when the call has been up this long, e.g. 10s, 1m30s, 500ms. Without it the call ends
+    /// with the far end, with Ctrl-C, or when the file of --play has ended.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+
+    /// Print one JSON event a line, and a summary as the last.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `offhook answer`.
+#[derive(Debug, Args)]
+pub struct AnswerArgs {
+    /// Where and as whom to register.
+    #[command(flatten)]
+    pub server: ServerArgs,
+
+    /// Send back what is heard.
+    #[arg(long, conflicts_with = "play")]
+    pub echo: bool,
+
+    /// Play this WAV file to the caller; silence without it.
+    #[arg(long, value_name = "WAV")]
+    pub play: Option<PathBuf>,
+
+    /// Record what is heard to this WAV file (16-bit mono); a later call replaces it.
+    #[arg(long, value_name = "WAV")]
+    pub record: Option<PathBuf>,
+
+    /// End after the first call.
+    #[arg(long)]
+    pub once: bool,
+
+    /// Print one JSON event a line, and a summary as the last.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `500ms`, `10s`, `1m30s`, `2h`; a bare number is seconds. At most a day.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time; write for example 500ms, 10s or 1m30s");
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, tail) = rest.split_at(digits);
+        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_end);
+        let number: f64 = number.parse().map_err(|_| wrong())?;
+        let seconds = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3_600.0,
+            "" if total.is_zero() => 1.0,
+            _ => return Err(wrong()),
+        };
+        let part = number * seconds;
+        if !(0.0..=86_400.0).contains(&part) {
+            return Err(format!("{text:?} is longer than a day"));
+        }
+        total += Duration::from_secs_f64(part);
+        rest = tail;
+    }
+    if text.is_empty() || total.is_zero() {
+        return Err(wrong());
+    }
+    Ok(total)
+}
+
+fn tones(text: &str) -> Result<String, String> {
+    let wrong = text.chars().find(|c| !"0123456789*#ABCD,".contains(*c));
+    match wrong {
+        Some(c) => Err(format!("{c:?} is no tone; use 0-9 * # A-D and , for a pause")),
+        None if text.is_empty() => Err("no tones given".to_owned()),
+        None if text.len() > 64 => Err("more than 64 tones".to_owned()),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn server_url(text: &str) -> Result<String, String> {
+    let lower = text.to_ascii_lowercase();
+    let host = lower.strip_prefix("wss://").or_else(|| lower.strip_prefix("ws://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with(['/', ':']) => Ok(text.to_owned()),
+        _ => Err("write it as ws://host:port/path or wss://host:port/path".to_owned()),
+    }
+}
+
+fn fingerprint(text: &str) -> Result<String, String> {
+    let hex: String = text.chars().filter(|c| *c != ':').collect();
+    if hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()) {
+        Ok(hex.to_ascii_lowercase())
+    } else {
+        Err("a SHA-256 fingerprint has 64 hex digits (`offhook pbx` prints its own)".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2.5"), Ok(Duration::from_millis(2_500)));
+        for wrong in ["", "0s", "s", "10x", "-1s", "1..2s", "25h", "10 s", "5s5"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tones_are_checked() {
+        assert_eq!(tones("12#,*A"), Ok("12#,*A".to_owned()));
+        for wrong in ["", "12x", "e", "1 2"] {
+            assert!(tones(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_fingerprints_are_checked() {
+        assert!(server_url("wss://pbx.example/ws").is_ok());
+        for wrong in ["", "http://a", "ws://", "wss:///x", "pbx.example"] {
+            assert!(server_url(wrong).is_err(), "{wrong}");
+        }
+        let pin = "AB:".repeat(31) + "CD";
+        assert_eq!(fingerprint(&pin), Ok("ab".repeat(31) + "cd"));
+        assert!(fingerprint("abcd").is_err());
+    }
+}
