@@ -53,6 +53,8 @@ pub struct Ring {
     pub status: u16,
     /// Early media: the answer to the INVITE's offer.
     pub sdp: Option<String>,
+    /// Our Contact in this dialog; the URI that the INVITE was sent to when `None`.
+    pub contact: Option<NameAddr>,
     /// More headers.
     pub headers: Vec<HeaderField>,
 }

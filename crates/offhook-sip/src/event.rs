@@ -197,6 +197,9 @@ pub enum Event {
         /// The offer; `None`: a re-INVITE without one, so the answer is our offer, and theirs comes with the ACK in
         /// [`Event::RemoteAnswer`].
         offer: Option<String>,
+        /// Where it came in, and where the response goes. When that is not the call's connection (the far end has
+        /// reconnected), check who it is, then [`Agent::rebind`](crate::Agent::rebind) the call to it.
+        connection: ConnectionId,
         /// The request (identity headers may have changed).
         request: Box<Request>,
     },
@@ -377,6 +380,4 @@ pub enum TerminationKind {
     DialogError,
     /// An inbound INVITE's own Expires ran out (RFC 3261 §13.3.1).
     Expired,
-    /// An inbound call that was replaced... by our accepting an INVITE with Replaces (RFC 3891). A BYE was sent.
-    Replaced,
 }

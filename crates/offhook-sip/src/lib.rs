@@ -32,6 +32,7 @@ mod agent;
 mod auth;
 mod call;
 mod command;
+mod compose;
 mod config;
 mod connection;
 mod dialog;
@@ -45,7 +46,6 @@ mod registration;
 mod rng;
 mod secret;
 mod timer;
-mod transaction;
 
 pub use agent::{Agent, Load};
 pub use auth::{AuthFailure, Credentials, DigestAlgorithm, Verified, Verifier, ha1};

@@ -1,0 +1,139 @@
+//! Ending a call (RFC 3261 §15).
+
+use super::{CallState, CallTimer, request_in};
+use crate::Millis;
+use crate::agent::{Agent, Owner, TimerKey, TxId};
+use crate::compose;
+use crate::error::CommandError;
+use crate::event::{CallKey, Event, Originator, Termination, TerminationKind};
+use crate::message::{Method, Request};
+
+impl Termination {
+    pub(crate) fn new(established: bool, originator: Originator, kind: TerminationKind) -> Self {
+        Self { established, originator, kind, status: None, reason: None, response: None }
+    }
+
+    pub(crate) fn by_system(established: bool, kind: TerminationKind) -> Self {
+        Self::new(established, Originator::System, kind)
+    }
+}
+
+impl Agent {
+    /// Ends a call in whatever state it is: CANCEL before the answer, BYE after it, 486 (or `reason`'s status) when
+    /// inbound and not answered. `reason` (a SIP status and a text) goes out as a Reason header (RFC 3326) in CANCEL and
+    /// BYE. [`Event::Terminated`](crate::Event::Terminated) follows at once for BYE and 486, and for CANCEL when the
+    /// INVITE is answered or given up. A second hang-up of a call that is being cancelled is harmless.
+    ///
+    /// # Errors
+    /// [`CommandError::UnknownCall`].
+    pub fn hangup(&mut self, now: Millis, call: CallKey, reason: Option<(u16, &str)>) -> Result<(), CommandError> {
+        self.begin(now);
+        let found = self.live(call)?;
+        let by_us = Termination::new(true, Originator::Local, TerminationKind::Bye);
+        match found.state {
+            CallState::Calling | CallState::Ringing => self.cancel_invite(call, TerminationKind::Canceled, reason),
+            CallState::Canceling => {}
+            CallState::Incoming => {
+                let status = reason.map_or(486, |(status, _)| status);
+                self.refuse_invite(call, if (300..700).contains(&status) { status } else { 486 }, &[]);
+            }
+            // §15: the callee must not send BYE before the ACK. The user need not wait for that.
+            CallState::Answered if found.inbound.is_some() => {
+                found.told = true;
+                self.stop_timers_but_ok(call);
+                self.event(Event::Terminated { call, termination: by_us });
+            }
+            CallState::Answered => {
+                self.send_dialog_ack(call, None);
+                self.send_bye(call, reason);
+                self.finish(call, by_us);
+            }
+            CallState::Established => {
+                self.send_bye(call, reason);
+                self.finish(call, by_us);
+            }
+        }
+        self.fire_due();
+        Ok(())
+    }
+
+    pub(crate) fn bye_received(&mut self, key: CallKey, tx: TxId, bye: &Request) {
+        self.answer(tx, 200, &[], None, None);
+        let Some(call) = self.calls.get(&key) else { return };
+        let established = call.is_established();
+        let waiting_invite = match (call.state, &call.inbound) {
+            (CallState::Incoming, Some(inbound)) => Some((inbound.tx, call.dialog.local_tag.clone())),
+            _ => None,
+        };
+        if let Some((invite, tag)) = waiting_invite {
+            // §15.1.2: requests still pending in the dialog get 487.
+            self.answer(invite, 487, &[], None, Some(&tag));
+        }
+        let (status, reason) = compose::read_reason(&bye.headers);
+        let kind = if established { TerminationKind::Bye } else { TerminationKind::Canceled };
+        let termination = Termination { status, reason, ..Termination::new(established, Originator::Remote, kind) };
+        self.finish(key, termination);
+    }
+
+    /// A request in the dialog was answered 481 or 408, or not at all (§12.2.1.2).
+    pub(crate) fn dialog_gone(&mut self, key: CallKey, status: u16) {
+        let Some(call) = self.calls.get(&key) else { return };
+        if call.state != CallState::Established || call.told {
+            return;
+        }
+        self.send_bye(key, Some((status, "dialog lost")));
+        let termination =
+            Termination { status: Some(status), ..Termination::by_system(true, TerminationKind::DialogError) };
+        self.finish(key, termination);
+    }
+
+    pub(super) fn no_ack(&mut self, key: CallKey) {
+        self.send_bye(key, Some((408, "no ACK")));
+        self.finish(key, Termination::by_system(true, TerminationKind::NoAck));
+    }
+
+    pub(super) fn session_expired(&mut self, key: CallKey) {
+        self.send_bye(key, Some((408, "session expired")));
+        self.finish(key, Termination::by_system(true, TerminationKind::SessionExpired));
+    }
+
+    /// Sends BYE, if there is a connection to send it on.
+    pub(super) fn send_bye(&mut self, key: CallKey, reason: Option<(u16, &str)>) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let cseq = call.dialog.next_cseq();
+        let field = reason.and_then(|(status, text)| compose::reason(status, text));
+        let fields: Vec<_> = field.into_iter().collect();
+        let bye = request_in(&call.dialog, Method::Bye, cseq, false, &self.config.user_agent, &fields, None);
+        let (id, credentials) = (call.connection, call.credentials.clone());
+        self.send_request(id, bye, Owner::Nobody, credentials);
+    }
+
+    /// The call is over: its last event, and nothing of it is left.
+    pub(crate) fn finish(&mut self, key: CallKey, termination: Termination) {
+        let Some(told) = self.calls.get(&key).map(|call| call.told) else { return };
+        self.remove(key);
+        if !told {
+            self.event(Event::Terminated { call: key, termination });
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: CallKey) {
+        let Some(call) = self.calls.remove(&key) else { return };
+        for timer in CallTimer::ALL {
+            self.timers.clear(TimerKey::Call(key, timer));
+        }
+        self.dialogs.remove(&(call.dialog.call_id.clone(), call.dialog.local_tag.clone()));
+        self.forget_inbound(&call);
+        if let Some(modify) = call.remote_modify.as_ref().filter(|modify| modify.ok.is_none()) {
+            self.answer(modify.tx, 487, &[], None, Some(&call.dialog.local_tag));
+        }
+    }
+
+    fn stop_timers_but_ok(&mut self, key: CallKey) {
+        for timer in CallTimer::ALL {
+            if !matches!(timer, CallTimer::RetransmitOk | CallTimer::AckGiveUp) {
+                self.timers.clear(TimerKey::Call(key, timer));
+            }
+        }
+    }
+}
