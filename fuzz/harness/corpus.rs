@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Calls `run` with every file of `fuzz/corpus/<target>`, in the order of their names, and returns how many there were. The file's
 /// name is in the panic message's captured output.
-pub fn each(target: &str, mut run: impl FnMut(&[u8])) -> usize {
+pub(crate) fn each(target: &str, mut run: impl FnMut(&[u8])) -> usize {
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "fuzz", "corpus", target].iter().collect();
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))

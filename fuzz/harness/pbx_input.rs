@@ -13,14 +13,15 @@ use offhook_sip::{
 
 use crate::script::{Step, fill_in, steps};
 
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 127.0.0.1\r\n";
+const SDP: &str =
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 127.0.0.1\r\n";
 /// More outputs than any one input can need.
 const MAX_OUTPUTS: usize = 2_000;
 /// Longer than every timer of a lost connection's transactions and calls.
 const REST_MS: u64 = 3_600_000;
 
 /// Runs one script.
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let mut server = Server::new();
     for step in steps(data) {
         server.step(step);

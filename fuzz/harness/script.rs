@@ -14,7 +14,7 @@
 
 /// One step of a script.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// A WebSocket message arrives.
     Message(Vec<u8>),
     /// So many milliseconds pass.
@@ -31,7 +31,7 @@ const MAX_BYTES: usize = 256 * 1024;
 const MAX_STEPS: usize = 200;
 
 /// Takes a script apart.
-pub fn steps(data: &[u8]) -> Vec<Step> {
+pub(crate) fn steps(data: &[u8]) -> Vec<Step> {
     let data = data.get(..MAX_BYTES).unwrap_or(data);
     let mut steps = Vec::new();
     let mut message = Vec::new();
@@ -65,7 +65,7 @@ fn parse_directive(text: &str) -> Option<Step> {
 }
 
 /// Fills in `{Name}` and `{Name;parameter}` from the last message sent.
-pub fn fill_in(message: &[u8], last_sent: &str) -> Vec<u8> {
+pub(crate) fn fill_in(message: &[u8], last_sent: &str) -> Vec<u8> {
     let mut filled = Vec::with_capacity(message.len());
     let mut rest = message;
     while let Some(open) = rest.iter().position(|byte| *byte == b'{') {
