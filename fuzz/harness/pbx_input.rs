@@ -251,7 +251,7 @@ impl Server {
 
     fn early_media(&mut self, call: CallKey) {
         let now = self.now;
-        let ring = Ring { status: 183, sdp: Some(SDP.to_owned()), headers: Vec::new() };
+        let ring = Ring { status: 183, sdp: Some(SDP.to_owned()), ..Ring::default() };
         drop(self.turn(|agent| agent.ring(now, call, ring)));
     }
 
