@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../harness/sdp.rs"]
+mod sdp;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sdp::offer(data));
