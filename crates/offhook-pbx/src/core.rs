@@ -1,13 +1,23 @@
-//! The task that owns the SIP agent.
+//! The task that owns the SIP agent, the switch and the media: carries what happens from one to the other.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use axum::body::Bytes;
-use offhook_sip::ConnectionId;
+use offhook_sip::{Agent, AgentConfig, ConnectionId, ConnectionKind, Driven, Event, Input, KeepAlive, Millis, Output};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::config::PbxConfig;
 use crate::error::PbxError;
 use crate::events::{Load, PbxEvent};
+use crate::media::{MediaEvent, MediaHost};
 use crate::server::ConnectionHandle;
+use crate::switch::{Action, Switch, Turn};
+use crate::trace;
+
+/// How long the BYEs of a shutdown may take.
+const SHUTDOWN_TIME: Duration = Duration::from_millis(1_500);
 
 /// What the core is told.
 #[derive(Debug)]
@@ -22,25 +32,206 @@ pub(crate) enum ToCore {
     Shutdown { done: oneshot::Sender<()> },
 }
 
-pub(crate) struct Core;
+/// The core.
+pub(crate) struct Core {
+    agent: Driven<Agent>,
+    switch: Switch,
+    media: MediaHost,
+    connections: HashMap<ConnectionId, ConnectionHandle>,
+    started: Instant,
+    agent_timeout: Option<Millis>,
+    load: watch::Sender<Load>,
+    events: broadcast::Sender<PbxEvent>,
+}
+
+/// What the core waits for.
+enum Woken {
+    Message(Option<ToCore>),
+    Media(MediaEvent),
+    Time,
+}
+
 impl Core {
-    pub(crate) fn new(_: &PbxConfig, _: broadcast::Sender<PbxEvent>, _: watch::Sender<Load>) -> Result<Self, PbxError> {
-        Ok(Self)
+    pub(crate) fn new(
+        config: &PbxConfig,
+        events: broadcast::Sender<PbxEvent>,
+        load: watch::Sender<Load>,
+    ) -> Result<Self, PbxError> {
+        let mut agent = AgentConfig::new(random()?);
+        agent.user_agent = concat!("offhook-pbx/", env!("CARGO_PKG_VERSION")).to_owned();
+        agent.via_host = Some(config.domain.clone());
+        // Clients keep their connections alive (RFC 7118 §6); the sockets' own pings find those that are gone.
+        agent.keep_alive = KeepAlive::Off;
+        agent.limits.max_message_bytes = config.limits.message_bytes;
+        // Each call has a leg for every device that rings.
+        agent.limits.max_calls = config.limits.calls.saturating_mul(config.limits.bindings.saturating_add(2));
+        Ok(Self {
+            agent: Driven::new(Agent::new(agent)),
+            switch: Switch::new(config, random()?),
+            media: MediaHost::new(config.bind, Duration::from_secs(config.limits.media_timeout_s)),
+            connections: HashMap::new(),
+            started: Instant::now(),
+            agent_timeout: None,
+            load,
+            events,
+        })
     }
-    pub(crate) async fn run(self, mut inbox: mpsc::Receiver<ToCore>) {
-        while let Some(message) = inbox.recv().await {
-            match message {
-                ToCore::Shutdown { done } => {
+
+    /// Runs until it is told to stop, or nobody is left to tell it.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<ToCore>) {
+        loop {
+            match self.next(&mut inbox).await {
+                Woken::Message(Some(ToCore::Shutdown { done })) => {
+                    self.shutdown(&mut inbox).await;
+                    // The handle may be gone already.
                     let _ = done.send(());
                     return;
                 }
-                ToCore::Opened { connection, secure, handle } => {
-                    handle.send(Bytes::new());
-                    tracing::trace!(?connection, secure);
-                }
-                ToCore::Received { connection, data } => tracing::trace!(?connection, len = data.len()),
-                ToCore::Closed { connection } => tracing::trace!(?connection),
+                Woken::Message(None) => return,
+                woken => self.handle(woken),
             }
         }
     }
+
+    async fn next(&mut self, inbox: &mut mpsc::Receiver<ToCore>) -> Woken {
+        let due = [self.agent_timeout, self.switch.next_timeout()].into_iter().flatten().min();
+        let due = due.map(|at| self.started + Duration::from_millis(at));
+        tokio::select! {
+            message = inbox.recv() => Woken::Message(message),
+            event = self.media.next() => Woken::Media(event),
+            () = sleep_until(due) => Woken::Time,
+        }
+    }
+
+    fn handle(&mut self, woken: Woken) {
+        let now = self.now();
+        let mut outputs = VecDeque::new();
+        match woken {
+            Woken::Message(Some(ToCore::Opened { connection, secure, handle })) => {
+                self.connections.insert(connection, handle);
+                self.switch.on_connected(connection);
+                self.input(now, &mut outputs, Input::Connected { connection, kind: ConnectionKind::Server { secure } });
+            }
+            Woken::Message(Some(ToCore::Received { connection, data })) => {
+                trace::message("received", connection, &data);
+                self.input(now, &mut outputs, Input::Received { connection, data });
+            }
+            Woken::Message(Some(ToCore::Closed { connection })) => {
+                self.connections.remove(&connection);
+                self.switch.on_disconnected(connection);
+                self.input(now, &mut outputs, Input::Disconnected { connection });
+            }
+            Woken::Media(event) => self.decide(now, &mut outputs, |switch, turn| switch.on_media(turn, event)),
+            Woken::Time => {
+                self.input(now, &mut outputs, Input::Timeout);
+                self.decide(now, &mut outputs, Switch::on_time);
+            }
+            Woken::Message(_) => {}
+        }
+        self.settle(now, outputs);
+    }
+
+    /// Does all that follows, until nothing does.
+    fn settle(&mut self, now: Millis, mut outputs: VecDeque<Output>) {
+        while let Some(output) = outputs.pop_front() {
+            match output {
+                Output::Transmit { connection, data } => {
+                    trace::message("sent", connection, &data);
+                    if let Some(handle) = self.connections.get(&connection) {
+                        handle.send(data);
+                    }
+                }
+                Output::Disconnect { connection, reason } => {
+                    tracing::info!(?connection, ?reason, "connection dropped");
+                    // Closing follows, and is told when it is done.
+                    self.connections.remove(&connection);
+                }
+                Output::Event(event) => self.event(now, &mut outputs, event),
+                Output::Timeout(at) => self.agent_timeout = Some(at),
+            }
+        }
+        while let Some(action) = self.switch.poll_action() {
+            match action {
+                Action::Media(action) => self.media.execute(action),
+                Action::Tell(event) => {
+                    tracing::info!(?event, "event");
+                    // Nobody may be listening.
+                    let _ = self.events.send(event);
+                }
+            }
+        }
+        self.tell_load();
+    }
+
+    fn event(&mut self, now: Millis, outputs: &mut VecDeque<Output>, event: Event) {
+        self.decide(now, outputs, |switch, turn| switch.on_event(turn, event));
+    }
+
+    fn input(&mut self, now: Millis, outputs: &mut VecDeque<Output>, input: Input) {
+        self.agent_timeout = None;
+        self.agent.turn(|agent| agent.handle_input(now, input), |output| outputs.push_back(output));
+    }
+
+    fn decide(
+        &mut self,
+        now: Millis,
+        outputs: &mut VecDeque<Output>,
+        decision: impl FnOnce(&mut Switch, &mut Turn<'_>),
+    ) {
+        let switch = &mut self.switch;
+        self.agent.turn(|agent| decision(switch, &mut Turn { now, agent }), |output| outputs.push_back(output));
+    }
+
+    /// Hangs everything up, and closes the connections when that is said or the time for it is over.
+    async fn shutdown(&mut self, inbox: &mut mpsc::Receiver<ToCore>) {
+        let mut outputs = VecDeque::new();
+        let now = self.now();
+        self.decide(now, &mut outputs, |switch, turn| switch.stop(turn));
+        self.settle(now, outputs);
+        let until = Instant::now() + SHUTDOWN_TIME;
+        while self.agent.view().load().client_transactions > 0 {
+            match tokio::time::timeout_at(until, self.next(inbox)).await {
+                Ok(Woken::Message(None)) | Err(_) => break,
+                Ok(woken) => self.handle(woken),
+            }
+        }
+        self.connections.clear();
+        // Each connection says when its closing handshake is done.
+        while self.load.borrow().connections > 0 {
+            match tokio::time::timeout_at(until, self.next(inbox)).await {
+                Ok(Woken::Message(None)) | Err(_) => break,
+                Ok(woken) => self.handle(woken),
+            }
+        }
+    }
+
+    fn tell_load(&mut self) {
+        let agent = self.agent.view().load();
+        let load = Load {
+            connections: agent.connections,
+            registrations: self.switch.registrations(),
+            calls: self.switch.calls(),
+            legs: agent.calls,
+            media_peers: self.media.len(),
+            transactions: agent.client_transactions + agent.server_transactions,
+        };
+        self.load.send_if_modified(|known| std::mem::replace(known, load) != load);
+    }
+
+    fn now(&self) -> Millis {
+        Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn random() -> Result<[u8; 32], PbxError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|e| PbxError::Random { reason: e.to_string() })?;
+    Ok(bytes)
 }

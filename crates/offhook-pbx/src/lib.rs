@@ -48,10 +48,15 @@ mod core;
 mod error;
 mod events;
 mod extension;
+mod media;
 mod pbx;
+mod registrar;
+mod sdp;
 mod server;
 mod service;
+mod switch;
 mod tls;
+mod trace;
 
 pub use builder::PbxBuilder;
 pub use config::{PbxConfig, PbxLimits};

@@ -1,0 +1,301 @@
+//! Calls from extension to extension: all devices of the called extension ring, the first to answer has the call.
+
+use offhook_media::{Codec, Direction};
+use offhook_sip::message::Response;
+use offhook_sip::{Accept, CallKey, ConnectionId, Invite, Ring, Termination};
+
+use super::call::{Due, Leg, Side};
+use super::status::{self, Failure};
+use super::{Switch, Turn, crossing, headers};
+use crate::events::{CallId, PbxEvent};
+use crate::media::{AnswerFor, AppliedFor, LegId, MediaAction, OfferFor, Sound};
+use crate::sdp;
+
+/// Told to the devices that were not the first (RFC 3326 §3.1).
+const ELSEWHERE: (u16, &str) = (200, "Call completed elsewhere");
+
+impl Switch {
+    /// Rings every device of the called extension.
+    pub(super) fn ring_devices(&mut self, turn: &mut Turn<'_>, id: CallId, from: ConnectionId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(caller) = call.caller.and_then(|caller| self.legs.get(&caller)) else { return };
+        let (number, codecs) = (call.to.clone(), preference(caller.offer.as_deref()));
+        // Who calls their own number reaches their other devices.
+        let is_other = call.from != call.to;
+        let targets: Vec<_> = self
+            .registrar
+            .bindings(&number)
+            .iter()
+            .filter(|binding| is_other || binding.connection != from)
+            .map(|binding| (binding.contact.uri().clone(), binding.connection))
+            .collect();
+        if targets.is_empty() {
+            return self.refuse(turn, id, 480, Vec::new());
+        }
+        for target in targets {
+            let callee = LegId(self.new_id());
+            let mut leg = Leg::new(id, Side::Callee, &number);
+            leg.target = Some(target);
+            leg.open = true;
+            self.legs.insert(callee, leg);
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.callees.push(callee);
+            }
+            self.media(MediaAction::Open { leg: callee, codecs: codecs.clone() });
+            let direction = Direction::SendRecv;
+            self.media(MediaAction::CreateOffer { leg: callee, purpose: OfferFor::Invite, direction });
+        }
+        self.set_deadline(id, Some((turn.now.saturating_add(self.no_answer_ms), Due::NoAnswer)));
+    }
+
+    /// The offer for a device is made: calls it.
+    pub(super) fn invite(&mut self, turn: &mut Turn<'_>, leg: LegId, offer: String) {
+        let Some((id, call)) = self.call_of(leg) else { return };
+        if call.over || call.winner.is_some() {
+            return self.forget_leg(leg);
+        }
+        let carried = call.caller.and_then(|caller| self.legs.get(&caller)).map(|caller| caller.carried.clone());
+        let target = self.legs.get(&leg).and_then(|leg| leg.target.clone());
+        let addresses = (self.address_of(&call.from), self.address_of(&call.to), self.contact(&call.from));
+        let (Some((target, connection)), (Some(from), Some(to), Some(contact))) = (target, addresses) else {
+            return self.callee_failed(turn, id, leg, Failure::of(500));
+        };
+        let headers = carried.into_iter().flatten().chain(headers::identity(&from)).collect();
+        let invite = Invite {
+            target,
+            from,
+            to,
+            contact,
+            call_id: None,
+            route: Vec::new(),
+            headers,
+            offer: Some(offer),
+            credentials: None,
+            no_answer_ms: None,
+        };
+        match crossing("invite", turn.agent.invite(turn.now, connection, invite)) {
+            Some(key) => {
+                self.keys.insert(key, leg);
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.key = Some(key);
+                }
+            }
+            None => self.callee_failed(turn, id, leg, Failure::of(480)),
+        }
+    }
+
+    /// A device rings, or sends early media.
+    pub(super) fn provisional(
+        &mut self,
+        turn: &mut Turn<'_>,
+        key: CallKey,
+        status: u16,
+        answer: Option<String>,
+        response: &Response,
+    ) {
+        let Some(leg) = self.leg_of(key) else { return };
+        let Some((id, call)) = self.call_of(leg) else { return };
+        if call.over || call.winner.is_some() {
+            return;
+        }
+        let (caller, is_first) = (call.caller, call.early.is_none());
+        if let Some(leg) = self.legs.get_mut(&leg) {
+            leg.carried = headers::carried(&response.headers);
+        }
+        let takes_early = caller.and_then(|caller| self.legs.get(&caller)).is_some_and(|caller| caller.offer.is_some());
+        match answer {
+            Some(sdp) if is_first && takes_early => {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.early = Some(leg);
+                }
+                let codecs = first_of(&sdp);
+                self.media(MediaAction::AcceptAnswer { leg, purpose: AppliedFor::Early, sdp });
+                self.answer_caller(id, AnswerFor::Early, codecs);
+                self.early_media(turn, id);
+            }
+            Some(sdp) => {
+                self.media(MediaAction::AcceptAnswer { leg, purpose: AppliedFor::Early, sdp });
+                self.ring_caller(turn, id, status, None, leg);
+            }
+            None => self.ring_caller(turn, id, status, None, leg),
+        }
+    }
+
+    /// Gives the caller the early media of a device, as soon as our answer is made.
+    pub(super) fn early_media(&mut self, turn: &mut Turn<'_>, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let (Some(caller), Some(early)) = (call.caller, call.early) else { return };
+        let Some(sdp) = self.legs.get(&caller).and_then(|caller| caller.answer.clone()) else { return };
+        self.ring_caller(turn, id, 183, Some(sdp), early);
+        self.connect(caller, early);
+    }
+
+    /// A device answered.
+    pub(super) fn accepted(&mut self, turn: &mut Turn<'_>, key: CallKey, sdp: Option<String>, response: &Response) {
+        let Some(leg) = self.leg_of(key) else { return };
+        let Some((id, call)) = self.call_of(leg) else { return };
+        if call.over || call.winner.is_some() {
+            return self.hangup(turn, leg, Some(ELSEWHERE));
+        }
+        let others: Vec<LegId> = call.callees.iter().copied().filter(|&callee| callee != leg).collect();
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.winner = Some(leg);
+        }
+        self.set_deadline(id, None);
+        for other in others {
+            self.hangup(turn, other, Some(ELSEWHERE));
+        }
+        if let Some(winner) = self.legs.get_mut(&leg) {
+            winner.carried = headers::carried(&response.headers);
+            // Without SDP it repeats that of its 18x.
+            winner.ready = sdp.is_none();
+        }
+        let codecs = sdp.as_deref().map_or_else(|| preference(None), first_of);
+        if let Some(sdp) = sdp {
+            self.media(MediaAction::AcceptAnswer { leg, purpose: AppliedFor::Answer, sdp });
+        }
+        self.answer_caller(id, AnswerFor::Answer, codecs);
+        self.try_accept(turn, id);
+    }
+
+    /// Has the description for the caller made, unless it is.
+    pub(super) fn answer_caller(&mut self, id: CallId, purpose: AnswerFor, codecs: Vec<Codec>) {
+        let Some(leg) = self.calls.get(&id).and_then(|call| call.caller) else { return };
+        let Some(caller) = self.legs.get_mut(&leg) else { return };
+        if std::mem::replace(&mut caller.answering, true) {
+            return;
+        }
+        caller.open = true;
+        let offer = caller.offer.clone();
+        self.media(MediaAction::Open { leg, codecs });
+        match offer {
+            Some(sdp) => self.media(MediaAction::AcceptOffer { leg, purpose, sdp }),
+            None => {
+                let direction = Direction::SendRecv;
+                self.media(MediaAction::CreateOffer { leg, purpose: OfferFor::Answer, direction });
+            }
+        }
+    }
+
+    /// Answers the caller, when both sides' media is ready.
+    pub(super) fn try_accept(&mut self, turn: &mut Turn<'_>, id: CallId) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.answered.is_none() && !call.over) else { return };
+        let Some((caller, winner)) = call.caller.zip(call.winner) else { return };
+        let (Some(a), Some(b)) = (self.legs.get(&caller), self.legs.get(&winner)) else { return };
+        let Some((key, sdp)) = a.key.zip(a.answer.clone()).filter(|_| b.ready) else { return };
+        let Some(contact) = self.contact(&call.to) else { return };
+        let identity = self.address_of(&call.to).and_then(|address| headers::identity(&address));
+        let headers = b.carried.iter().cloned().chain(identity).collect();
+        if crossing("accept", turn.agent.accept(turn.now, key, Accept { sdp, contact, headers })).is_none() {
+            return self.end(turn, id, 500, "Not answered");
+        }
+        self.answered(turn, id);
+        self.connect(caller, winner);
+        for leg in [caller, winner] {
+            self.media(MediaAction::Watch { leg, on: true });
+        }
+    }
+
+    /// The 200 is sent to the caller.
+    pub(super) fn answered(&mut self, turn: &Turn<'_>, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.answered = Some(turn.now);
+        let answered = PbxEvent::CallAnswered { call: id, from: call.from.clone(), to: call.to.clone() };
+        self.tell(answered);
+    }
+
+    /// Nobody answered in time.
+    pub(super) fn no_answer(&mut self, turn: &mut Turn<'_>, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        for callee in call.callees.clone() {
+            self.hangup(turn, callee, Some((480, "No answer")));
+        }
+        self.refuse(turn, id, 480, Vec::new());
+    }
+
+    /// The caller's leg is over: so is the call.
+    pub(super) fn caller_gone(&mut self, turn: &mut Turn<'_>, id: CallId, termination: &Termination) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let reason = status::reason(termination);
+        let reason = reason.as_ref().map(|(status, text)| (*status, text.as_str()));
+        for callee in call.callees.clone() {
+            self.hangup(turn, callee, reason);
+        }
+    }
+
+    /// A device's leg is over.
+    pub(super) fn callee_gone(&mut self, turn: &mut Turn<'_>, id: CallId, was_winner: bool, termination: &Termination) {
+        if !was_winner {
+            return self.note_failure(turn, id, Failure::from_termination(termination));
+        }
+        let Some(call) = self.calls.get(&id) else { return };
+        let (caller, answered) = (call.caller, call.answered.is_some());
+        let reason = status::reason(termination);
+        let reason = reason.as_ref().map(|(status, text)| (*status, text.as_str()));
+        match caller {
+            Some(caller) if answered => self.hangup(turn, caller, reason),
+            // It answered and hung up before the caller could be told.
+            Some(_) => self.refuse(turn, id, 480, Vec::new()),
+            None => {}
+        }
+    }
+
+    /// A device cannot be called.
+    pub(super) fn callee_failed(&mut self, turn: &mut Turn<'_>, id: CallId, leg: LegId, failure: Failure) {
+        self.forget_leg(leg);
+        self.note_failure(turn, id, failure);
+    }
+
+    fn note_failure(&mut self, turn: &mut Turn<'_>, id: CallId, failure: Failure) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.failures.push(failure);
+        if call.over || call.winner.is_some() || !call.callees.is_empty() {
+            return;
+        }
+        let told = Failure::best(&call.failures);
+        self.refuse(turn, id, told.status, told.headers);
+    }
+
+    /// Passes a provisional response on. Several devices ring: the caller is told of changes only.
+    fn ring_caller(&mut self, turn: &mut Turn<'_>, id: CallId, status: u16, sdp: Option<String>, from: LegId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.relayed == status && sdp.is_none() {
+            return;
+        }
+        call.relayed = status;
+        let (number, caller) = (call.to.clone(), call.caller);
+        let identity = self.address_of(&number).and_then(|address| headers::identity(&address));
+        let carried = self.legs.get(&from).map(|leg| leg.carried.clone()).unwrap_or_default();
+        let headers = carried.into_iter().chain(identity).collect();
+        let (key, contact) = (caller.and_then(|caller| self.legs.get(&caller)?.key), self.contact(&number));
+        if let Some(key) = key {
+            crossing("ring", turn.agent.ring(turn.now, key, Ring { status, sdp, contact, headers }));
+        }
+    }
+
+    /// Lets two legs hear each other.
+    fn connect(&mut self, a: LegId, b: LegId) {
+        self.media(MediaAction::Bridge { a, b });
+        for leg in [a, b] {
+            if let Some(leg) = self.legs.get_mut(&leg) {
+                leg.sound = Some(Sound::Relay);
+            }
+        }
+    }
+}
+
+/// The codecs to offer a device: those of the caller first, so that audio can be passed on as it is.
+fn preference(offer: Option<&str>) -> Vec<Codec> {
+    let mut codecs = offer.map(sdp::codecs).unwrap_or_default();
+    for codec in [Codec::Opus, Codec::Pcmu, Codec::Pcma] {
+        if !codecs.contains(&codec) {
+            codecs.push(codec);
+        }
+    }
+    codecs
+}
+
+/// All codecs, that of the device's answer first.
+fn first_of(answer: &str) -> Vec<Codec> {
+    preference(Some(answer))
+}

@@ -1,0 +1,126 @@
+//! What the switch knows of calls.
+
+use offhook_sip::{CallKey, ConnectionId, HeaderField, Millis, Uri};
+
+use crate::events::CallId;
+use crate::media::{LegId, Sound};
+use crate::service::Service;
+use crate::switch::status::Failure;
+
+/// A call: the leg of the caller, and those of the devices that ring (of which one remains), or a service.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) service: Option<Service>,
+    pub(super) started: Millis,
+    pub(super) answered: Option<Millis>,
+    /// `None` when it is over.
+    pub(super) caller: Option<LegId>,
+    /// Not over yet.
+    pub(super) callees: Vec<LegId>,
+    /// The callee that answered.
+    pub(super) winner: Option<LegId>,
+    /// The callee whose early media the caller is given.
+    pub(super) early: Option<LegId>,
+    /// Why callees failed.
+    pub(super) failures: Vec<Failure>,
+    /// The last provisional status sent to the caller.
+    pub(super) relayed: u16,
+    /// The end was told.
+    pub(super) over: bool,
+    pub(super) deadline: Option<(Millis, Due)>,
+}
+
+/// What happens when a call's time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nobody answered.
+    NoAnswer,
+    /// A service refuses.
+    Refuse(u16),
+    /// A service hangs up.
+    Hangup,
+}
+
+/// Which side of a call a leg is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Caller,
+    Callee,
+}
+
+/// One SIP dialog with one device, and its media connection.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) call: CallId,
+    pub(super) side: Side,
+    /// Whose device it is.
+    pub(super) extension: String,
+    /// `None`: the INVITE is not sent yet.
+    pub(super) key: Option<CallKey>,
+    /// Where a callee is reached.
+    pub(super) target: Option<(Uri, ConnectionId)>,
+    /// Headers to carry over to the other side: of the INVITE (caller), of the last response (callee).
+    pub(super) carried: Vec<HeaderField>,
+    /// Caller: the offer in its INVITE.
+    pub(super) offer: Option<String>,
+    /// Caller: our answer to that, or our offer when it made none.
+    pub(super) answer: Option<String>,
+    /// Caller: that answer is being made.
+    pub(super) answering: bool,
+    /// Callee: its answer was applied.
+    pub(super) ready: bool,
+    /// The media connection is there.
+    pub(super) open: bool,
+    /// The device has put us on hold.
+    pub(super) hold: bool,
+    /// What the device hears.
+    pub(super) sound: Option<Sound>,
+}
+
+impl Call {
+    pub(super) fn new(from: &str, to: &str, started: Millis, caller: LegId) -> Self {
+        Self {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            service: None,
+            started,
+            answered: None,
+            caller: Some(caller),
+            callees: Vec::new(),
+            winner: None,
+            early: None,
+            failures: Vec::new(),
+            relayed: 0,
+            over: false,
+            deadline: None,
+        }
+    }
+
+    /// The leg across from this one, when the call is answered.
+    pub(super) fn across(&self, leg: LegId) -> Option<LegId> {
+        self.answered?;
+        if self.caller == Some(leg) { self.winner } else { self.caller.filter(|_| self.winner == Some(leg)) }
+    }
+}
+
+impl Leg {
+    pub(super) fn new(call: CallId, side: Side, extension: &str) -> Self {
+        Self {
+            call,
+            side,
+            extension: extension.to_owned(),
+            key: None,
+            target: None,
+            carried: Vec::new(),
+            offer: None,
+            answer: None,
+            answering: false,
+            ready: false,
+            open: false,
+            hold: false,
+            sound: None,
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What happens in a call that is answered: hold, requests passed on, refreshes; and what its media tells.
+
+use offhook_media::{Direction, MediaError};
+use offhook_sip::message::{HeadersExt as _, Method, Request};
+use offhook_sip::{
+    CallKey, ConnectionId, HeaderField, Modify, ModifyMethod, ModifyOutcome, RequestId, RequestOutcome, TransactionId,
+};
+
+use super::call::Side;
+use super::status::Failure;
+use super::{ALLOW, Switch, Turn, crossing, headers};
+use crate::media::{AnswerFor, AppliedFor, LegId, MediaAction, MediaEvent, OfferFor, Sound, Step};
+use crate::sdp;
+
+/// Header fields of INFO and MESSAGE that say what their body is.
+const ABOUT_BODY: [&str; 2] = ["Info-Package", "Content-Disposition"];
+
+impl Switch {
+    /// Something happened to a leg's media. The leg may be over by now.
+    pub(crate) fn on_media(&mut self, turn: &mut Turn<'_>, event: MediaEvent) {
+        match event {
+            MediaEvent::Offer { leg, purpose, sdp } => self.offer_made(turn, leg, purpose, sdp),
+            MediaEvent::Answer { leg, purpose, sdp } => self.answer_made(turn, leg, purpose, sdp),
+            MediaEvent::Applied { leg, purpose } => self.answer_applied(turn, leg, purpose),
+            MediaEvent::Failed { leg, step, error } => self.media_failed(turn, leg, step, &error),
+            MediaEvent::Connected { leg } => self.media_connected(turn, leg),
+            MediaEvent::Broken { leg, error } => {
+                tracing::info!(leg = leg.0, %error, "media broken");
+                self.media_lost(turn, leg, 500, "Media failed");
+            }
+            MediaEvent::Silent { leg } => self.media_lost(turn, leg, 408, "RTP Timeout"),
+        }
+    }
+
+    /// The ACK came (or was sent).
+    pub(super) fn confirmed(&mut self, turn: &mut Turn<'_>, key: CallKey, answer: Option<String>) {
+        let Some(leg) = self.leg_of(key) else { return };
+        let Some(known) = self.legs.get(&leg) else { return };
+        let owes_answer = known.side == Side::Caller && known.offer.is_none();
+        match answer {
+            Some(sdp) => {
+                let purpose = AppliedFor::Ack { hold: sdp::is_hold(&sdp) };
+                self.media(MediaAction::AcceptAnswer { leg, purpose, sdp });
+            }
+            None if owes_answer => self.hangup(turn, leg, Some((488, "No answer in the ACK"))),
+            None => {}
+        }
+    }
+
+    /// A device wants to change the session.
+    pub(super) fn remote_offer(
+        &mut self,
+        turn: &mut Turn<'_>,
+        key: CallKey,
+        connection: ConnectionId,
+        offer: Option<String>,
+    ) {
+        let Some(leg) = self.leg_of(key) else { return };
+        let Some((_, call)) = self.call_of(leg) else { return };
+        let Some(known) = self.legs.get(&leg) else { return };
+        if call.answered.is_none() {
+            // The other side has not agreed yet: later.
+            crossing("refuse", turn.agent.refuse_offer(turn.now, key, 491));
+            return;
+        }
+        if turn.agent.call(key).is_some_and(|view| view.connection != connection) {
+            // It has reconnected; only its owner may take the call along.
+            let number = if known.side == Side::Caller { &call.to } else { &call.from };
+            let contact = self.contact(number).filter(|_| self.auth.is_on(connection, &known.extension));
+            let moved =
+                contact.and_then(|contact| crossing("rebind", turn.agent.rebind(turn.now, key, connection, contact)));
+            if moved.is_none() {
+                crossing("refuse", turn.agent.refuse_offer(turn.now, key, 403));
+                return;
+            }
+        }
+        match offer {
+            Some(sdp) => {
+                let purpose = AnswerFor::Reinvite { hold: sdp::is_hold(&sdp) };
+                self.media(MediaAction::AcceptOffer { leg, purpose, sdp });
+            }
+            None => {
+                let direction = Direction::SendRecv;
+                self.media(MediaAction::CreateOffer { leg, purpose: OfferFor::Reinvite, direction });
+            }
+        }
+    }
+
+    /// The answer to our offer in the 200 to a re-INVITE.
+    pub(super) fn remote_answer(&mut self, key: CallKey, sdp: String) {
+        let Some(leg) = self.leg_of(key) else { return };
+        let purpose = AppliedFor::Ack { hold: sdp::is_hold(&sdp) };
+        self.media(MediaAction::AcceptAnswer { leg, purpose, sdp });
+    }
+
+    /// A session refresh by re-INVITE is due: an offer that changes nothing.
+    pub(super) fn refresh(&mut self, key: CallKey) {
+        let Some(leg) = self.leg_of(key) else { return };
+        let held = self.legs.get(&leg).is_some_and(|leg| leg.hold);
+        let direction = if held { Direction::RecvOnly } else { Direction::SendRecv };
+        self.media(MediaAction::CreateOffer { leg, purpose: OfferFor::Refresh, direction });
+    }
+
+    pub(super) fn modified(&mut self, key: CallKey, outcome: ModifyOutcome) {
+        let Some(leg) = self.leg_of(key) else { return };
+        match outcome {
+            ModifyOutcome::Accepted { sdp: Some(sdp) } => {
+                self.media(MediaAction::AcceptAnswer { leg, purpose: AppliedFor::Refresh, sdp });
+            }
+            ModifyOutcome::Accepted { sdp: None } => {}
+            _ => self.media(MediaAction::Rollback { leg }),
+        }
+    }
+
+    /// A request that is ours to answer.
+    pub(super) fn request(
+        &mut self,
+        turn: &mut Turn<'_>,
+        transaction: TransactionId,
+        connection: ConnectionId,
+        call: Option<CallKey>,
+        request: &Request,
+    ) {
+        let (status, headers) = match (&request.method, call) {
+            (Method::Register, _) => return self.register(turn, transaction, connection, request),
+            (Method::Info | Method::Message, Some(key)) => match self.pass_on(turn, transaction, key, request) {
+                Some(status) => (status, Vec::new()),
+                None => return,
+            },
+            _ => (405, HeaderField::new("Allow", ALLOW).into_iter().collect()),
+        };
+        crossing("respond", turn.agent.respond(turn.now, transaction, status, headers, None));
+    }
+
+    /// The other leg answered a request that was passed on.
+    pub(super) fn response(&mut self, turn: &mut Turn<'_>, request: RequestId, outcome: RequestOutcome) {
+        let Some(transaction) = self.passed_on.remove(&request) else { return };
+        let (status, headers) = match outcome {
+            RequestOutcome::Answered(response) => {
+                (response.status.code().max(200), headers::carried(&response.headers))
+            }
+            RequestOutcome::Timeout => (408, Vec::new()),
+            _ => (480, Vec::new()),
+        };
+        crossing("respond", turn.agent.respond(turn.now, transaction, status, headers, None));
+    }
+
+    /// Sends an INFO or MESSAGE to the other leg; gives the status when it is answered here.
+    fn pass_on(
+        &mut self,
+        turn: &mut Turn<'_>,
+        transaction: TransactionId,
+        key: CallKey,
+        request: &Request,
+    ) -> Option<u16> {
+        let Some(leg) = self.leg_of(key) else { return Some(481) };
+        let Some((_, call)) = self.call_of(leg) else { return Some(481) };
+        if call.service.is_some() {
+            return Some(200);
+        }
+        let Some(other) = call.across(leg).and_then(|other| self.legs.get(&other)?.key) else { return Some(480) };
+        let about_body = ABOUT_BODY.iter().filter_map(|name| HeaderField::new(name, &request.headers.text(name)?).ok());
+        let headers = headers::carried(&request.headers).into_iter().chain(about_body).collect();
+        let body = (!request.body().is_empty()).then(|| {
+            let kind = request.headers.text("Content-Type").unwrap_or_else(|| "application/octet-stream".to_owned());
+            (kind, request.body().to_vec())
+        });
+        let method = request.method.to_string();
+        match crossing("request", turn.agent.request(turn.now, other, &method, headers, body)) {
+            Some(id) => {
+                self.passed_on.insert(id, transaction);
+                None
+            }
+            None => Some(480),
+        }
+    }
+
+    fn offer_made(&mut self, turn: &mut Turn<'_>, leg: LegId, purpose: OfferFor, sdp: String) {
+        let Some((id, call)) = self.call_of(leg) else { return };
+        let is_service = call.service.is_some();
+        let Some(key) = self.legs.get(&leg).map(|leg| leg.key) else { return };
+        match (purpose, key) {
+            (OfferFor::Invite, _) => self.invite(turn, leg, sdp),
+            (OfferFor::Answer, _) => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.answer = Some(sdp);
+                }
+                if is_service { self.service_ready(turn, id, leg) } else { self.try_accept(turn, id) }
+            }
+            (OfferFor::Reinvite, Some(key)) => {
+                crossing("answer", turn.agent.answer_offer(turn.now, key, sdp));
+            }
+            (OfferFor::Refresh, Some(key)) => {
+                let modify = Modify { method: ModifyMethod::Invite, offer: Some(sdp), headers: Vec::new() };
+                if crossing("modify", turn.agent.modify(turn.now, key, modify)).is_none() {
+                    self.media(MediaAction::Rollback { leg });
+                }
+            }
+            (_, None) => {}
+        }
+    }
+
+    fn answer_made(&mut self, turn: &mut Turn<'_>, leg: LegId, purpose: AnswerFor, sdp: String) {
+        let Some((id, call)) = self.call_of(leg) else { return };
+        let (is_service, is_answered) = (call.service.is_some(), call.winner.is_some());
+        match purpose {
+            AnswerFor::Early | AnswerFor::Answer => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.answer = Some(sdp);
+                }
+                match purpose {
+                    _ if is_service => self.service_ready(turn, id, leg),
+                    AnswerFor::Early if !is_answered => self.early_media(turn, id),
+                    _ => self.try_accept(turn, id),
+                }
+            }
+            AnswerFor::Reinvite { hold } => {
+                let Some(key) = self.legs.get(&leg).and_then(|leg| leg.key) else { return };
+                if crossing("answer", turn.agent.answer_offer(turn.now, key, sdp)).is_some() {
+                    self.set_hold(leg, hold);
+                }
+            }
+        }
+    }
+
+    fn answer_applied(&mut self, turn: &mut Turn<'_>, leg: LegId, purpose: AppliedFor) {
+        let Some((id, _)) = self.call_of(leg) else { return };
+        match purpose {
+            AppliedFor::Answer => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.ready = true;
+                }
+                self.try_accept(turn, id);
+            }
+            AppliedFor::Ack { hold } => self.set_hold(leg, hold),
+            AppliedFor::Early | AppliedFor::Refresh => {}
+        }
+    }
+
+    /// A device has put us on hold, or taken us off: who is across from it hears music, or it again.
+    fn set_hold(&mut self, leg: LegId, hold: bool) {
+        let Some(known) = self.legs.get_mut(&leg) else { return };
+        if std::mem::replace(&mut known.hold, hold) == hold {
+            return;
+        }
+        // On hold it may send nothing, and rightly so.
+        self.media(MediaAction::Watch { leg, on: !hold });
+        let across = self.call_of(leg).and_then(|(_, call)| call.across(leg));
+        if let Some(across) = across {
+            self.play(across, if hold { Sound::Music } else { Sound::Relay });
+        }
+    }
+
+    fn media_failed(&mut self, turn: &mut Turn<'_>, leg: LegId, step: Step, error: &MediaError) {
+        tracing::info!(leg = leg.0, ?step, %error, "media refused");
+        let Some((id, call)) = self.call_of(leg) else { return };
+        let is_answered = call.answered.is_some();
+        let Some(known) = self.legs.get(&leg) else { return };
+        let (side, key) = (known.side, known.key);
+        let (status, text) = match error {
+            MediaError::Sdp(_) => (488, "Not Acceptable Here"),
+            _ => (500, "Media failed"),
+        };
+        match (step, side, key) {
+            (Step::Open | Step::Offer(OfferFor::Invite), Side::Callee, _) => {
+                self.callee_failed(turn, id, leg, Failure::of(status));
+            }
+            // Early media is a courtesy: the call goes on without.
+            (Step::Applied(AppliedFor::Early) | Step::Answer(AnswerFor::Early), ..) if !is_answered => {
+                self.without_early_media(turn, id, leg, side, status);
+            }
+            (Step::Answer(AnswerFor::Reinvite { .. }) | Step::Offer(OfferFor::Reinvite), _, Some(key)) => {
+                crossing("refuse", turn.agent.refuse_offer(turn.now, key, status));
+            }
+            (Step::Offer(OfferFor::Refresh) | Step::Applied(AppliedFor::Refresh), ..) => {
+                self.media(MediaAction::Rollback { leg });
+            }
+            _ => self.end(turn, id, status, text),
+        }
+    }
+
+    /// The caller's offer is refused already at its early media: it would be at the answer too.
+    fn without_early_media(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: crate::events::CallId,
+        leg: LegId,
+        side: Side,
+        status: u16,
+    ) {
+        match side {
+            Side::Caller => self.end(turn, id, status, "Not Acceptable Here"),
+            Side::Callee => {
+                if let Some(call) = self.calls.get_mut(&id)
+                    && call.early == Some(leg)
+                {
+                    call.early = None;
+                }
+            }
+        }
+    }
+
+    /// A leg's media is unusable.
+    fn media_lost(&mut self, turn: &mut Turn<'_>, leg: LegId, status: u16, text: &str) {
+        let Some((id, call)) = self.call_of(leg) else { return };
+        let is_callee = self.legs.get(&leg).is_some_and(|leg| leg.side == Side::Callee);
+        if is_callee && call.winner != Some(leg) {
+            self.hangup(turn, leg, Some((status, text)));
+        } else {
+            self.end(turn, id, status, text);
+        }
+    }
+}

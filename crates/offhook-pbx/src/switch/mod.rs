@@ -1,0 +1,321 @@
+//! What the PBX decides: registrations, routing, and the two legs of each call.
+//!
+//! Like the agent that it drives, it knows no socket, no clock and no media: it is told what happened, gives the agent
+//! commands, and hands out what is wanted of the media engine.
+
+mod admit;
+mod auth;
+mod bridge;
+mod call;
+mod headers;
+mod midcall;
+mod register;
+mod service;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use offhook_sip::{
+    Agent, CallKey, CommandError, ConnectionId, Event, HeaderField, Millis, NameAddr, RequestId, Termination,
+    TransactionId,
+};
+
+use crate::config::PbxConfig;
+use crate::events::{CallId, PbxEvent};
+use crate::media::{LegId, MediaAction, Sound};
+use crate::registrar::{Bounds, Registrar};
+use auth::Authenticator;
+use call::{Call, Due, Leg, Side};
+
+/// Methods that the PBX takes.
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE";
+
+/// What the switch wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Action {
+    Media(MediaAction),
+    Tell(PbxEvent),
+}
+
+/// One thing that happens: the time, and the agent to command.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Millis,
+    pub(crate) agent: &'a mut Agent,
+}
+
+/// The state of the PBX.
+#[derive(Debug)]
+pub(crate) struct Switch {
+    domain: String,
+    no_answer_ms: Millis,
+    max_calls: usize,
+    auth: Authenticator,
+    registrar: Registrar,
+    calls: BTreeMap<CallId, Call>,
+    legs: BTreeMap<LegId, Leg>,
+    keys: HashMap<CallKey, LegId>,
+    deadlines: BTreeSet<(Millis, CallId)>,
+    /// Requests passed on to the other leg, and whom their responses are owed.
+    passed_on: HashMap<RequestId, TransactionId>,
+    actions: VecDeque<Action>,
+    next_id: u64,
+    stopping: bool,
+}
+
+impl Switch {
+    /// `key` is the secret of the nonces.
+    pub(crate) fn new(config: &PbxConfig, key: [u8; 32]) -> Self {
+        let limits = &config.limits;
+        let bounds = Bounds {
+            bindings: limits.bindings,
+            min_expires_s: limits.min_expires_s,
+            max_expires_s: limits.max_expires_s,
+        };
+        Self {
+            domain: config.domain.clone(),
+            no_answer_ms: Millis::try_from(config.no_answer.as_millis()).unwrap_or(Millis::MAX),
+            max_calls: limits.calls,
+            auth: Authenticator::new(config.realm(), key, &config.extensions),
+            registrar: Registrar::new(bounds),
+            calls: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            keys: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            passed_on: HashMap::new(),
+            actions: VecDeque::new(),
+            next_id: 0,
+            stopping: false,
+        }
+    }
+
+    // --- getters ---
+
+    /// Calls, each counted once.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Bindings.
+    pub(crate) fn registrations(&self) -> usize {
+        self.registrar.len()
+    }
+
+    /// When [`on_time`](Self::on_time) wants to be called.
+    pub(crate) fn next_timeout(&self) -> Option<Millis> {
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        [deadline, self.registrar.next_expiry()].into_iter().flatten().min()
+    }
+
+    /// The next thing to do.
+    pub(crate) fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    // --- input ---
+
+    pub(crate) fn on_connected(&mut self, connection: ConnectionId) {
+        self.auth.connected(connection);
+    }
+
+    pub(crate) fn on_disconnected(&mut self, connection: ConnectionId) {
+        self.auth.disconnected(connection);
+        let gone = self.registrar.connection_lost(connection);
+        self.tell_unregistered(gone);
+    }
+
+    /// Something happened in the agent.
+    pub(crate) fn on_event(&mut self, turn: &mut Turn<'_>, event: Event) {
+        match event {
+            Event::Incoming { call, connection, request, offer } => {
+                self.incoming(turn, call, connection, &request, offer);
+            }
+            Event::Provisional { call, status, answer, response, .. } => {
+                self.provisional(turn, call, status, answer, &response);
+            }
+            Event::Accepted { call, sdp, response, .. } => self.accepted(turn, call, sdp, &response),
+            Event::Confirmed { call, answer } => self.confirmed(turn, call, answer),
+            Event::Terminated { call, termination } => self.terminated(turn, call, &termination),
+            Event::RemoteOffer { call, offer, connection, .. } => self.remote_offer(turn, call, connection, offer),
+            Event::RemoteAnswer { call, answer } => self.remote_answer(call, answer),
+            Event::Modified { call, outcome } => self.modified(call, outcome),
+            Event::ModifyRetry { call } | Event::RefreshNeeded { call } => self.refresh(call),
+            Event::Request { transaction, connection, call, request } => {
+                self.request(turn, transaction, connection, call, &request);
+            }
+            Event::Response { request, outcome, .. } => self.response(turn, request, outcome),
+            // Registrations of our own there are none; the rest changes nothing for the other leg.
+            _ => {}
+        }
+    }
+
+    /// Time passed.
+    pub(crate) fn on_time(&mut self, turn: &mut Turn<'_>) {
+        let gone = self.registrar.expire(turn.now);
+        self.tell_unregistered(gone);
+        while let Some(&(at, id)) = self.deadlines.first() {
+            if at > turn.now {
+                break;
+            }
+            self.deadlines.pop_first();
+            if let Some((_, due)) = self.calls.get_mut(&id).and_then(|call| call.deadline.take()) {
+                self.due(turn, id, due);
+            }
+        }
+    }
+
+    /// Ends all calls, and takes no new ones.
+    pub(crate) fn stop(&mut self, turn: &mut Turn<'_>) {
+        self.stopping = true;
+        for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.end(turn, id, 503, "The PBX stops");
+        }
+    }
+
+    // --- what the parts share ---
+
+    fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn media(&mut self, action: MediaAction) {
+        self.actions.push_back(Action::Media(action));
+    }
+
+    fn tell(&mut self, event: PbxEvent) {
+        self.actions.push_back(Action::Tell(event));
+    }
+
+    /// The leg of a call of the agent's.
+    fn leg_of(&self, key: CallKey) -> Option<LegId> {
+        self.keys.get(&key).copied()
+    }
+
+    fn call_of(&self, leg: LegId) -> Option<(CallId, &Call)> {
+        let id = self.legs.get(&leg)?.call;
+        Some((id, self.calls.get(&id)?))
+    }
+
+    fn set_deadline(&mut self, id: CallId, deadline: Option<(Millis, Due)>) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some((at, _)) = call.deadline.take() {
+            self.deadlines.remove(&(at, id));
+        }
+        call.deadline = deadline;
+        if let Some((at, _)) = deadline {
+            self.deadlines.insert((at, id));
+        }
+    }
+
+    fn play(&mut self, leg: LegId, sound: Sound) {
+        let Some(known) = self.legs.get_mut(&leg) else { return };
+        if known.open && known.sound != Some(sound) {
+            known.sound = Some(sound);
+            self.media(MediaAction::Play { leg, sound });
+        }
+    }
+
+    /// An extension's address as the other side is told it.
+    fn address_of(&self, number: &str) -> Option<NameAddr> {
+        let name = self.auth.extension(number).map_or("", |extension| extension.name());
+        headers::address(name, number, &self.domain).ok()
+    }
+
+    /// The Contact of our leg of a call to this number.
+    fn contact(&self, number: &str) -> Option<NameAddr> {
+        let uri = headers::address("", number, &self.domain).ok()?.uri().with_param("transport", Some("ws")).ok()?;
+        Some(NameAddr::new(uri))
+    }
+
+    /// Ends one leg in whatever state it is.
+    fn hangup(&mut self, turn: &mut Turn<'_>, leg: LegId, reason: Option<(u16, &str)>) {
+        match self.legs.get(&leg).map(|known| known.key) {
+            Some(Some(key)) => {
+                crossing("hangup", turn.agent.hangup(turn.now, key, reason));
+            }
+            Some(None) => self.forget_leg(leg),
+            None => {}
+        }
+    }
+
+    /// Ends all legs of a call.
+    fn end(&mut self, turn: &mut Turn<'_>, id: CallId, status: u16, text: &str) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let legs: Vec<LegId> = call.caller.into_iter().chain(call.callees.iter().copied()).collect();
+        for leg in legs {
+            self.hangup(turn, leg, Some((status, text)));
+        }
+    }
+
+    /// Refuses the caller, who has no answer yet.
+    fn refuse(&mut self, turn: &mut Turn<'_>, id: CallId, status: u16, headers: Vec<HeaderField>) {
+        let key = self.calls.get(&id).and_then(|call| self.legs.get(&call.caller?)?.key);
+        if let Some(key) = key {
+            crossing("reject", turn.agent.reject(turn.now, key, status, headers));
+        }
+    }
+
+    /// A leg is over.
+    fn terminated(&mut self, turn: &mut Turn<'_>, key: CallKey, termination: &Termination) {
+        let Some(leg) = self.keys.remove(&key) else { return };
+        let Some((id, side)) = self.legs.get(&leg).map(|leg| (leg.call, leg.side)) else { return };
+        let was_winner = self.calls.get(&id).is_some_and(|call| call.winner == Some(leg));
+        match side {
+            Side::Caller => self.conclude(turn.now, id, status::outcome(termination)),
+            Side::Callee => {}
+        }
+        self.forget_leg(leg);
+        match side {
+            Side::Caller => self.caller_gone(turn, id, termination),
+            Side::Callee => self.callee_gone(turn, id, was_winner, termination),
+        }
+    }
+
+    /// Tells the end of a call, once.
+    fn conclude(&mut self, now: Millis, id: CallId, status: u16) {
+        self.set_deadline(id, None);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if std::mem::replace(&mut call.over, true) {
+            return;
+        }
+        let ended = PbxEvent::CallEnded {
+            call: id,
+            from: call.from.clone(),
+            to: call.to.clone(),
+            answered: call.answered.is_some(),
+            status,
+            duration_ms: now.saturating_sub(call.answered.unwrap_or(call.started)),
+        };
+        self.tell(ended);
+    }
+
+    /// Lets go of a leg, and of its call with the last one.
+    fn forget_leg(&mut self, leg: LegId) {
+        let Some(gone) = self.legs.remove(&leg) else { return };
+        if gone.open {
+            self.media(MediaAction::Close { leg });
+        }
+        let Some(call) = self.calls.get_mut(&gone.call) else { return };
+        call.callees.retain(|&callee| callee != leg);
+        for role in [&mut call.caller, &mut call.early] {
+            if *role == Some(leg) {
+                *role = None;
+            }
+        }
+        if call.caller.is_none() && call.callees.is_empty() {
+            self.set_deadline(gone.call, None);
+            self.calls.remove(&gone.call);
+        }
+    }
+}
+
+/// A command can cross the end of its call: that is no fault.
+fn crossing<T>(command: &str, result: Result<T, CommandError>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            tracing::debug!(command, %error, "not done");
+            None
+        }
+    }
+}
