@@ -1,0 +1,379 @@
+//! Offer/answer of one call (RFC 3264, RFC 6337): one state machine for the first exchange and all later ones.
+//!
+//! It only decides; the session carries out. At any time at most one exchange is under way. What is wanted meanwhile
+//! is remembered as a state to reach, so requests that cancel each other out cost nothing. An exchange that fails leaves
+//! everything as it was.
+
+use crate::media::{Direction, MediaRequest};
+
+/// Where the exchange is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing was ever agreed.
+    Fresh,
+    /// The peer connection makes our offer.
+    MakingOffer(MediaRequest),
+    /// Our offer is at the far end.
+    Offered,
+    /// The peer connection applies the far end's answer.
+    ApplyingAnswer(MediaRequest),
+    /// The peer connection makes the answer to the far end's offer.
+    MakingAnswer(MediaRequest),
+    /// The far end asked for an offer (late offer); the peer connection makes it.
+    MakingReply(MediaRequest),
+    /// That offer went out in the 2xx; its answer comes with the ACK.
+    AwaitingAck,
+    /// Agreed.
+    Stable,
+}
+
+/// An offer to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// Direction of the audio.
+    pub(crate) direction: Direction,
+    /// With new ICE credentials.
+    pub(crate) ice_restart: bool,
+}
+
+/// What a finished local description is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// Send it as our offer.
+    Offer,
+    /// Send it as the answer.
+    Answer,
+    /// Send it as our offer in the answering 2xx.
+    Reply,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Negotiation {
+    phase: Phase,
+    /// Held by us, as agreed.
+    held: bool,
+    /// Held by us, as wanted.
+    want_held: bool,
+    /// An exchange is wanted even if nothing changes.
+    refresh: bool,
+    restart: bool,
+    /// What the offer under way says.
+    offering: Option<Offering>,
+    /// After a 491: not before the waiting time is over.
+    backing_off: bool,
+    /// Without signalling no exchange can be made.
+    offline: bool,
+    /// Held by the far end, as agreed.
+    remote_held: bool,
+    /// The same, as the offer says that is being answered.
+    remote_holding: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Offering {
+    held: bool,
+    direction: Direction,
+    restart: bool,
+}
+
+impl Negotiation {
+    pub(crate) fn new() -> Self {
+        Self {
+            phase: Phase::Fresh,
+            held: false,
+            want_held: false,
+            refresh: false,
+            restart: false,
+            offering: None,
+            backing_off: false,
+            offline: false,
+            remote_held: false,
+            remote_holding: false,
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(crate) fn held(&self) -> bool {
+        self.held
+    }
+
+    pub(crate) fn wants_held(&self) -> bool {
+        self.want_held
+    }
+
+    pub(crate) fn remote_held(&self) -> bool {
+        self.remote_held
+    }
+
+    /// What the offer under way makes of our hold.
+    pub(crate) fn offering_held(&self) -> Option<bool> {
+        self.offering.map(|offering| offering.held)
+    }
+
+    /// The media request that is waited for.
+    pub(crate) fn pending_request(&self) -> Option<MediaRequest> {
+        match self.phase {
+            Phase::MakingOffer(request)
+            | Phase::ApplyingAnswer(request)
+            | Phase::MakingAnswer(request)
+            | Phase::MakingReply(request) => Some(request),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn wants_refresh(&self) -> bool {
+        self.refresh
+    }
+
+    pub(crate) fn want_held(&mut self, held: bool) {
+        self.want_held = held;
+    }
+
+    pub(crate) fn want_refresh(&mut self, restart: bool) {
+        self.refresh = true;
+        self.restart |= restart;
+    }
+
+    /// Forgets what is wanted beyond what is agreed.
+    pub(crate) fn give_up_wants(&mut self) {
+        self.want_held = self.held;
+        self.refresh = false;
+        self.restart = false;
+    }
+
+    pub(crate) fn set_offline(&mut self, offline: bool) {
+        self.offline = offline;
+        if !offline {
+            self.backing_off = false;
+        }
+    }
+
+    pub(crate) fn back_off_over(&mut self) {
+        self.backing_off = false;
+    }
+
+    /// Whether an exchange is wanted and none is under way.
+    pub(crate) fn is_offer_due(&self) -> bool {
+        let wanted = self.refresh || self.want_held != self.held;
+        self.phase == Phase::Stable && wanted && !self.backing_off && !self.offline
+    }
+
+    /// Begins our offer, the first or a later one.
+    pub(crate) fn begin_offer(&mut self, request: MediaRequest) -> Offer {
+        let offering = Offering {
+            held: self.want_held,
+            direction: self.direction(self.want_held),
+            restart: std::mem::take(&mut self.restart),
+        };
+        self.refresh = false;
+        self.phase = Phase::MakingOffer(request);
+        self.offering = Some(offering);
+        Offer { direction: offering.direction, ice_restart: offering.restart }
+    }
+
+    /// Begins the answer to an offer of this direction (as the far end sees it): what we may do of what we want. An own
+    /// offer that was not sent yet is dropped and will be made again.
+    pub(crate) fn begin_answer(&mut self, request: MediaRequest, offered: Direction) -> Direction {
+        self.drop_offer();
+        self.phase = Phase::MakingAnswer(request);
+        self.remote_holding = !offered.receives();
+        let allowed = offered.reversed();
+        Direction::new(allowed.sends(), allowed.receives() && !self.held)
+    }
+
+    /// Begins the offer that the far end asked for.
+    pub(crate) fn begin_reply(&mut self, request: MediaRequest) -> Direction {
+        self.drop_offer();
+        self.phase = Phase::MakingReply(request);
+        let direction = self.direction(self.held);
+        self.offering = Some(Offering { held: self.held, direction, restart: false });
+        direction
+    }
+
+    /// The peer connection made a description; `None` if it is not the one that is waited for.
+    pub(crate) fn made(&mut self, request: MediaRequest) -> Option<Made> {
+        let (made, next) = match self.phase {
+            Phase::MakingOffer(r) if r == request => (Made::Offer, Phase::Offered),
+            Phase::MakingAnswer(r) if r == request => (Made::Answer, Phase::Stable),
+            Phase::MakingReply(r) if r == request => (Made::Reply, Phase::AwaitingAck),
+            _ => return None,
+        };
+        if made == Made::Answer {
+            self.remote_held = self.remote_holding;
+        }
+        self.phase = next;
+        Some(made)
+    }
+
+    /// The far end answered our offer (or our reply).
+    pub(crate) fn begin_applying(&mut self, request: MediaRequest) {
+        self.phase = Phase::ApplyingAnswer(request);
+    }
+
+    /// The answer, of this direction as the far end sees it, is applied: the offer is agreed.
+    pub(crate) fn applied(&mut self, answered: Direction) {
+        self.phase = Phase::Stable;
+        if let Some(offering) = self.offering.take() {
+            self.held = offering.held;
+            // An answer to an offer that sends nothing must not receive; it says nothing about a hold.
+            if offering.direction.sends() {
+                self.remote_held = !answered.receives();
+            }
+        }
+    }
+
+    /// Our offer met one of the far end's: back to what was agreed, and again later.
+    pub(crate) fn glare(&mut self) {
+        self.drop_offer();
+        self.phase = Phase::Stable;
+        self.backing_off = true;
+    }
+
+    /// The connection was lost under our offer: back to what was agreed, and again when it is back.
+    pub(crate) fn interrupted(&mut self) {
+        self.drop_offer();
+        self.phase = Phase::Stable;
+        self.offline = true;
+    }
+
+    /// Our offer, or the answering of theirs, came to nothing: everything is as it was.
+    pub(crate) fn failed(&mut self) {
+        self.offering = None;
+        self.phase = Phase::Stable;
+    }
+
+    fn direction(&self, held: bool) -> Direction {
+        // Sending to somebody who holds us makes no sense once we hold as well (RFC 6337 §5.3).
+        match (held, self.remote_held) {
+            (true, true) => Direction::Inactive,
+            (true, false) => Direction::SendOnly,
+            (false, _) => Direction::SendRecv,
+        }
+    }
+
+    /// An offer that will not be answered must be made again when possible.
+    fn drop_offer(&mut self) {
+        if let Some(offering) = self.offering.take() {
+            self.refresh = self.refresh || offering.held == self.held;
+            self.restart |= offering.restart;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+
+    const R: MediaRequest = MediaRequest(1);
+
+    fn talking() -> Negotiation {
+        let mut negotiation = Negotiation::new();
+        negotiation.begin_offer(R);
+        negotiation.made(R);
+        negotiation.begin_applying(R);
+        negotiation.applied(SendRecv);
+        negotiation
+    }
+
+    fn exchange(negotiation: &mut Negotiation, answered: Direction) -> Direction {
+        let offer = negotiation.begin_offer(R);
+        assert_eq!(negotiation.made(R), Some(Made::Offer));
+        negotiation.begin_applying(R);
+        negotiation.applied(answered);
+        offer.direction
+    }
+
+    #[test]
+    fn hold_and_unhold_are_two_exchanges() {
+        let mut negotiation = talking();
+        assert!(!negotiation.is_offer_due());
+        negotiation.want_held(true);
+        assert!(negotiation.is_offer_due());
+        assert_eq!(exchange(&mut negotiation, RecvOnly), SendOnly);
+        assert!(negotiation.held() && !negotiation.remote_held() && !negotiation.is_offer_due());
+        negotiation.want_held(false);
+        assert_eq!(exchange(&mut negotiation, SendRecv), SendRecv);
+        assert!(!negotiation.held());
+    }
+
+    #[test]
+    fn holding_somebody_who_holds_us_is_inactive_and_stays_recognised() {
+        let mut negotiation = talking();
+        assert_eq!(negotiation.begin_answer(R, SendOnly), RecvOnly);
+        assert_eq!(negotiation.made(R), Some(Made::Answer));
+        assert!(negotiation.remote_held());
+        negotiation.want_held(true);
+        assert_eq!(exchange(&mut negotiation, Inactive), Inactive);
+        assert!(negotiation.held() && negotiation.remote_held());
+        // They resume; we still hold.
+        assert_eq!(negotiation.begin_answer(R, SendRecv), SendOnly);
+        negotiation.made(R);
+        assert!(!negotiation.remote_held() && negotiation.held());
+    }
+
+    #[test]
+    fn wants_that_cancel_out_cost_no_exchange() {
+        let mut negotiation = talking();
+        negotiation.want_held(true);
+        negotiation.want_held(false);
+        assert!(!negotiation.is_offer_due());
+    }
+
+    #[test]
+    fn after_glare_the_offer_is_made_again_later() {
+        let mut negotiation = talking();
+        negotiation.want_held(true);
+        negotiation.begin_offer(R);
+        negotiation.made(R);
+        negotiation.glare();
+        assert!(!negotiation.is_offer_due() && !negotiation.held());
+        // Their offer wins meanwhile.
+        assert_eq!(negotiation.begin_answer(R, SendOnly), RecvOnly);
+        negotiation.made(R);
+        negotiation.back_off_over();
+        assert!(negotiation.is_offer_due());
+        assert_eq!(exchange(&mut negotiation, Inactive), Inactive);
+    }
+
+    #[test]
+    fn an_offer_not_yet_sent_gives_way_and_a_stale_description_is_ignored() {
+        let mut negotiation = talking();
+        negotiation.want_refresh(true);
+        let first = MediaRequest(7);
+        assert!(negotiation.begin_offer(first).ice_restart);
+        negotiation.begin_answer(MediaRequest(8), SendRecv);
+        assert_eq!(negotiation.made(first), None);
+        assert_eq!(negotiation.made(MediaRequest(8)), Some(Made::Answer));
+        assert!(negotiation.is_offer_due());
+        assert!(negotiation.begin_offer(R).ice_restart);
+    }
+
+    #[test]
+    fn a_refused_offer_changes_nothing() {
+        let mut negotiation = talking();
+        negotiation.want_held(true);
+        negotiation.begin_offer(R);
+        negotiation.made(R);
+        negotiation.failed();
+        negotiation.give_up_wants();
+        assert!(!negotiation.held() && !negotiation.is_offer_due());
+        assert_eq!(negotiation.phase(), Phase::Stable);
+    }
+
+    #[test]
+    fn without_signalling_nothing_is_offered_until_it_is_back() {
+        let mut negotiation = talking();
+        negotiation.want_held(true);
+        negotiation.begin_offer(R);
+        negotiation.made(R);
+        negotiation.interrupted();
+        assert!(!negotiation.is_offer_due());
+        negotiation.set_offline(false);
+        assert!(negotiation.is_offer_due());
+    }
+}

@@ -1,0 +1,80 @@
+//! What refuses a command before anything is done.
+
+use offhook_sip::{CommandError, Uri};
+
+use super::Phone;
+use crate::call_id::CallId;
+use crate::config::{CallOptions, Permission};
+use crate::error::PhoneError;
+use crate::io::Now;
+use crate::number;
+use crate::session::Session;
+
+/// Between two calls made, ms.
+const CALL_INTERVAL_MS: u64 = 1_000;
+
+impl Phone {
+    /// The reasons to refuse [`Phone::call`], in the contract's order.
+    pub(super) fn check_call(
+        &self,
+        now: Now,
+        number: &str,
+        options: &CallOptions,
+    ) -> Result<(Uri, String), PhoneError> {
+        if self.sessions.iter().any(|session| session.is_connecting() || session.status().is_ring) {
+            return Err(PhoneError::CallNotConnected);
+        }
+        let target = number::target(number, &self.config.aor.uri().host())?;
+        if self.called.is_some_and(|at| now.mono.saturating_sub(at) < CALL_INTERVAL_MS) {
+            return Err(PhoneError::CallTooSoon);
+        }
+        if self.is_max_call() {
+            return Err(PhoneError::TooManyCalls);
+        }
+        let Some((microphones, cameras)) = self.devices.inputs else { return Err(PhoneError::DevicesUnreadable) };
+        if microphones == 0 {
+            return Err(PhoneError::NoMicrophone);
+        }
+        if options.video && cameras == 0 {
+            return Err(PhoneError::NoCamera);
+        }
+        if self.devices.permission == Permission::Denied {
+            return Err(PhoneError::PermissionDenied);
+        }
+        if self.sip.connection.is_none() {
+            return Err(PhoneError::NotConnected);
+        }
+        Ok(target)
+    }
+
+    /// A call that is not over.
+    pub(super) fn live(&self, call_id: &CallId) -> Result<&Session, PhoneError> {
+        self.session(call_id).filter(|session| !session.is_ending()).ok_or(PhoneError::UnknownCall)
+    }
+
+    /// A call that is answered and not over.
+    pub(super) fn answered(&self, call_id: &CallId, command: &'static str) -> Result<&Session, PhoneError> {
+        let session = self.live(call_id)?;
+        if session.is_accepted() {
+            Ok(session)
+        } else {
+            Err(PhoneError::WrongState { command, state: "the call is not answered yet" })
+        }
+    }
+
+    /// A call that rings inbound.
+    pub(super) fn ringing(&self, call_id: &CallId) -> Result<&Session, PhoneError> {
+        self.live(call_id).ok().filter(|session| session.status().is_ring).ok_or(PhoneError::UnknownCall)
+    }
+}
+
+impl From<CommandError> for PhoneError {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::UnknownConnection => Self::NotConnected,
+            CommandError::UnknownCall => Self::UnknownCall,
+            CommandError::WrongState { command, state } => Self::WrongState { command, state },
+            other => Self::InvalidArgument { detail: other.to_string() },
+        }
+    }
+}

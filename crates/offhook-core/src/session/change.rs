@@ -1,0 +1,419 @@
+//! Offers and answers, the first and all later ones: carries out what [`Negotiation`](crate::negotiation) decides.
+
+use offhook_sip::message::{Headers, Method};
+use offhook_sip::{CommandError, Millis, Modify, ModifyMethod, ModifyOutcome};
+
+use super::{Ctx, Ending, Session, Waiting};
+use crate::cause::Cause;
+use crate::error::PhoneError;
+use crate::events::{SdpType, SessionEvent};
+use crate::identity;
+use crate::io::CommandId;
+use crate::media::{Direction, MediaCommand, MediaError, MediaRequest};
+use crate::negotiation::{Made, Phase};
+use crate::sdp;
+
+/// The first description may wait for the user to allow the microphone.
+const FIRST_DEADLINE_MS: Millis = 60_000;
+/// Later ones need nobody.
+const DEADLINE_MS: Millis = 15_000;
+/// A command that wants an exchange: longer than a transaction (32 s) and a few back-offs take.
+const COMMAND_DEADLINE_MS: Millis = 60_000;
+/// When the agent is not ready for an offer and does not say when it will be.
+const RETRY_MS: Millis = 500;
+
+/// The exchange under way, besides its phase.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    /// The peer connection must be done by then.
+    pub(super) deadline: Option<Millis>,
+    /// An offer of ours is tried again then.
+    pub(super) retry: Option<Millis>,
+    /// Direction of the answer being applied.
+    answered: Option<Direction>,
+    /// An offer of the far end that came while an answer was being applied.
+    queued: Option<Option<String>>,
+}
+
+impl Session {
+    // --- commands ---
+
+    /// Holds or resumes. Without `command`, the phone does it by itself.
+    pub(crate) fn hold(&mut self, ctx: &mut Ctx<'_>, command: Option<CommandId>, held: bool) {
+        let in_flight = self.negotiation.offering_held();
+        let agreed = self.negotiation.held() == held && in_flight.is_none_or(|offered| offered == held);
+        self.negotiation.want_held(held);
+        // What was asked before and is not on its way will not be.
+        let overtaken = |w| matches!(w, Waiting::Held { held: h, .. } if h != held && in_flight != Some(h));
+        self.settle_where(ctx.out, overtaken, &Err(PhoneError::Superseded));
+        if let Some(command) = command {
+            if agreed {
+                ctx.out.settle(command, Ok(()));
+            } else {
+                let until = ctx.now.mono + COMMAND_DEADLINE_MS;
+                self.waiting.push((command, Waiting::Held { held, until }));
+            }
+        }
+        self.offer_if_due(ctx);
+    }
+
+    /// Makes an exchange in which nothing changes.
+    pub(crate) fn renegotiate(&mut self, ctx: &mut Ctx<'_>, command: CommandId) {
+        self.negotiation.want_refresh(false);
+        self.waiting.push((command, Waiting::Refresh { until: ctx.now.mono + COMMAND_DEADLINE_MS }));
+        self.offer_if_due(ctx);
+    }
+
+    // --- towards the peer connection ---
+
+    pub(super) fn make_offer(&mut self, ctx: &mut Ctx<'_>) {
+        let request = ctx.request();
+        let offer = self.negotiation.begin_offer(request);
+        self.expect_media(ctx);
+        let command = MediaCommand::CreateOffer { request, direction: offer.direction, ice_restart: offer.ice_restart };
+        ctx.out.media(&self.call_id, command);
+    }
+
+    pub(super) fn make_answer(&mut self, ctx: &mut Ctx<'_>, offer: String) {
+        let request = ctx.request();
+        let direction = self.negotiation.begin_answer(request, sdp::direction(&offer));
+        self.expect_media(ctx);
+        self.remote_description(ctx, SdpType::Offer, &offer);
+        ctx.out.media(&self.call_id, MediaCommand::AcceptOffer { request, sdp: offer, direction });
+    }
+
+    /// The far end wants the offer from us.
+    pub(super) fn make_reply(&mut self, ctx: &mut Ctx<'_>) {
+        let request = ctx.request();
+        let direction = self.negotiation.begin_reply(request);
+        self.expect_media(ctx);
+        ctx.out.media(&self.call_id, MediaCommand::CreateOffer { request, direction, ice_restart: false });
+    }
+
+    pub(super) fn apply_answer(&mut self, ctx: &mut Ctx<'_>, answer: String) {
+        let request = ctx.request();
+        self.negotiation.begin_applying(request);
+        self.exchange.answered = Some(sdp::direction(&answer));
+        self.expect_media(ctx);
+        self.remote_description(ctx, SdpType::Answer, &answer);
+        ctx.out.media(&self.call_id, MediaCommand::AcceptAnswer { request, sdp: answer, early: None });
+    }
+
+    pub(super) fn expect_media(&mut self, ctx: &Ctx<'_>) {
+        let wait = if self.accepted { DEADLINE_MS } else { FIRST_DEADLINE_MS };
+        self.exchange.deadline = Some(ctx.now.mono + wait);
+    }
+
+    /// Begins an offer of ours if one is wanted and nothing is in its way.
+    pub(super) fn offer_if_due(&mut self, ctx: &mut Ctx<'_>) {
+        if self.confirmed && !self.is_ending() && self.negotiation.is_offer_due() {
+            self.make_offer(ctx);
+        }
+    }
+
+    // --- from the peer connection ---
+
+    /// A local description is made: sends it.
+    pub(super) fn on_made(&mut self, ctx: &mut Ctx<'_>, request: MediaRequest, sdp: String) {
+        let Some(made) = self.negotiation.made(request) else { return };
+        self.exchange.deadline = None;
+        let kind = if made == Made::Answer { SdpType::Answer } else { SdpType::Offer };
+        self.local_description(ctx, kind, &sdp);
+        if made == Made::Answer {
+            self.tell_new_streams(ctx);
+        }
+        let Some(key) = self.key else {
+            self.send_invite(ctx, sdp);
+            return;
+        };
+        match made {
+            _ if !self.accepted => self.send_accept(ctx, sdp),
+            Made::Offer => {
+                let modify = Modify { method: ModifyMethod::Invite, offer: Some(sdp), headers: Vec::new() };
+                let sent = ctx.sip.run(|agent| agent.modify(ctx.now.mono, key, modify));
+                self.offer_was_sent(ctx, sent);
+            }
+            Made::Answer | Made::Reply => {
+                // An error means that the offer was withdrawn or the call ended, which is told apart.
+                let answered = ctx.sip.run(|agent| agent.answer_offer(ctx.now.mono, key, sdp));
+                if let Err(error) = answered {
+                    tracing::debug!(%error, call_id = %self.call_id, "the offer is not waiting any more");
+                }
+                if made == Made::Answer {
+                    self.exchange_is_over(ctx);
+                }
+            }
+        }
+    }
+
+    fn offer_was_sent(&mut self, ctx: &mut Ctx<'_>, sent: Result<(), CommandError>) {
+        match sent {
+            Ok(()) | Err(CommandError::UnknownCall) => {}
+            Err(CommandError::UnknownConnection) => {
+                ctx.out.media(&self.call_id, MediaCommand::Rollback);
+                self.negotiation.interrupted();
+            }
+            Err(error) => {
+                tracing::debug!(%error, call_id = %self.call_id, "the offer has to wait");
+                ctx.out.media(&self.call_id, MediaCommand::Rollback);
+                self.negotiation.glare();
+                self.exchange.retry = Some(ctx.now.mono + RETRY_MS);
+            }
+        }
+    }
+
+    /// A remote answer is applied.
+    pub(super) fn on_applied(&mut self, ctx: &mut Ctx<'_>, request: MediaRequest) {
+        if let Some(early) = self.early.as_mut().filter(|early| early.request == request) {
+            early.applied = true;
+            self.exchange.answered = Some(sdp::direction(&early.sdp));
+        }
+        self.tell_new_streams(ctx);
+        if self.negotiation.phase() != Phase::ApplyingAnswer(request) {
+            return;
+        }
+        self.exchange.deadline = None;
+        let answered = self.exchange.answered.take().unwrap_or(Direction::SendRecv);
+        self.negotiation.applied(answered);
+        if !self.accepted {
+            self.accept(ctx);
+        }
+        if !self.confirmed {
+            self.confirm(ctx);
+        }
+        self.exchange_is_over(ctx);
+    }
+
+    /// The peer connection could not do what was asked.
+    pub(super) fn on_exchange_failed(&mut self, ctx: &mut Ctx<'_>, error: &MediaError) {
+        self.exchange.deadline = None;
+        if !self.confirmed {
+            let status = if matches!(error, MediaError::BadDescription(_)) { 488 } else { 480 };
+            let ending = Ending::media(error);
+            self.end(ctx, ending, Some((status, "Media failed")));
+            return;
+        }
+        let answering = matches!(self.negotiation.phase(), Phase::MakingAnswer(_) | Phase::MakingReply(_));
+        ctx.out.media(&self.call_id, MediaCommand::Rollback);
+        self.negotiation.failed();
+        if let (true, Some(key)) = (answering, self.key) {
+            let status = if matches!(error, MediaError::BadDescription(_)) { 488 } else { 500 };
+            // An error means that it is not waiting any more.
+            let _ = ctx.sip.run(|agent| agent.refuse_offer(ctx.now.mono, key, status));
+            self.exchange_is_over(ctx);
+        } else {
+            self.give_up_exchange(ctx, &PhoneError::LocalStream { detail: error.to_string() });
+        }
+    }
+
+    // --- from the far end ---
+
+    /// The far end wants to change the session.
+    pub(crate) fn on_remote_offer(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        offer: Option<String>,
+        method: &Method,
+        headers: &Headers,
+    ) {
+        let Some(key) = self.key else { return };
+        if self.is_ending() {
+            return;
+        }
+        self.identify(ctx.out, identity::asserted(headers));
+        if *method == Method::Invite {
+            let is_invite_video = offer.as_deref().is_some_and(sdp::has_video);
+            ctx.out.session(SessionEvent::Reinvite { call_id: self.call_id.clone(), is_invite_video });
+        }
+        match self.negotiation.phase() {
+            Phase::Stable => self.take_remote_offer(ctx, offer),
+            // Ours has not left yet: theirs goes first.
+            Phase::MakingOffer(_) if self.confirmed => {
+                ctx.out.media(&self.call_id, MediaCommand::Rollback);
+                self.take_remote_offer(ctx, offer);
+            }
+            Phase::ApplyingAnswer(_) => self.exchange.queued = Some(offer),
+            _ => {
+                let _ = ctx.sip.run(|agent| agent.refuse_offer(ctx.now.mono, key, 491));
+            }
+        }
+    }
+
+    fn take_remote_offer(&mut self, ctx: &mut Ctx<'_>, offer: Option<String>) {
+        match offer {
+            Some(offer) => self.make_answer(ctx, offer),
+            None => self.make_reply(ctx),
+        }
+    }
+
+    /// The far end's offer came to nothing.
+    pub(crate) fn on_remote_offer_abandoned(&mut self, ctx: &mut Ctx<'_>) {
+        self.exchange.queued = None;
+        let answering =
+            matches!(self.negotiation.phase(), Phase::MakingAnswer(_) | Phase::MakingReply(_) | Phase::AwaitingAck);
+        if answering && self.confirmed {
+            self.exchange.deadline = None;
+            ctx.out.media(&self.call_id, MediaCommand::Rollback);
+            self.negotiation.failed();
+            self.exchange_is_over(ctx);
+        }
+    }
+
+    /// The far end's answer to the offer in our 2xx.
+    pub(crate) fn on_remote_answer(&mut self, ctx: &mut Ctx<'_>, answer: String) {
+        if !self.is_ending() && self.negotiation.phase() == Phase::AwaitingAck {
+            self.apply_answer(ctx, answer);
+        }
+    }
+
+    /// Our re-INVITE is over.
+    pub(crate) fn on_modified(&mut self, ctx: &mut Ctx<'_>, outcome: ModifyOutcome) {
+        if self.is_ending() || self.negotiation.phase() != Phase::Offered {
+            return;
+        }
+        let error = match outcome {
+            ModifyOutcome::Accepted { sdp: Some(sdp) } => {
+                self.apply_answer(ctx, sdp);
+                return;
+            }
+            ModifyOutcome::Glare => {
+                ctx.out.media(&self.call_id, MediaCommand::Rollback);
+                self.negotiation.glare();
+                return;
+            }
+            ModifyOutcome::ConnectionLost => {
+                ctx.out.media(&self.call_id, MediaCommand::Rollback);
+                self.negotiation.interrupted();
+                return;
+            }
+            ModifyOutcome::Accepted { sdp: None } => {
+                PhoneError::Refused { status: 200, reason: "answered without SDP".to_owned() }
+            }
+            ModifyOutcome::Refused { status, reason } => PhoneError::Refused { status, reason },
+            _ => PhoneError::Timeout,
+        };
+        ctx.out.media(&self.call_id, MediaCommand::Rollback);
+        self.negotiation.failed();
+        self.give_up_exchange(ctx, &error);
+    }
+
+    /// The waiting time after a 491 is over.
+    pub(crate) fn on_modify_retry(&mut self, ctx: &mut Ctx<'_>) {
+        self.exchange.retry = None;
+        self.negotiation.back_off_over();
+        self.offer_if_due(ctx);
+    }
+
+    /// The session timer wants a re-INVITE.
+    pub(crate) fn on_refresh_needed(&mut self, ctx: &mut Ctx<'_>) {
+        self.negotiation.want_refresh(false);
+        self.offer_if_due(ctx);
+    }
+
+    /// An UPDATE without an offer: at most the far end's identity changed.
+    pub(crate) fn on_updated(&mut self, ctx: &mut Ctx<'_>, headers: &Headers) {
+        if !self.is_ending() {
+            self.identify(ctx.out, identity::asserted(headers));
+        }
+    }
+
+    // --- signalling lost and back ---
+
+    /// The connection is lost; the call goes on without it.
+    pub(crate) fn on_signalling_lost(&mut self, ctx: &mut Ctx<'_>) {
+        if self.confirmed && !self.is_ending() && !self.signalling_lost {
+            self.signalling_lost = true;
+            self.negotiation.set_offline(true);
+            ctx.out.session(SessionEvent::Reconnecting { call_id: self.call_id.clone() });
+        }
+    }
+
+    /// There is a new connection: moves the dialog there, and tells the far end by an exchange.
+    pub(crate) fn on_signalling_back(&mut self, ctx: &mut Ctx<'_>) {
+        let (true, Some(key), Some(connection)) = (self.signalling_lost, self.key, ctx.sip.connection) else { return };
+        let contact = ctx.sip.contact.clone();
+        if ctx.sip.run(|agent| agent.rebind(ctx.now.mono, key, connection, contact)).is_ok() {
+            self.negotiation.set_offline(false);
+            self.negotiation.want_refresh(true);
+            self.offer_if_due(ctx);
+        }
+    }
+
+    // --- afterwards ---
+
+    /// Nothing is under way any more: tells what changed and goes on with what is wanted.
+    fn exchange_is_over(&mut self, ctx: &mut Ctx<'_>) {
+        let (held, remote_held) = (self.negotiation.held(), self.negotiation.remote_held());
+        if held != self.status.is_hold {
+            self.moments.held = held.then_some(ctx.now.mono);
+        }
+        if self.confirmed {
+            self.change(ctx.out, |s| {
+                s.is_hold = held;
+                s.is_remote_hold = remote_held;
+            });
+        }
+        let refreshed = !self.negotiation.wants_refresh();
+        if self.negotiation.wants_held() == held {
+            self.settle_where(ctx.out, |w| matches!(w, Waiting::Held { held: h, .. } if h == held), &Ok(()));
+        }
+        if refreshed {
+            self.settle_where(ctx.out, |w| matches!(w, Waiting::Refresh { .. }), &Ok(()));
+            self.signalling_is_back(ctx);
+        }
+        match self.exchange.queued.take() {
+            Some(offer) => self.take_remote_offer(ctx, offer),
+            None => self.offer_if_due(ctx),
+        }
+    }
+
+    /// What was wanted cannot be had.
+    fn give_up_exchange(&mut self, ctx: &mut Ctx<'_>, error: &PhoneError) {
+        self.negotiation.give_up_wants();
+        let held = self.negotiation.held();
+        let failed =
+            |w| matches!(w, Waiting::Held { held: h, .. } if h != held) || matches!(w, Waiting::Refresh { .. });
+        self.settle_where(ctx.out, failed, &Err(error.clone()));
+        self.exchange_is_over(ctx);
+    }
+
+    fn signalling_is_back(&mut self, ctx: &mut Ctx<'_>) {
+        if std::mem::take(&mut self.signalling_lost) {
+            ctx.out.session(SessionEvent::Reconnected { call_id: self.call_id.clone() });
+        }
+    }
+
+    /// What became overdue.
+    pub(super) fn exchange_on_time(&mut self, ctx: &mut Ctx<'_>) {
+        let now = ctx.now.mono;
+        if self.exchange.retry.is_some_and(|at| at <= now) {
+            self.on_modify_retry(ctx);
+        }
+        if self.exchange.deadline.is_some_and(|at| at <= now) {
+            self.on_exchange_failed(ctx, &MediaError::Timeout);
+        }
+        let overdue = |w| matches!(w, Waiting::Held { until, .. } | Waiting::Refresh { until } if until <= now);
+        if self.waiting.iter().any(|(_, w)| overdue(*w)) {
+            self.settle_where(ctx.out, overdue, &Err(PhoneError::Timeout));
+            self.negotiation.give_up_wants();
+        }
+    }
+
+    pub(super) fn exchange_timeout(&self) -> Option<Millis> {
+        let commands = self.waiting.iter().filter_map(|(_, w)| match w {
+            Waiting::Held { until, .. } | Waiting::Refresh { until } => Some(*until),
+            _ => None,
+        });
+        [self.exchange.retry, self.exchange.deadline].into_iter().flatten().chain(commands).min()
+    }
+}
+
+impl From<&MediaError> for Cause {
+    fn from(error: &MediaError) -> Self {
+        match error {
+            MediaError::PermissionDenied | MediaError::NoDevice | MediaError::Device(_) => Self::UserDeniedMediaAccess,
+            MediaError::BadDescription(_) => Self::BadMediaDescription,
+            _ => Self::WebRtcError,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What happens by itself as time passes: the timer, the reports, the deadlines.
+
+use offhook_sip::Millis;
+
+use super::{Ctx, Ending, Session};
+use crate::cause::Cause;
+use crate::events::SessionEvent;
+use crate::media::{MediaCommand, MediaRequest};
+use crate::report::{Report, ReportHead, StatsSample};
+
+const TICK_MS: Millis = 1_000;
+const REPORT_MS: Millis = 3_000;
+
+/// The quality reports.
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    pub(super) latest: Option<Box<Report>>,
+    /// When the next statistics are taken.
+    next: Option<Millis>,
+    /// Statistics that were asked for.
+    asked: Option<MediaRequest>,
+}
+
+impl Session {
+    /// The first report, at once; the others every 3 s.
+    pub(super) fn begin_reports(&mut self, ctx: &mut Ctx<'_>) {
+        self.report(ctx, None);
+        self.reports.next = Some(ctx.now.mono + REPORT_MS);
+    }
+
+    pub(super) fn on_stats(&mut self, ctx: &mut Ctx<'_>, request: MediaRequest, sample: StatsSample) {
+        if self.reports.asked == Some(request) {
+            self.reports.asked = None;
+            self.report(ctx, Some(&sample));
+        }
+    }
+
+    pub(super) fn stats_failed(&mut self, ctx: &mut Ctx<'_>, request: MediaRequest) {
+        if self.reports.asked == Some(request) {
+            self.reports.asked = None;
+            self.report_again(ctx);
+        }
+    }
+
+    /// Stops the once-a-second timer; the durations freeze.
+    pub(crate) fn stop_timer(&mut self, now: Millis) {
+        self.next_tick = None;
+        self.moments.stopped.get_or_insert(now);
+    }
+
+    pub(crate) fn on_time(&mut self, ctx: &mut Ctx<'_>) {
+        if self.finished {
+            return;
+        }
+        let now = ctx.now.mono;
+        if self.ending_deadline().is_some_and(|at| at <= now) {
+            self.finish(ctx, Cause::InternalError, None);
+            return;
+        }
+        if self.give_up_ringing.is_some_and(|at| at <= now) {
+            self.give_up_ringing = None;
+            self.end(ctx, Ending::fault(Cause::NoAnswer), Some((480, "No answer")));
+        }
+        if self.next_tick.is_some_and(|at| at <= now) {
+            self.tick(ctx);
+        }
+        if !self.is_ending() {
+            self.exchange_on_time(ctx);
+            self.dtmf_on_time(ctx);
+            if self.reports.next.is_some_and(|at| at <= now) {
+                self.take_stats(ctx);
+            }
+        }
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<Millis> {
+        if self.finished {
+            return None;
+        }
+        if self.is_ending() {
+            return [self.ending_deadline(), self.next_tick].into_iter().flatten().min();
+        }
+        let times =
+            [self.give_up_ringing, self.next_tick, self.exchange_timeout(), self.dtmf.timeout(), self.reports.next];
+        times.into_iter().flatten().min()
+    }
+
+    /// Ticks that were missed (a laptop slept) are not made up for: the durations come from the clock.
+    fn tick(&mut self, ctx: &mut Ctx<'_>) {
+        self.next_tick = next_on_grid(self.next_tick, ctx.now.mono, TICK_MS);
+        let timer = self.moments.durations(ctx.now.mono);
+        ctx.out.session(SessionEvent::UpdateTimer { call_id: self.call_id.clone(), timer });
+    }
+
+    fn take_stats(&mut self, ctx: &mut Ctx<'_>) {
+        self.reports.next = next_on_grid(self.reports.next, ctx.now.mono, REPORT_MS);
+        if self.reports.asked.take().is_some() {
+            // The last ones never came: report what is known.
+            self.report_again(ctx);
+        }
+        let request = ctx.request();
+        self.reports.asked = Some(request);
+        ctx.out.media(&self.call_id, MediaCommand::TakeStats { request });
+    }
+
+    fn report(&mut self, ctx: &mut Ctx<'_>, sample: Option<&StatsSample>) {
+        let head = ReportHead {
+            call_id: self.call_id.clone(),
+            started_wall: self.started_wall,
+            extension: ctx.config.extension.clone(),
+            device_type: ctx.config.device_type.clone(),
+            utc_offset_min: ctx.config.utc_offset_min,
+        };
+        self.reports.latest = Some(Box::new(self.reporter.report(&head, sample)));
+        self.report_again(ctx);
+    }
+
+    fn report_again(&mut self, ctx: &mut Ctx<'_>) {
+        if let Some(report) = &self.reports.latest {
+            let call_report = report.clone();
+            ctx.out.session(SessionEvent::CallReport { call_id: self.call_id.clone(), call_report });
+        }
+    }
+}
+
+/// The first moment after `now` that is a whole number of steps after `last`.
+fn next_on_grid(last: Option<Millis>, now: Millis, step: Millis) -> Option<Millis> {
+    last.map(|last| last + (now.saturating_sub(last) / step + 1) * step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_on_grid;
+
+    #[test]
+    fn missed_ticks_are_skipped() {
+        assert_eq!(next_on_grid(Some(1_000), 1_000, 1_000), Some(2_000));
+        assert_eq!(next_on_grid(Some(1_000), 1_999, 1_000), Some(2_000));
+        assert_eq!(next_on_grid(Some(1_000), 61_500, 1_000), Some(62_000));
+    }
+}

@@ -1,0 +1,100 @@
+//! What a session needs of its phone to act.
+
+use std::collections::VecDeque;
+
+use offhook_sip::{Agent, ConnectionId, Driven, Input as SipInput, Load, Millis, NameAddr, Output as SipOutput};
+
+use crate::call_id::CallId;
+use crate::config::PhoneConfig;
+use crate::error::PhoneError;
+use crate::events::{PhoneEvent, SessionEvent};
+use crate::io::{CommandId, Now, Output};
+use crate::media::{MediaCommand, MediaRequest};
+
+/// Lent to a session for the length of one step.
+pub(crate) struct Ctx<'a> {
+    pub(crate) now: Now,
+    pub(crate) config: &'a PhoneConfig,
+    pub(crate) sip: &'a mut Sip,
+    pub(crate) out: &'a mut Outbox,
+    pub(crate) requests: &'a mut u64,
+}
+
+impl Ctx<'_> {
+    pub(crate) fn request(&mut self) -> MediaRequest {
+        *self.requests += 1;
+        MediaRequest(*self.requests)
+    }
+}
+
+/// The outputs that wait to be polled.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) queue: VecDeque<Output>,
+}
+
+impl Outbox {
+    pub(crate) fn push(&mut self, output: Output) {
+        self.queue.push_back(output);
+    }
+
+    pub(crate) fn event(&mut self, event: PhoneEvent) {
+        self.push(Output::Event(event));
+    }
+
+    pub(crate) fn session(&mut self, event: SessionEvent) {
+        self.event(PhoneEvent::Session(event));
+    }
+
+    pub(crate) fn media(&mut self, call_id: &CallId, command: MediaCommand) {
+        self.push(Output::Media { call_id: call_id.clone(), command });
+    }
+
+    pub(crate) fn settle(&mut self, command: CommandId, result: Result<(), PhoneError>) {
+        self.push(Output::Settled { command, result });
+    }
+}
+
+/// The SIP agent with what it gave out and was not looked at yet.
+#[derive(Debug)]
+pub(crate) struct Sip {
+    agent: Driven<Agent>,
+    inbox: VecDeque<SipOutput>,
+    timeout: Option<Millis>,
+    /// The open connection.
+    pub(crate) connection: Option<ConnectionId>,
+    /// Our Contact in dialogs.
+    pub(crate) contact: NameAddr,
+}
+
+impl Sip {
+    pub(crate) fn new(agent: Agent, contact: NameAddr) -> Self {
+        Self { agent: Driven::new(agent), inbox: VecDeque::new(), timeout: None, connection: None, contact }
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        self.agent.view().load()
+    }
+
+    /// Does something to the agent and keeps what it gives out.
+    pub(crate) fn run<R>(&mut self, act: impl FnOnce(&mut Agent) -> R) -> R {
+        let Self { agent, inbox, timeout, .. } = self;
+        *timeout = None;
+        agent.turn(act, |output| match output {
+            SipOutput::Timeout(at) => *timeout = Some(at),
+            other => inbox.push_back(other),
+        })
+    }
+
+    pub(crate) fn input(&mut self, now: Now, input: SipInput) {
+        self.run(|agent| agent.handle_input(now.mono, input));
+    }
+
+    pub(crate) fn next_output(&mut self) -> Option<SipOutput> {
+        self.inbox.pop_front()
+    }
+
+    pub(crate) fn timeout(&self) -> Option<Millis> {
+        self.timeout
+    }
+}

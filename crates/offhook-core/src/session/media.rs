@@ -1,0 +1,83 @@
+//! What the peer connection tells.
+
+use super::{Ctx, Ending, Session};
+use crate::events::SessionEvent;
+use crate::media::{IceState, MediaError, MediaEvent, MediaRequest, StreamId};
+
+impl Session {
+    pub(crate) fn on_media(&mut self, ctx: &mut Ctx<'_>, event: MediaEvent) {
+        if self.is_ending() {
+            return;
+        }
+        let call_id = self.call_id.clone();
+        match event {
+            MediaEvent::LocalDescription { request, sdp } => self.on_made(ctx, request, sdp),
+            MediaEvent::Applied { request } => self.on_applied(ctx, request),
+            MediaEvent::Failed { request: Some(request), error } => self.on_failed(ctx, request, &error),
+            MediaEvent::Failed { request: None, error } => {
+                self.end(ctx, Ending::media(&error), Some((500, "Media failed")));
+            }
+            MediaEvent::RemoteTrack { stream, .. } => {
+                self.new_streams.push(stream);
+                if self.negotiation.pending_request().is_none() && !self.is_early_pending() {
+                    self.tell_new_streams(ctx);
+                }
+            }
+            MediaEvent::IceState(state) => self.on_ice(ctx, state),
+            MediaEvent::Candidate { candidate } => {
+                ctx.out.session(SessionEvent::Icecandidate { call_id, candidate });
+            }
+            MediaEvent::DtmfReceived { tone, duration_ms } => {
+                ctx.out.session(SessionEvent::Dtmf { call_id, tone, duration: duration_ms });
+            }
+            MediaEvent::DtmfSent { request } => self.dtmf.sent(ctx, request, Ok(())),
+            MediaEvent::Stats { request, sample } => self.on_stats(ctx, request, *sample),
+        }
+    }
+
+    /// Streams of a description that is applied now.
+    pub(super) fn tell_new_streams(&mut self, ctx: &mut Ctx<'_>) {
+        for stream in std::mem::take(&mut self.new_streams) {
+            self.tell_stream(ctx, stream);
+        }
+    }
+
+    fn tell_stream(&mut self, ctx: &mut Ctx<'_>, stream: StreamId) {
+        let call_id = self.call_id.clone();
+        if self.remote_stream.replace(stream) != Some(stream) {
+            let remote_stream = Some(stream);
+            ctx.out.session(SessionEvent::UpdateRemoteStream { call_id: call_id.clone(), remote_stream });
+        }
+        let communication_type = self.status.communication_type;
+        ctx.out.session(SessionEvent::StreamAdded { call_id, communication_type, stream });
+    }
+
+    fn is_early_pending(&self) -> bool {
+        self.early.as_ref().is_some_and(|early| !early.applied) && !self.accepted
+    }
+
+    fn on_failed(&mut self, ctx: &mut Ctx<'_>, request: MediaRequest, error: &MediaError) {
+        let early = self.early.as_ref().is_some_and(|early| early.request == request && !early.applied);
+        if self.negotiation.pending_request() == Some(request) || (early && !self.accepted) {
+            self.on_exchange_failed(ctx, error);
+        } else {
+            let error = crate::error::PhoneError::LocalStream { detail: error.to_string() };
+            self.dtmf.sent(ctx, request, Err(error));
+            self.stats_failed(ctx, request);
+        }
+    }
+
+    fn on_ice(&mut self, ctx: &mut Ctx<'_>, state: IceState) {
+        let lost = matches!(state, IceState::Disconnected | IceState::Failed);
+        let (code, message) = match (lost, self.ice_lost) {
+            (true, false) => ("ice-connectivity-lost", "The media path to the far end is lost"),
+            (false, true) if state == IceState::Connected => {
+                ("ice-connectivity-lost-cleared", "The media path to the far end is back")
+            }
+            _ => return,
+        };
+        self.ice_lost = lost;
+        let call_id = self.call_id.clone();
+        ctx.out.session(SessionEvent::WarningMessage { call_id, code, message: message.to_owned() });
+    }
+}

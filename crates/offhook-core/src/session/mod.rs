@@ -1,0 +1,309 @@
+//! One call.
+
+mod change;
+mod clock;
+mod ctx;
+mod dtmf;
+mod end;
+mod media;
+mod setup;
+
+use offhook_sip::{CallKey, HeaderField, Millis, RequestId, Uri};
+
+pub(crate) use ctx::{Ctx, Outbox, Sip};
+pub(crate) use end::Ending;
+pub(crate) use setup::extra_headers;
+
+use crate::call_id::CallId;
+use crate::config::CallOptions;
+use crate::error::PhoneError;
+use crate::events::SessionEvent;
+use crate::identity::Identity;
+use crate::io::{CommandId, Now};
+use crate::media::{EarlyDialog, MediaRequest, StreamId};
+use crate::negotiation::Negotiation;
+use crate::report::{Report, Reporter};
+use crate::status::{CallState, CallStatus, CommunicationType, RecordStatus, StatusPatch};
+use crate::timer::{Moments, TimerType};
+
+/// One call: its getters. It acts through the commands of its [`Phone`](crate::Phone).
+#[derive(Debug)]
+pub struct Session {
+    call_id: CallId,
+    /// Known to the SIP agent: the INVITE was sent or received.
+    key: Option<CallKey>,
+    status: CallStatus,
+    /// Name, avatar and company are the program's.
+    manual: bool,
+    side: Setup,
+    accepted: bool,
+    /// ACK sent or received, though perhaps not told yet.
+    acknowledged: bool,
+    confirmed: bool,
+    ending: Option<Ending>,
+    finished: bool,
+    waiting: Vec<(CommandId, Waiting)>,
+
+    negotiation: Negotiation,
+    exchange: change::Exchange,
+    media_open: bool,
+    remote_stream: Option<StreamId>,
+    /// Streams that came while a description was being applied.
+    new_streams: Vec<StreamId>,
+    early: Option<Early>,
+    local_sdp: Option<String>,
+    remote_sdp: Option<String>,
+    ice_lost: bool,
+    signalling_lost: bool,
+
+    moments: Moments,
+    next_tick: Option<Millis>,
+    give_up_ringing: Option<Millis>,
+    reporter: Reporter,
+    reports: clock::Reports,
+    dtmf: dtmf::Dtmf,
+    infos: Vec<(RequestId, CommandId)>,
+    started_wall: u64,
+}
+
+/// How the call began.
+#[derive(Debug)]
+enum Setup {
+    Outbound { target: Uri, headers: Vec<HeaderField>, options: CallOptions },
+    Inbound { offer: Option<String>, headers: Vec<HeaderField> },
+}
+
+/// An answer in a provisional response.
+#[derive(Debug)]
+struct Early {
+    dialog: EarlyDialog,
+    sdp: String,
+    request: MediaRequest,
+    applied: bool,
+}
+
+/// What a command waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// The call is confirmed.
+    Confirmed,
+    /// The call is over.
+    End,
+    /// We hold (or do not), as agreed.
+    Held { held: bool, until: Millis },
+    /// An exchange.
+    Refresh { until: Millis },
+}
+
+impl Session {
+    pub(crate) fn outbound(
+        now: Now,
+        call_id: CallId,
+        (target, number): (Uri, String),
+        headers: Vec<HeaderField>,
+        options: CallOptions,
+    ) -> Self {
+        let identity = Identity { number, name: None };
+        let mut session = Self::new(
+            now,
+            call_id,
+            CommunicationType::Outbound,
+            &identity,
+            Setup::Outbound { target, headers, options },
+        );
+        session.moments.dialed = Some(now.mono);
+        session
+    }
+
+    pub(crate) fn inbound(
+        now: Now,
+        call_id: CallId,
+        key: CallKey,
+        identity: &Identity,
+        company: Option<String>,
+        offer: Option<String>,
+        no_answer_ms: Millis,
+    ) -> Self {
+        let setup = Setup::Inbound { offer, headers: Vec::new() };
+        let mut session = Self::new(now, call_id, CommunicationType::Inbound, identity, setup);
+        session.key = Some(key);
+        session.status.company = company.unwrap_or_default();
+        session.moments.rang = Some(now.mono);
+        session.give_up_ringing = Some(now.mono.saturating_add(no_answer_ms));
+        session
+    }
+
+    fn new(now: Now, call_id: CallId, kind: CommunicationType, identity: &Identity, side: Setup) -> Self {
+        let inbound = kind == CommunicationType::Inbound;
+        Self {
+            status: CallStatus {
+                name: identity.shown(),
+                avatar: String::new(),
+                company: String::new(),
+                number: identity.number.clone(),
+                call_id: call_id.clone(),
+                communication_type: kind,
+                is_video: false,
+                is_ring: inbound,
+                is_hold: false,
+                is_mute: false,
+                call_status: if inbound { CallState::Connecting } else { CallState::Calling },
+                call_start_time: now.wall,
+                record_status: RecordStatus::Stop,
+                is_transfer: false,
+                transfer_parent: None,
+                is_conference: false,
+                is_remote_hold: false,
+            },
+            call_id,
+            key: None,
+            manual: false,
+            side,
+            accepted: false,
+            acknowledged: false,
+            confirmed: false,
+            ending: None,
+            finished: false,
+            waiting: Vec::new(),
+            negotiation: Negotiation::new(),
+            exchange: change::Exchange::default(),
+            media_open: false,
+            remote_stream: None,
+            new_streams: Vec::new(),
+            early: None,
+            local_sdp: None,
+            remote_sdp: None,
+            ice_lost: false,
+            signalling_lost: false,
+            moments: Moments::default(),
+            next_tick: Some(now.mono + 1_000),
+            give_up_ringing: None,
+            reporter: Reporter::default(),
+            reports: clock::Reports::default(),
+            dtmf: dtmf::Dtmf::default(),
+            infos: Vec::new(),
+            started_wall: now.wall,
+        }
+    }
+
+    // --- getters ---
+
+    /// The call's identity.
+    #[must_use]
+    pub fn call_id(&self) -> &CallId {
+        &self.call_id
+    }
+
+    /// What it is doing.
+    #[must_use]
+    pub fn status(&self) -> &CallStatus {
+        &self.status
+    }
+
+    /// How long it has been doing it.
+    #[must_use]
+    pub fn timer(&self, now: Now) -> TimerType {
+        self.moments.durations(now.mono)
+    }
+
+    /// The latest quality report; `None` before the answer.
+    #[must_use]
+    pub fn call_report(&self) -> Option<&Report> {
+        self.reports.latest.as_deref()
+    }
+
+    /// Whether it was answered (200 OK).
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.accepted
+    }
+
+    /// The latest local SDP that was set.
+    #[must_use]
+    pub fn local_sdp(&self) -> Option<&str> {
+        self.local_sdp.as_deref()
+    }
+
+    /// The latest remote SDP that was handed to the peer connection.
+    #[must_use]
+    pub fn remote_sdp(&self) -> Option<&str> {
+        self.remote_sdp.as_deref()
+    }
+
+    pub(crate) fn key(&self) -> Option<CallKey> {
+        self.key
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    pub(crate) fn is_media_open(&self) -> bool {
+        self.media_open
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.is_some() || self.finished
+    }
+
+    /// Confirmed, and neither ending nor (to be) held.
+    pub(crate) fn is_talking(&self) -> bool {
+        self.accepted && !self.is_ending() && !self.negotiation.wants_held()
+    }
+
+    /// On its way to be connected, by the user's own doing.
+    pub(crate) fn is_connecting(&self) -> bool {
+        !self.confirmed && !self.status.is_ring
+    }
+
+    // --- status ---
+
+    /// Changes the status and tells it, if something changed.
+    pub(crate) fn change(&mut self, out: &mut Outbox, act: impl FnOnce(&mut CallStatus)) {
+        let old = self.status.clone();
+        act(&mut self.status);
+        if self.status == old {
+            return;
+        }
+        let new = self.status.clone();
+        let (new_static, old_static) = (new.static_status(), old.static_status());
+        let call_id = self.call_id.clone();
+        out.session(SessionEvent::StatusChange { call_id, new_status: Box::new(new), old_status: Box::new(old) });
+        if new_static != old_static {
+            let call_id = self.call_id.clone();
+            out.session(SessionEvent::StaticStatusChange { call_id, new_status: new_static, old_status: old_static });
+        }
+    }
+
+    pub(crate) fn patch(&mut self, out: &mut Outbox, patch: StatusPatch) {
+        self.change(out, |status| patch.apply(status));
+    }
+
+    pub(crate) fn set_manual(&mut self, manual: bool) {
+        self.manual = manual;
+    }
+
+    /// The far end says who it is.
+    fn identify(&mut self, out: &mut Outbox, identity: Option<Identity>) {
+        let Some(identity) = identity else { return };
+        let manual = self.manual;
+        self.change(out, |status| {
+            let renamed = identity.name.is_some() || identity.number != status.number;
+            if renamed && !manual {
+                status.name = identity.shown();
+            }
+            status.number = identity.number;
+        });
+    }
+
+    /// Settles the commands that wait for something of this kind.
+    fn settle_where(&mut self, out: &mut Outbox, of: impl Fn(Waiting) -> bool, result: &Result<(), PhoneError>) {
+        self.waiting.retain(|(command, waiting)| {
+            let settled = of(*waiting);
+            if settled {
+                out.settle(*command, result.clone());
+            }
+            !settled
+        });
+    }
+}
