@@ -86,6 +86,11 @@ pub(crate) fn classify(data: Bytes, limits: &Limits) -> Frame {
     if data.as_ref() == b"heartbeat" {
         return Frame::Ignored;
     }
+    // RFC 3261 §25.1: all text in a message is UTF-8. What is not could not be copied into an answer either.
+    let head = data.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(data.len());
+    if data.get(..head).is_none_or(|head| std::str::from_utf8(head).is_err()) {
+        return Frame::Bad { answer: None, drop: None };
+    }
     let parser = parser_limits(limits);
     if data.len() > limits.max_message_bytes {
         let answer = salvage(&data, &parser).map(|r| (Box::new(r), 513, "Message Too Large".to_owned()));

@@ -119,6 +119,10 @@ fn check_body(body: Option<&(String, Vec<u8>)>) -> Result<(), CommandError> {
     if content.len() > MAX_BODY {
         return Err(HeaderError::Body { what: "the body is longer than 48 KiB" }.into());
     }
+    // A WebSocket text message carries it (RFC 7118 §4.2).
+    if std::str::from_utf8(content).is_err() {
+        return Err(HeaderError::Body { what: "the body is not UTF-8 text" }.into());
+    }
     let plain = kind.len() <= 256 && kind.contains('/') && !kind.chars().any(char::is_control);
     if !plain {
         return Err(HeaderError::Body { what: "the content type is not type/subtype" }.into());

@@ -18,6 +18,9 @@ pub const A: usize = 0;
 pub const B: usize = 1;
 pub const LINK: ConnectionId = ConnectionId(1);
 
+/// Says of a message, by whom it is sent and what it is, whether it is lost.
+pub type Lose = Box<dyn FnMut(usize, &str) -> bool>;
+
 pub struct Lab {
     pub now: Millis,
     pub latency: Millis,
@@ -29,7 +32,7 @@ pub struct Lab {
     /// Everything sent: by whom, and what.
     pub wire: Vec<(usize, String)>,
     /// Messages for which this says true are lost.
-    pub lose: Box<dyn FnMut(usize, &str) -> bool>,
+    pub lose: Lose,
     up: bool,
 }
 
