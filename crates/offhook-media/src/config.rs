@@ -61,10 +61,7 @@ impl Direction {
 
     /// What both allow.
     pub fn intersection(self, other: Self) -> Self {
-        Self::new(
-            self.sends() && other.sends(),
-            self.receives() && other.receives(),
-        )
+        Self::new(self.sends() && other.sends(), self.receives() && other.receives())
     }
 
     /// The SDP attribute's name.
@@ -92,11 +89,7 @@ pub struct OpusConfig {
 
 impl Default for OpusConfig {
     fn default() -> Self {
-        Self {
-            bitrate: 24_000,
-            complexity: 3,
-            expected_loss: 5,
-        }
+        Self { bitrate: 24_000, complexity: 3, expected_loss: 5 }
     }
 }
 
@@ -135,10 +128,7 @@ impl Default for PeerConfig {
 impl PeerConfig {
     /// Defaults under this name.
     pub fn new(label: impl Into<String>) -> Self {
-        Self {
-            label: label.into(),
-            ..Self::default()
-        }
+        Self { label: label.into(), ..Self::default() }
     }
 
     /// Sets the local addresses.

@@ -33,17 +33,9 @@ pub(crate) fn parse_tones(text: &str, tone_ms: u32, gap_ms: u32) -> Result<Tones
     }
     text.chars()
         .map(|tone| match tone {
-            ',' => Ok(Tone {
-                code: None,
-                tone_ms: 0,
-                gap_ms: PAUSE_MS,
-            }),
+            ',' => Ok(Tone { code: None, tone_ms: 0, gap_ms: PAUSE_MS }),
             tone => match code_of(tone) {
-                Some(code) => Ok(Tone {
-                    code: Some(code),
-                    tone_ms,
-                    gap_ms,
-                }),
+                Some(code) => Ok(Tone { code: Some(code), tone_ms, gap_ms }),
                 None => Err(MediaError::InvalidTone(tone)),
             },
         })
@@ -54,9 +46,7 @@ pub(crate) fn parse_tones(text: &str, tone_ms: u32, gap_ms: u32) -> Result<Tones
 const TONES: &str = "0123456789*#ABCD";
 
 fn code_of(tone: char) -> Option<u8> {
-    TONES
-        .find(tone.to_ascii_uppercase())
-        .map(|index| index as u8)
+    TONES.find(tone.to_ascii_uppercase()).map(|index| index as u8)
 }
 
 /// The character of an event code; none for events that are no DTMF tone.

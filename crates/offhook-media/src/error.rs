@@ -23,9 +23,7 @@ pub enum SdpRefusal {
     #[error("the description has no usable audio line")]
     NoAudio,
     /// The peer wants keys in the signalling (RFC 4568) or no encryption; only DTLS-SRTP is spoken.
-    #[error(
-        "the peer offers {profile} without a DTLS fingerprint: switch the peer to DTLS-SRTP (WebRTC)"
-    )]
+    #[error("the peer offers {profile} without a DTLS fingerprint: switch the peer to DTLS-SRTP (WebRTC)")]
     NotDtls {
         /// Transport profile of the peer's m-line.
         profile: String,
@@ -95,9 +93,7 @@ pub enum MediaError {
     #[error("DTLS failed: {0}")]
     Dtls(String),
     /// No candidate pair worked within [`crate::PeerConfig::connect_timeout`].
-    #[error(
-        "no path to the peer was found within {seconds} s (ICE): check firewalls and addresses"
-    )]
+    #[error("no path to the peer was found within {seconds} s (ICE): check firewalls and addresses")]
     ConnectTimeout {
         /// How long it was tried.
         seconds: u64,

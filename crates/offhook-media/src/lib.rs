@@ -23,19 +23,20 @@
 mod audio;
 mod codec;
 mod config;
+mod core;
 mod dtmf;
 mod error;
 mod event;
 mod jitter;
 mod peer;
 mod relay;
+mod sdp;
 mod stats;
 mod task;
 
 pub use audio::{
-    AudioSink, AudioSource, AudioSourceFn, PcmInput, PcmOutput, PcmReceiver, PcmSender, Recorder,
-    Recording, RecordingSummary, Resampler, SourceState, Tap, TapFrame, ToneSpec, WavSink,
-    WavSource, pcm_input, pcm_output,
+    AudioSink, AudioSource, AudioSourceFn, PcmInput, PcmOutput, PcmReceiver, PcmSender, Recorder, Recording,
+    RecordingSummary, Resampler, SourceState, Tap, TapFrame, ToneSpec, WavSink, WavSource, pcm_input, pcm_output,
 };
 pub use codec::{Codec, UnknownCodec};
 pub use config::{Addresses, Direction, OpusConfig, PeerConfig};
@@ -44,8 +45,7 @@ pub use event::{PeerEvent, PeerEvents};
 pub use jitter::JitterConfig;
 pub use peer::{Peer, TapId, bridge, unbridge};
 pub use stats::{
-    CandidateKind, CandidatePair, DtlsState, IceState, InboundStats, OutboundStats, PeerStats,
-    RemoteReport,
+    CandidateKind, CandidatePair, DtlsState, IceState, InboundStats, OutboundStats, PeerStats, RemoteReport,
 };
 
 /// Largest description accepted, bytes.

@@ -69,10 +69,7 @@ impl Peer {
     ///
     /// # Errors
     /// [`MediaError::Sdp`], [`MediaError::WrongState`] without a pending offer.
-    pub fn accept_answer(
-        &self,
-        sdp: String,
-    ) -> impl Future<Output = Result<(), MediaError>> + Send + use<> {
+    pub fn accept_answer(&self, sdp: String) -> impl Future<Output = Result<(), MediaError>> + Send + use<> {
         self.request(|reply| Command::AcceptAnswer(sdp, reply))
     }
 
@@ -177,9 +174,7 @@ impl<T> Future for Waiting<T> {
     type Output = Result<T, MediaError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0)
-            .poll(context)
-            .map(|result| result.unwrap_or(Err(MediaError::Closed)))
+        Pin::new(&mut self.0).poll(context).map(|result| result.unwrap_or(Err(MediaError::Closed)))
     }
 }
 
@@ -190,6 +185,12 @@ impl<T> Reply<T> {
     pub(crate) fn send(self, result: Result<T, MediaError>) {
         // Nobody may be waiting any more.
         let _ = self.0.send(result);
+    }
+
+    /// For nobody.
+    #[cfg(test)]
+    pub(crate) fn discard() -> Self {
+        Self(oneshot::channel().0)
     }
 }
 

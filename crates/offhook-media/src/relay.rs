@@ -22,7 +22,8 @@ pub(crate) enum Relayed {
         codec: Codec,
         /// Extended sequence number in the sender's stream.
         seq: u64,
-        timestamp: u32,
+        /// Extended timestamp in the sender's stream.
+        timestamp: u64,
         /// Changes when the sender's stream was replaced: sequence and timestamp begin anew.
         epoch: u32,
         marker: bool,
@@ -32,6 +33,8 @@ pub(crate) enum Relayed {
     Event {
         link: LinkId,
         clock_rate: u32,
+        seq: u64,
+        /// As in the packet: it names the event.
         timestamp: u32,
         epoch: u32,
         marker: bool,

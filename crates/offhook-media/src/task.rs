@@ -1,27 +1,268 @@
-//! The tokio task around the core.
+//! The tokio task around the core: one per peer, with its sockets.
 
+use std::future::poll_fn;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 
-use crate::config::PeerConfig;
+use crate::config::{Addresses, PeerConfig};
+use crate::core::{Output, PeerCore, Seeds};
 use crate::error::MediaError;
 use crate::event::{PeerEvent, PeerEvents};
 use crate::peer::Command;
-use crate::relay::{self, RelaySender};
+use crate::relay::{self, LinkId, RelayReceiver, RelaySender, Relayed};
+
+/// Events that may wait for a slow reader.
+const EVENTS: usize = 256;
+/// Largest datagram taken: above the MTU of any path in use.
+const DATAGRAM: usize = 2_048;
+/// Most local addresses: a host with more offers the first ones.
+const MAX_ADDRESSES: usize = 8;
 
 pub(crate) fn spawn(
-    _config: PeerConfig,
+    config: PeerConfig,
 ) -> Result<(mpsc::UnboundedSender<Command>, RelaySender, PeerEvents), MediaError> {
     let runtime = tokio::runtime::Handle::try_current().map_err(|_| MediaError::NoRuntime)?;
-    let (commands, mut inbox) = mpsc::unbounded_channel();
-    let (relay_sender, _relay) = relay::channel();
-    let (_events, receiver) = mpsc::channel::<PeerEvent>(256);
-    runtime.spawn(async move { while inbox.recv().await.is_some() {} });
-    Ok((
-        commands,
-        relay_sender,
-        PeerEvents {
-            receiver,
-            closed: false,
-        },
-    ))
+    let sockets = bind(&config.addresses)?;
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let (relay_sender, relay) = relay::channel();
+    let (events, receiver) = mpsc::channel(EVENTS);
+    let now = Instant::now();
+    let addresses = sockets.iter().map(|(address, _)| *address).collect();
+    let core = PeerCore::new(&config, addresses, grid(), now, seeds()?);
+    let task = Task { label: config.label, core, sockets, commands: inbox, relay, events, link: None, next_socket: 0 };
+    runtime.spawn(task.run());
+    Ok((commands, relay_sender, PeerEvents { receiver, closed: false }))
+}
+
+/// The moment from which all peers of the process count their frames, so that their timers fire together.
+fn grid() -> Instant {
+    static GRID: OnceLock<Instant> = OnceLock::new();
+    *GRID.get_or_init(Instant::now)
+}
+
+fn seeds() -> Result<Seeds, MediaError> {
+    let mut bytes = [0u8; 14];
+    getrandom::fill(&mut bytes).map_err(|e| MediaError::Engine(format!("no random numbers: {e}")))?;
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = bytes;
+    Ok(Seeds {
+        // RFC 8866 §5.2 and RFC 8829 §5.2.1: 62 bits.
+        session_id: u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 2,
+        seq: u16::from_be_bytes([i, j]),
+        timestamp: u32::from_be_bytes([k, l, m, n]),
+    })
+}
+
+fn bind(addresses: &Addresses) -> Result<Vec<(SocketAddr, UdpSocket)>, MediaError> {
+    let ips: Vec<IpAddr> = match addresses {
+        Addresses::Loopback => vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        Addresses::Only(ips) => ips.clone(),
+        Addresses::Host => host_addresses(),
+    };
+    let mut sockets = Vec::new();
+    let mut failure = MediaError::NoAddress;
+    for ip in ips.into_iter().take(MAX_ADDRESSES) {
+        match bind_one(ip) {
+            Ok(bound) => sockets.push(bound),
+            // One interface of several may be going down just now.
+            Err(error) => failure = MediaError::Socket { address: ip, reason: error.to_string() },
+        }
+    }
+    if sockets.is_empty() { Err(failure) } else { Ok(sockets) }
+}
+
+fn bind_one(ip: IpAddr) -> std::io::Result<(SocketAddr, UdpSocket)> {
+    let socket = std::net::UdpSocket::bind((ip, 0))?;
+    socket.set_nonblocking(true)?;
+    let address = socket.local_addr()?;
+    Ok((address, UdpSocket::from_std(socket)?))
+}
+
+/// Addresses of the interfaces that are up, without loopback and link-local ones; IPv4 first.
+fn host_addresses() -> Vec<IpAddr> {
+    let Ok(interfaces) = if_addrs::get_if_addrs() else { return Vec::new() };
+    let mut ips: Vec<IpAddr> = interfaces
+        .into_iter()
+        .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
+        .map(|interface| interface.ip())
+        .collect();
+    ips.sort_by_key(IpAddr::is_ipv6);
+    ips.dedup();
+    ips
+}
+
+struct Task {
+    label: String,
+    core: PeerCore,
+    sockets: Vec<(SocketAddr, UdpSocket)>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    relay: RelayReceiver,
+    events: mpsc::Sender<PeerEvent>,
+    link: Option<(LinkId, RelaySender)>,
+    /// Socket to look at first, so that none starves.
+    next_socket: usize,
+}
+
+/// Why the task woke up.
+enum Wake {
+    Command(Command),
+    /// All handles are gone.
+    Dropped,
+    Relayed(Relayed),
+    /// A datagram of this length for this socket.
+    Datagram {
+        socket: usize,
+        source: SocketAddr,
+        length: usize,
+    },
+    Timer,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut buffer = vec![0u8; DATAGRAM];
+        let mut timer = Box::pin(tokio::time::sleep(std::time::Duration::from_secs(3_600)));
+        let mut armed = None;
+        while !self.core.is_closed() {
+            let timeout = self.core.timeout();
+            if timeout != armed {
+                if let Some(at) = timeout {
+                    timer.as_mut().reset(at.into());
+                }
+                armed = timeout;
+            }
+            let wake = poll_fn(|context| self.poll(context, &mut buffer, &mut timer, armed.is_some())).await;
+            let now = Instant::now();
+            match wake {
+                Wake::Command(command) => self.command(now, command),
+                Wake::Dropped => self.core.close(now),
+                Wake::Relayed(relayed) => {
+                    self.unlink_if_told(&relayed);
+                    self.core.relayed(now, relayed);
+                }
+                Wake::Datagram { socket, source, length } => {
+                    let to = self.sockets.get(socket).map(|(address, _)| *address);
+                    if let (Some(to), Some(data)) = (to, buffer.get(..length)) {
+                        self.core.receive(now, source, to, data);
+                    }
+                }
+                Wake::Timer => self.core.handle_timeout(now),
+            }
+            self.outputs();
+        }
+        if let Some((link, sender)) = self.link.take() {
+            let _ = sender.try_send(Relayed::Unlink(link));
+        }
+        tracing::debug!(label = self.label, "peer connection closed");
+    }
+
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+        timer: &mut Pin<Box<Sleep>>,
+        armed: bool,
+    ) -> Poll<Wake> {
+        if let Poll::Ready(command) = self.commands.poll_recv(context) {
+            return Poll::Ready(command.map_or(Wake::Dropped, Wake::Command));
+        }
+        if armed && timer.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Wake::Timer);
+        }
+        // The peer holds a sender of its own while it lives: the channel does not end before the commands.
+        if let Poll::Ready(Some(relayed)) = self.relay.poll_recv(context) {
+            return Poll::Ready(Wake::Relayed(relayed));
+        }
+        for turn in 0..self.sockets.len() {
+            let index = (self.next_socket + turn) % self.sockets.len();
+            let Some((_, socket)) = self.sockets.get(index) else { continue };
+            loop {
+                let mut read = ReadBuf::new(buffer);
+                match socket.poll_recv_from(context, &mut read) {
+                    Poll::Ready(Ok(source)) => {
+                        let length = read.filled().len();
+                        self.next_socket = index + 1;
+                        return Poll::Ready(Wake::Datagram { socket: index, source, length });
+                    }
+                    // An ICMP error of an earlier datagram: it says nothing of this socket. Each is told once.
+                    Poll::Ready(Err(error)) => tracing::trace!(%error, "socket"),
+                    Poll::Pending => break,
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    fn command(&mut self, now: Instant, command: Command) {
+        let core = &mut self.core;
+        match command {
+            Command::CreateOffer(direction, reply) => reply.send(core.create_offer(now, direction)),
+            Command::AcceptOffer(sdp, direction, reply) => reply.send(core.accept_offer(now, &sdp, direction)),
+            Command::AcceptAnswer(sdp, reply) => reply.send(core.accept_answer(now, &sdp)),
+            Command::Rollback(reply) => reply.send(core.rollback()),
+            Command::SetMuted(muted) => core.set_muted(muted),
+            Command::SetSource(source) => core.set_source(source),
+            Command::SetSink(sink) => core.set_sink(sink),
+            Command::AddTap(id, tap) => core.add_tap(id, tap),
+            Command::RemoveTap(id) => core.remove_tap(id),
+            Command::SendDtmf(tones, reply) => core.send_dtmf(tones, reply),
+            Command::Stats(reply) => reply.send(Ok(core.stats(now))),
+            Command::Bridge(link, sender) => {
+                self.unlink();
+                self.link = Some((link, sender));
+                self.core.bridge(link);
+            }
+            Command::Unbridge => self.unlink(),
+        }
+    }
+
+    /// Ends the present bridging and tells the other side.
+    fn unlink(&mut self) {
+        if let Some((link, sender)) = self.link.take() {
+            self.core.unbridge(link);
+            let _ = sender.try_send(Relayed::Unlink(link));
+        }
+    }
+
+    /// The other side ended the bridging.
+    fn unlink_if_told(&mut self, relayed: &Relayed) {
+        if let Relayed::Unlink(link) = relayed {
+            self.link.take_if(|(present, _)| present == link);
+        }
+    }
+
+    fn outputs(&mut self) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Transmit { source, destination, data } => {
+                    // A full buffer is loss on the path, and is treated like it.
+                    if let Some((_, socket)) = self.sockets.iter().find(|(address, _)| *address == source) {
+                        if let Err(error) = socket.try_send_to(&data, destination) {
+                            tracing::trace!(%error, %destination, "not sent");
+                        }
+                    }
+                }
+                Output::Event(event) => {
+                    if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
+                        tracing::debug!(label = self.label, ?event, "nobody reads the events");
+                    }
+                }
+                Output::Relay(relayed) => {
+                    let closed = self.link.as_ref().is_some_and(|(_, sender)| {
+                        matches!(sender.try_send(relayed), Err(mpsc::error::TrySendError::Closed(_)))
+                    });
+                    if closed {
+                        self.unlink();
+                    }
+                }
+            }
+        }
+    }
 }

@@ -18,17 +18,9 @@ use crate::error::MediaError;
 ///
 /// # Errors
 /// [`MediaError::SampleRate`].
-pub fn pcm_input(
-    sample_rate: u32,
-    buffer: Duration,
-) -> Result<(PcmInput, PcmReceiver), MediaError> {
+pub fn pcm_input(sample_rate: u32, buffer: Duration) -> Result<(PcmInput, PcmReceiver), MediaError> {
     let shared = Shared::new(sample_rate, buffer)?;
-    let receiver = PcmReceiver {
-        shared: shared.clone(),
-        convert: None,
-        ready: Vec::new(),
-        generation: 0,
-    };
+    let receiver = PcmReceiver { shared: shared.clone(), convert: None, ready: Vec::new(), generation: 0 };
     Ok((PcmInput { shared }, receiver))
 }
 
@@ -39,16 +31,9 @@ pub fn pcm_input(
 ///
 /// # Errors
 /// [`MediaError::SampleRate`].
-pub fn pcm_output(
-    sample_rate: u32,
-    buffer: Duration,
-) -> Result<(PcmOutput, PcmSender), MediaError> {
+pub fn pcm_output(sample_rate: u32, buffer: Duration) -> Result<(PcmOutput, PcmSender), MediaError> {
     let shared = Shared::new(sample_rate, buffer)?;
-    let sender = PcmSender {
-        shared: shared.clone(),
-        convert: None,
-        converted: Vec::new(),
-    };
+    let sender = PcmSender { shared: shared.clone(), convert: None, converted: Vec::new() };
     Ok((PcmOutput { shared }, sender))
 }
 
@@ -83,9 +68,7 @@ impl PcmInput {
         if queue.reader_gone {
             return Err(MediaError::Closed);
         }
-        let count = samples
-            .len()
-            .min(self.shared.capacity.saturating_sub(queue.samples.len()));
+        let count = samples.len().min(self.shared.capacity.saturating_sub(queue.samples.len()));
         queue.samples.extend(samples.iter().take(count));
         Ok(count)
     }
@@ -129,11 +112,7 @@ pub struct PcmReceiver {
 
 impl PcmReceiver {
     pub(crate) fn fill(&mut self, sample_rate: u32, out: &mut [i16]) -> SourceState {
-        if self
-            .convert
-            .as_ref()
-            .is_none_or(|c| c.to_rate() != sample_rate)
-        {
+        if self.convert.as_ref().is_none_or(|c| c.to_rate() != sample_rate) {
             // Both rates were checked: this cannot fail.
             self.convert = Resampler::new(self.shared.rate, sample_rate).ok();
             self.ready.clear();
@@ -143,11 +122,7 @@ impl PcmReceiver {
         for (sample, ready) in out.iter_mut().zip(self.ready.drain(..count)) {
             *sample = ready;
         }
-        if ended && count == 0 {
-            SourceState::Ended
-        } else {
-            SourceState::Playing
-        }
+        if ended && count == 0 { SourceState::Ended } else { SourceState::Playing }
     }
 
     /// Converts until `wanted` samples are ready or the queue is empty; says whether no more will come.
@@ -164,9 +139,7 @@ impl PcmReceiver {
         let mut piece = [0i16; 256];
         while self.ready.len() < wanted && !queue.samples.is_empty() {
             let mut count = 0;
-            while let (Some(slot), Some(sample)) =
-                (piece.get_mut(count), queue.samples.front().copied())
-            {
+            while let (Some(slot), Some(sample)) = (piece.get_mut(count), queue.samples.front().copied()) {
                 *slot = sample;
                 queue.samples.pop_front();
                 count += 1;
@@ -243,11 +216,7 @@ pub struct PcmSender {
 
 impl AudioSink for PcmSender {
     fn write(&mut self, sample_rate: u32, samples: &[i16]) {
-        if self
-            .convert
-            .as_ref()
-            .is_none_or(|c| c.from_rate() != sample_rate)
-        {
+        if self.convert.as_ref().is_none_or(|c| c.from_rate() != sample_rate) {
             self.convert = Resampler::new(sample_rate, self.shared.rate).ok();
         }
         let Some(convert) = &mut self.convert else {

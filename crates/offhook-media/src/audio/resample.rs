@@ -41,14 +41,7 @@ impl Resampler {
             }
         }
         let (table, taps) = kernel(from, to);
-        let mut this = Self {
-            from,
-            to,
-            table,
-            taps,
-            history: Vec::new(),
-            position: 0,
-        };
+        let mut this = Self { from, to, table, taps, history: Vec::new(), position: 0 };
         this.reset();
         Ok(this)
     }
@@ -66,8 +59,8 @@ impl Resampler {
     /// Forgets what was fed: the next sample begins a new stream.
     pub fn reset(&mut self) {
         self.history.clear();
-        // Half a kernel of silence before the first sample, so that output begins at once and in phase.
-        self.history.resize(self.taps / 2, 0.0);
+        // Half a kernel of silence before the first sample, so that the first output falls on it.
+        self.history.resize(self.taps / 2 - 1, 0.0);
         self.position = 0;
     }
 
@@ -96,17 +89,10 @@ impl Resampler {
     fn convolve(&self, window: &[f32], phase: f32) -> i16 {
         let index = phase as usize;
         let fraction = phase - index as f32;
-        let row = |i: usize| {
-            self.table
-                .get(i * self.taps..(i + 1) * self.taps)
-                .unwrap_or(&[])
-        };
+        let row = |i: usize| self.table.get(i * self.taps..(i + 1) * self.taps).unwrap_or(&[]);
         let (low, high) = (row(index), row(index + 1));
-        let sum: f32 = window
-            .iter()
-            .zip(low.iter().zip(high))
-            .map(|(&sample, (&a, &b))| sample * (a + (b - a) * fraction))
-            .sum();
+        let sum: f32 =
+            window.iter().zip(low.iter().zip(high)).map(|(&sample, (&a, &b))| sample * (a + (b - a) * fraction)).sum();
         sum.round().clamp(-32_768.0, 32_767.0) as i16
     }
 }
@@ -133,11 +119,7 @@ fn kernel(from: u32, to: u32) -> (Arc<[f32]>, usize) {
 }
 
 fn sinc(x: f64) -> f64 {
-    if x == 0.0 {
-        1.0
-    } else {
-        (PI * x).sin() / (PI * x)
-    }
+    if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) }
 }
 
 fn kaiser(x: f64) -> f64 {
@@ -162,9 +144,7 @@ mod tests {
     use super::*;
 
     fn tone(hz: f64, rate: u32, samples: usize) -> Vec<i16> {
-        (0..samples)
-            .map(|n| (10_000.0 * (2.0 * PI * hz * n as f64 / f64::from(rate)).sin()) as i16)
-            .collect()
+        (0..samples).map(|n| (10_000.0 * (2.0 * PI * hz * n as f64 / f64::from(rate)).sin()) as i16).collect()
     }
 
     fn rms(samples: &[i16]) -> f64 {
@@ -173,24 +153,14 @@ mod tests {
 
     #[test]
     fn a_tone_keeps_its_frequency_and_level_between_any_rates() {
-        for (from, to) in [
-            (8_000, 48_000),
-            (48_000, 8_000),
-            (44_100, 48_000),
-            (16_000, 8_000),
-            (22_050, 8_000),
-        ] {
+        for (from, to) in [(8_000, 48_000), (48_000, 8_000), (44_100, 48_000), (16_000, 8_000), (22_050, 8_000)] {
             let mut resampler = Resampler::new(from, to).unwrap();
             let mut output = Vec::new();
             for piece in tone(1_000.0, from, from as usize).chunks(317) {
                 resampler.process(piece, &mut output);
             }
             let expected = tone(1_000.0, to, to as usize);
-            assert!(
-                (output.len() as i64 - i64::from(to)).abs() < i64::from(to) / 50,
-                "{from}->{to}: {}",
-                output.len()
-            );
+            assert!((output.len() as i64 - i64::from(to)).abs() < i64::from(to) / 50, "{from}->{to}: {}", output.len());
             // The kernel delays by a whole number of input samples at most; find it.
             let best = (0..to as usize / 100)
                 .map(|lag| {
@@ -200,9 +170,7 @@ mod tests {
                         .zip(&expected[500..])
                         .map(|(&a, &b)| f64::from(a) * f64::from(b))
                         .sum::<f64>()
-                        / (rms(&output[lag + 500..n])
-                            * rms(&expected[500..n - lag])
-                            * (n - lag - 500) as f64)
+                        / (rms(&output[lag + 500..n]) * rms(&expected[500..n - lag]) * (n - lag - 500) as f64)
                 })
                 .fold(f64::MIN, f64::max);
             assert!(best > 0.99, "{from}->{to}: correlation {best}");
@@ -216,22 +184,12 @@ mod tests {
         let mut resampler = Resampler::new(48_000, 8_000).unwrap();
         let mut output = Vec::new();
         resampler.process(&tone(6_000.0, 48_000, 48_000), &mut output);
-        assert!(
-            rms(&output[200..]) < 10.0,
-            "alias at {}",
-            rms(&output[200..])
-        );
+        assert!(rms(&output[200..]) < 10.0, "alias at {}", rms(&output[200..]));
     }
 
     #[test]
     fn rates_out_of_range_are_refused() {
-        assert_eq!(
-            Resampler::new(3_999, 8_000).unwrap_err(),
-            MediaError::SampleRate(3_999)
-        );
-        assert_eq!(
-            Resampler::new(8_000, 192_001).unwrap_err(),
-            MediaError::SampleRate(192_001)
-        );
+        assert_eq!(Resampler::new(3_999, 8_000).unwrap_err(), MediaError::SampleRate(3_999));
+        assert_eq!(Resampler::new(8_000, 192_001).unwrap_err(), MediaError::SampleRate(192_001));
     }
 }

@@ -21,11 +21,7 @@ impl ToneSpec {
     /// Two frequencies of equal level.
     pub fn dual(first_hz: f64, second_hz: f64) -> Self {
         let bring_in = |hz: f64| {
-            if hz > 0.0 {
-                hz.clamp(20.0, 20_000.0)
-            } else {
-                0.0
-            }
+            if hz > 0.0 { hz.clamp(20.0, 20_000.0) } else { 0.0 }
         };
         Self {
             frequencies: [bring_in(first_hz), bring_in(second_hz)],
@@ -50,16 +46,12 @@ impl ToneSpec {
 
     /// European ringing tone (ITU-T E.180): 425 Hz, 1 s on, 4 s off.
     pub fn ringback() -> Self {
-        Self::new(425.0)
-            .level(-18.0)
-            .cadence(Duration::from_secs(1), Duration::from_secs(4))
+        Self::new(425.0).level(-18.0).cadence(Duration::from_secs(1), Duration::from_secs(4))
     }
 
     /// European busy tone (ITU-T E.180): 425 Hz, 0.5 s on, 0.5 s off.
     pub fn busy() -> Self {
-        Self::new(425.0)
-            .level(-18.0)
-            .cadence(Duration::from_millis(500), Duration::from_millis(500))
+        Self::new(425.0).level(-18.0).cadence(Duration::from_millis(500), Duration::from_millis(500))
     }
 }
 
@@ -74,22 +66,12 @@ pub(crate) struct Tone {
 
 impl Tone {
     pub(crate) fn new(spec: ToneSpec) -> Self {
-        Self {
-            spec,
-            phases: [0.0; 2],
-            elapsed: 0.0,
-        }
+        Self { spec, phases: [0.0; 2], elapsed: 0.0 }
     }
 
     pub(crate) fn fill(&mut self, sample_rate: u32, out: &mut [i16]) {
         let rate = f64::from(sample_rate);
-        let waves = self
-            .spec
-            .frequencies
-            .iter()
-            .filter(|&&hz| hz > 0.0)
-            .count()
-            .max(1);
+        let waves = self.spec.frequencies.iter().filter(|&&hz| hz > 0.0).count().max(1);
         let peak = 32_768.0 * 10f64.powf(self.spec.level_dbfs / 20.0) * (2.0 / waves as f64).sqrt();
         let (on, period) = if self.spec.off.is_zero() {
             (f64::INFINITY, f64::INFINITY)
@@ -104,11 +86,7 @@ impl Tone {
                 *phase = (*phase + TAU * hz / rate) % TAU;
             }
             let audible = self.elapsed < on;
-            *sample = if audible {
-                (sum * peak).clamp(-32_768.0, 32_767.0) as i16
-            } else {
-                0
-            };
+            *sample = if audible { (sum * peak).clamp(-32_768.0, 32_767.0) as i16 } else { 0 };
             self.elapsed += 1.0 / rate;
             if self.elapsed >= period {
                 self.elapsed -= period;

@@ -30,8 +30,7 @@ impl WavSource {
     /// [`MediaError::UnreadableWav`] with the reason.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, MediaError> {
         let path = path.as_ref();
-        let file = std::fs::File::open(path)
-            .map_err(|e| unreadable(format!("{}: {e}", path.display())))?;
+        let file = std::fs::File::open(path).map_err(|e| unreadable(format!("{}: {e}", path.display())))?;
         Self::read(std::io::BufReader::new(file)).map_err(|error| match error {
             MediaError::UnreadableWav(why) => unreadable(format!("{}: {why}", path.display())),
             other => other,
@@ -46,36 +45,25 @@ impl WavSource {
         let mut reader = WavReader::new(reader).map_err(|e| unreadable(e.to_string()))?;
         let spec = reader.spec();
         if !(1..=2).contains(&spec.channels) {
-            return Err(unreadable(format!(
-                "{} channels, mono or stereo is needed",
-                spec.channels
-            )));
+            return Err(unreadable(format!("{} channels, mono or stereo is needed", spec.channels)));
         }
         if !(4_000..=192_000).contains(&spec.sample_rate) {
-            return Err(unreadable(format!(
-                "sample rate {} Hz, 4000 to 192000 is supported",
-                spec.sample_rate
-            )));
+            return Err(unreadable(format!("sample rate {} Hz, 4000 to 192000 is supported", spec.sample_rate)));
         }
         if reader.duration() > MAX_FRAMES {
             return Err(unreadable("longer than an hour".to_owned()));
         }
-        let interleaved: Result<Vec<i16>, hound::Error> =
-            match (spec.sample_format, spec.bits_per_sample) {
-                (SampleFormat::Int, bits @ (8 | 16 | 24 | 32)) => reader
-                    .samples::<i32>()
-                    .map(|s| s.map(|s| ((i64::from(s) << 32 >> bits) >> 16) as i16))
-                    .collect(),
-                (SampleFormat::Float, 32) => reader
-                    .samples::<f32>()
-                    .map(|s| s.map(|s| (s * 32_768.0).clamp(-32_768.0, 32_767.0) as i16))
-                    .collect(),
-                (format, bits) => {
-                    return Err(unreadable(format!(
-                        "{bits}-bit {format:?} samples are not supported"
-                    )));
-                }
-            };
+        let interleaved: Result<Vec<i16>, hound::Error> = match (spec.sample_format, spec.bits_per_sample) {
+            (SampleFormat::Int, bits @ (8 | 16 | 24 | 32)) => {
+                reader.samples::<i32>().map(|s| s.map(|s| ((i64::from(s) << 32 >> bits) >> 16) as i16)).collect()
+            }
+            (SampleFormat::Float, 32) => {
+                reader.samples::<f32>().map(|s| s.map(|s| (s * 32_768.0).clamp(-32_768.0, 32_767.0) as i16)).collect()
+            }
+            (format, bits) => {
+                return Err(unreadable(format!("{bits}-bit {format:?} samples are not supported")));
+            }
+        };
         let interleaved = interleaved.map_err(|e| unreadable(e.to_string()))?;
         if interleaved.is_empty() {
             return Err(unreadable("it has no samples".to_owned()));
@@ -87,27 +75,16 @@ impl WavSource {
                 .map(|pair| (pair.iter().map(|&s| i32::from(s)).sum::<i32>() / 2) as i16)
                 .collect(),
         };
-        Ok(Self {
-            samples,
-            rate: spec.sample_rate,
-            looped: false,
-        })
+        Ok(Self { samples, rate: spec.sample_rate, looped: false })
     }
 
     /// From samples in memory.
     ///
     /// # Errors
     /// [`MediaError::SampleRate`] for a rate outside 4000–192000 Hz.
-    pub fn from_samples(
-        sample_rate: u32,
-        samples: impl Into<Arc<[i16]>>,
-    ) -> Result<Self, MediaError> {
+    pub fn from_samples(sample_rate: u32, samples: impl Into<Arc<[i16]>>) -> Result<Self, MediaError> {
         Resampler::new(sample_rate, sample_rate)?;
-        Ok(Self {
-            samples: samples.into(),
-            rate: sample_rate,
-            looped: false,
-        })
+        Ok(Self { samples: samples.into(), rate: sample_rate, looped: false })
     }
 
     /// Plays again from the start at the end, for ever.
@@ -146,20 +123,11 @@ pub(crate) struct WavPlayer {
 
 impl WavPlayer {
     pub(crate) fn new(source: WavSource) -> Self {
-        Self {
-            source,
-            position: 0,
-            convert: None,
-            ready: Vec::new(),
-        }
+        Self { source, position: 0, convert: None, ready: Vec::new() }
     }
 
     pub(crate) fn fill(&mut self, sample_rate: u32, out: &mut [i16]) -> SourceState {
-        if self
-            .convert
-            .as_ref()
-            .is_none_or(|c| c.to_rate() != sample_rate)
-        {
+        if self.convert.as_ref().is_none_or(|c| c.to_rate() != sample_rate) {
             self.convert = Resampler::new(self.source.rate, sample_rate).ok();
             self.ready.clear();
         }
@@ -182,10 +150,6 @@ impl WavPlayer {
         for (sample, ready) in out.iter_mut().zip(self.ready.drain(..count)) {
             *sample = ready;
         }
-        if count == 0 {
-            SourceState::Ended
-        } else {
-            SourceState::Playing
-        }
+        if count == 0 { SourceState::Ended } else { SourceState::Playing }
     }
 }

@@ -29,18 +29,9 @@ impl WavSink {
     ///
     /// # Errors
     /// [`MediaError::UnwritableWav`], [`MediaError::SampleRate`].
-    pub fn create(
-        path: impl AsRef<Path>,
-        sample_rate: u32,
-    ) -> Result<(Self, Recording), MediaError> {
+    pub fn create(path: impl AsRef<Path>, sample_rate: u32) -> Result<(Self, Recording), MediaError> {
         let (stream, recording) = Stream::create(path.as_ref(), sample_rate, 1)?;
-        Ok((
-            Self {
-                stream,
-                convert: None,
-            },
-            recording,
-        ))
+        Ok((Self { stream, convert: None }, recording))
     }
 }
 
@@ -71,19 +62,9 @@ impl Recorder {
     ///
     /// # Errors
     /// [`MediaError::UnwritableWav`], [`MediaError::SampleRate`].
-    pub fn create(
-        path: impl AsRef<Path>,
-        sample_rate: u32,
-    ) -> Result<(Self, Recording), MediaError> {
+    pub fn create(path: impl AsRef<Path>, sample_rate: u32) -> Result<(Self, Recording), MediaError> {
         let (stream, recording) = Stream::create(path.as_ref(), sample_rate, 2)?;
-        Ok((
-            Self {
-                stream,
-                convert: [None, None],
-                sides: [Vec::new(), Vec::new()],
-            },
-            recording,
-        ))
+        Ok((Self { stream, convert: [None, None], sides: [Vec::new(), Vec::new()] }, recording))
     }
 }
 
@@ -92,13 +73,8 @@ impl Tap for Recorder {
         if self.stream.paused() {
             return;
         }
-        let inputs = [
-            (frame.local_rate, frame.local),
-            (frame.remote_rate, frame.remote),
-        ];
-        for ((convert, side), (rate, samples)) in
-            self.convert.iter_mut().zip(&mut self.sides).zip(inputs)
-        {
+        let inputs = [(frame.local_rate, frame.local), (frame.remote_rate, frame.remote)];
+        for ((convert, side), (rate, samples)) in self.convert.iter_mut().zip(&mut self.sides).zip(inputs) {
             if let Some(convert) = converter(convert, rate, self.stream.rate) {
                 convert.process(samples, side);
             }
@@ -181,15 +157,7 @@ impl Stream {
             .map_err(|_| unwritable(path, "too many recordings wait for the disk"))?;
         let block_samples = rate as usize / 5 * usize::from(channels);
         let block = Vec::with_capacity(block_samples * 2);
-        let stream = Self {
-            id,
-            rate,
-            block,
-            block_samples,
-            channels,
-            control: control.clone(),
-            writer,
-        };
+        let stream = Self { id, rate, block, block_samples, channels, control: control.clone(), writer };
         Ok((stream, Recording { control, done }))
     }
 
@@ -218,9 +186,7 @@ impl Drop for Stream {
         let block = std::mem::take(&mut self.block);
         self.send(block);
         // The queue may be full just now; the file must be completed all the same, but a runtime thread must not block.
-        if let Err(std::sync::mpsc::TrySendError::Full(job)) =
-            self.writer.try_send(Job::Close(self.id))
-        {
+        if let Err(std::sync::mpsc::TrySendError::Full(job)) = self.writer.try_send(Job::Close(self.id)) {
             let writer = self.writer.clone();
             std::thread::spawn(move || writer.send(job));
         }
@@ -276,10 +242,7 @@ fn writer(path: &Path) -> Result<&'static SyncSender<Job>, MediaError> {
 }
 
 fn unwritable(path: &Path, reason: impl ToString) -> MediaError {
-    MediaError::UnwritableWav {
-        path: path.display().to_string(),
-        reason: reason.to_string(),
-    }
+    MediaError::UnwritableWav { path: path.display().to_string(), reason: reason.to_string() }
 }
 
 /// A WAV file whose header is brought up to date as it grows.
@@ -311,39 +274,19 @@ impl WavFile {
         header.extend_from_slice(&(rate * u32::from(align)).to_le_bytes());
         header.extend_from_slice(&align.to_le_bytes());
         header.extend_from_slice(b"\x10\0data\0\0\0\0");
-        file.write_all(&header)
-            .and_then(|()| file.flush())
-            .map_err(|e| unwritable(path, e))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            channels,
-            bytes: 0,
-            blocks: 0,
-            failed: None,
-            control,
-            reply,
-        })
+        file.write_all(&header).and_then(|()| file.flush()).map_err(|e| unwritable(path, e))?;
+        Ok(Self { path: path.to_owned(), file, channels, bytes: 0, blocks: 0, failed: None, control, reply })
     }
 
     fn append(&mut self, samples: &[i16]) {
         // A WAV holds 4 GB; what would not fit is left out.
-        if self.failed.is_some() || self.bytes + samples.len() as u64 * 2 > u64::from(u32::MAX) - 36
-        {
+        if self.failed.is_some() || self.bytes + samples.len() as u64 * 2 > u64::from(u32::MAX) - 36 {
             return;
         }
-        let written = samples
-            .iter()
-            .try_for_each(|s| self.file.write_all(&s.to_le_bytes()));
+        let written = samples.iter().try_for_each(|s| self.file.write_all(&s.to_le_bytes()));
         self.bytes += samples.len() as u64 * 2;
         self.blocks += 1;
-        let result = written.and_then(|()| {
-            if self.blocks % HEADER_EVERY == 0 {
-                self.update_header()
-            } else {
-                Ok(())
-            }
-        });
+        let result = written.and_then(|()| if self.blocks % HEADER_EVERY == 0 { self.update_header() } else { Ok(()) });
         self.failed = result.err().map(|e| unwritable(&self.path, e));
     }
 
@@ -351,8 +294,7 @@ impl WavFile {
     fn update_header(&mut self) -> std::io::Result<()> {
         self.file.flush()?;
         self.file.seek(SeekFrom::Start(4))?;
-        self.file
-            .write_all(&(self.bytes as u32 + 36).to_le_bytes())?;
+        self.file.write_all(&(self.bytes as u32 + 36).to_le_bytes())?;
         self.file.seek(SeekFrom::Start(40))?;
         self.file.write_all(&(self.bytes as u32).to_le_bytes())?;
         self.file.seek(SeekFrom::End(0))?;
@@ -362,10 +304,7 @@ impl WavFile {
     fn finish(mut self) {
         let result = match self.failed.take() {
             Some(error) => Err(error),
-            None => self
-                .update_header()
-                .and_then(|()| self.file.flush())
-                .map_err(|e| unwritable(&self.path, e)),
+            None => self.update_header().and_then(|()| self.file.flush()).map_err(|e| unwritable(&self.path, e)),
         };
         let summary = result.map(|()| RecordingSummary {
             frames: self.bytes / 2 / u64::from(self.channels),

@@ -1,0 +1,290 @@
+//! Telephone-events on the wire (RFC 4733): what is sent each 20 ms, and tones out of what is received.
+
+use std::collections::VecDeque;
+
+use crate::dtmf::{Tone, Tones, tone_of};
+use crate::error::MediaError;
+use crate::peer::Reply;
+
+/// Times the end of an event is sent (RFC 4733 §2.5.1.4).
+const END_PACKETS: u32 = 3;
+/// Level sent, −dBm0.
+const VOLUME: u8 = 10;
+/// An event of which nothing more arrives for this long, µs, has ended.
+const ABANDONED: i64 = 200_000;
+/// Commands that may wait.
+const MAX_QUEUED: usize = 64;
+
+/// One packet to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EventPacket {
+    pub(crate) payload: [u8; 4],
+    /// Marks the first packet of an event, whose timestamp the following ones repeat.
+    pub(crate) first: bool,
+}
+
+/// What to do in these 20 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing is being sent: audio as usual.
+    Idle,
+    /// A pause or gap: audio as usual.
+    Gap,
+    /// This packet, and audio as usual only if it says so.
+    Send { packet: EventPacket, audio: bool },
+}
+
+/// Sends tones.
+#[derive(Default)]
+pub(crate) struct EventSender {
+    queue: VecDeque<(VecDeque<Tone>, Reply<()>)>,
+    current: Option<Sending>,
+}
+
+struct Sending {
+    tone: Tone,
+    /// ms since it began.
+    elapsed: u32,
+    ends_sent: u32,
+}
+
+impl EventSender {
+    pub(crate) fn push(&mut self, tones: Tones, reply: Reply<()>) {
+        if self.queue.len() >= MAX_QUEUED {
+            reply.send(Err(MediaError::DtmfRange("too many tones are waiting")));
+            return;
+        }
+        self.queue.push_back((tones.0.into(), reply));
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.current.is_none()
+    }
+
+    /// Gives up everything that waits.
+    pub(crate) fn fail(&mut self, error: &MediaError) {
+        self.current = None;
+        for (_, reply) in self.queue.drain(..) {
+            reply.send(Err(error.clone()));
+        }
+    }
+
+    /// The next 20 ms; `clock_rate` is that of the events.
+    pub(crate) fn step(&mut self, clock_rate: u32) -> Step {
+        if self.current.is_none() {
+            let Some((tones, _)) = self.queue.front_mut() else { return Step::Idle };
+            match tones.pop_front() {
+                Some(tone) => self.current = Some(Sending { tone, elapsed: 0, ends_sent: 0 }),
+                None => {
+                    if let Some((_, reply)) = self.queue.pop_front() {
+                        reply.send(Ok(()));
+                    }
+                    return self.step(clock_rate);
+                }
+            }
+        }
+        let Some(sending) = &mut self.current else { return Step::Idle };
+        let first = sending.elapsed == 0;
+        sending.elapsed += 20;
+        let Tone { code, tone_ms, gap_ms } = sending.tone;
+        let sounding = sending.elapsed < tone_ms;
+        let step = match code {
+            Some(code) if sounding || sending.ends_sent < END_PACKETS => {
+                if !sounding {
+                    sending.ends_sent += 1;
+                }
+                let duration = sending.elapsed.min(tone_ms) * (clock_rate / 1_000);
+                // 16 bits count 1.3 s at 48 kHz: a longer tone stays at the largest value.
+                let duration = duration.min(0xffff) as u16;
+                let [high, low] = duration.to_be_bytes();
+                let end = if sounding { 0 } else { 0x80 };
+                let payload = [code, end | VOLUME, high, low];
+                // The repetitions of the end run while the audio is back.
+                Step::Send { packet: EventPacket { payload, first }, audio: sending.ends_sent > 1 }
+            }
+            _ => Step::Gap,
+        };
+        let repeated = code.is_none() || sending.ends_sent >= END_PACKETS;
+        if repeated && sending.elapsed >= tone_ms + gap_ms {
+            self.current = None;
+        }
+        step
+    }
+}
+
+/// A tone that was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) tone: char,
+    pub(crate) duration_ms: u32,
+}
+
+/// Makes one tone of the packets of one event, whichever of them arrive.
+#[derive(Debug, Default)]
+pub(crate) struct EventReceiver {
+    current: Option<Current>,
+    /// Timestamp and epoch of the last event that was reported.
+    done: Option<(u32, u32)>,
+}
+
+#[derive(Debug)]
+struct Current {
+    timestamp: u32,
+    epoch: u32,
+    code: u8,
+    /// In timestamp units.
+    duration: u32,
+    clock_rate: u32,
+    last: i64,
+}
+
+impl EventReceiver {
+    /// Takes a packet; gives the tones that are known to have ended by it, the earlier one first.
+    pub(crate) fn receive(
+        &mut self,
+        now: i64,
+        clock_rate: u32,
+        epoch: u32,
+        timestamp: u32,
+        payload: &[u8],
+    ) -> [Option<Received>; 2] {
+        let Some(&[code, flags, high, low]) = payload.first_chunk::<4>() else { return [None, None] };
+        let stale = self
+            .done
+            .is_some_and(|(done_epoch, done)| done_epoch == epoch && (timestamp.wrapping_sub(done) as i32) <= 0);
+        if stale {
+            return [None, None];
+        }
+        let duration = u32::from(u16::from_be_bytes([high, low]));
+        let same = self.current.as_ref().is_some_and(|c| c.timestamp == timestamp && c.epoch == epoch);
+        let mut earlier = None;
+        if !same {
+            let reordered = self
+                .current
+                .as_ref()
+                .is_some_and(|c| c.epoch == epoch && (timestamp.wrapping_sub(c.timestamp) as i32) < 0);
+            if reordered {
+                return [None, None];
+            }
+            earlier = self.finish();
+            self.current = Some(Current { timestamp, epoch, code, duration, clock_rate, last: now });
+        }
+        if let Some(current) = &mut self.current {
+            current.duration = current.duration.max(duration);
+            current.last = now;
+        }
+        let ended = if flags & 0x80 != 0 { self.finish() } else { None };
+        [earlier, ended]
+    }
+
+    /// Ends an event whose end was lost.
+    pub(crate) fn timeout(&mut self, now: i64) -> Option<Received> {
+        match &self.current {
+            Some(current) if now - current.last >= ABANDONED => self.finish(),
+            _ => None,
+        }
+    }
+
+    fn finish(&mut self) -> Option<Received> {
+        let current = self.current.take()?;
+        self.done = Some((current.epoch, current.timestamp));
+        let tone = tone_of(current.code)?;
+        Some(Received { tone, duration_ms: current.duration / (current.clock_rate / 1_000).max(1) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtmf::parse_tones;
+
+    fn sender(tones: &str) -> EventSender {
+        let mut sender = EventSender::default();
+        sender.push(parse_tones(tones, 100, 60).unwrap(), Reply::discard());
+        sender
+    }
+
+    #[test]
+    fn a_tone_is_a_marked_packet_growing_durations_and_three_ends() {
+        let mut sender = sender("5");
+        let mut sent = Vec::new();
+        for _ in 0..8 {
+            if let Step::Send { packet, audio } = sender.step(8_000) {
+                sent.push((packet.first, packet.payload, audio));
+            }
+        }
+        let event = |first, end: u8, ms: u16, audio| {
+            let [high, low] = (ms * 8).to_be_bytes();
+            (first, [5, end | 10, high, low], audio)
+        };
+        assert_eq!(
+            sent,
+            [
+                event(true, 0, 20, false),
+                event(false, 0, 40, false),
+                event(false, 0, 60, false),
+                event(false, 0, 80, false),
+                event(false, 0x80, 100, false),
+                event(false, 0x80, 100, true),
+                event(false, 0x80, 100, true),
+            ]
+        );
+        assert_eq!(sender.step(8_000), Step::Idle);
+    }
+
+    #[test]
+    fn a_comma_pauses_two_seconds() {
+        let mut sender = sender(",1");
+        for _ in 0..100 {
+            assert_eq!(sender.step(48_000), Step::Gap);
+        }
+        assert!(matches!(sender.step(48_000), Step::Send { .. }));
+    }
+
+    fn packets() -> Vec<[u8; 4]> {
+        let mut sender = sender("#");
+        (0..8)
+            .filter_map(|_| match sender.step(8_000) {
+                Step::Send { packet, .. } => Some(packet.payload),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn any_part_of_the_packets_makes_exactly_one_tone() {
+        let packets = packets();
+        // Every subset that keeps at least one packet.
+        for kept in 1u32..1 << packets.len() {
+            let mut receiver = EventReceiver::default();
+            let mut tones = Vec::new();
+            for (index, payload) in packets.iter().enumerate().filter(|(index, _)| kept & (1 << index) != 0) {
+                tones.extend(receiver.receive(index as i64 * 20_000, 8_000, 0, 1_600, payload).into_iter().flatten());
+            }
+            tones.extend(receiver.timeout(1_000_000));
+            tones.extend(receiver.timeout(2_000_000));
+            assert_eq!(tones.len(), 1, "kept {kept:b}");
+            assert_eq!(tones[0].tone, '#');
+            assert!((20..=100).contains(&tones[0].duration_ms));
+        }
+    }
+
+    #[test]
+    fn two_tones_are_two_even_if_the_first_never_ended() {
+        let packets = packets();
+        let mut receiver = EventReceiver::default();
+        receiver.receive(0, 8_000, 0, 1_600, &packets[0]);
+        let ended = receiver.receive(20_000, 8_000, 0, 3_200, &packets[0]);
+        assert_eq!(ended[0].map(|r| r.tone), Some('#'));
+        // A late packet of the first changes nothing.
+        assert_eq!(receiver.receive(30_000, 8_000, 0, 1_600, &packets[6]), [None, None]);
+        assert_eq!(receiver.timeout(300_000).map(|r| r.tone), Some('#'));
+    }
+
+    #[test]
+    fn other_events_and_short_packets_are_no_tones() {
+        let mut receiver = EventReceiver::default();
+        assert_eq!(receiver.receive(0, 8_000, 0, 1, &[16, 0x80, 0, 160]), [None, None]);
+        assert_eq!(receiver.receive(0, 8_000, 0, 2, &[1, 0x80, 0]), [None, None]);
+    }
+}

@@ -1,0 +1,498 @@
+//! The peer connection without sockets, tasks and clocks.
+//!
+//! Four kinds of methods. Commands change what is wanted. `receive`, `relayed` and `handle_timeout` tell what happened
+//! and when. After any of these the driver takes [`PeerCore::poll_output`] until it is `None`, then waits for the
+//! network or for [`PeerCore::timeout`].
+
+mod engine;
+mod events;
+mod inbound;
+mod outbound;
+mod playout;
+mod reception;
+mod relaying;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use self::engine::{Engine, EngineOutput, RtpIn};
+use self::inbound::{Arrived, Inbound};
+use self::outbound::Outbound;
+use crate::audio::{AudioSink, AudioSource, Tap, TapFrame};
+use crate::codec::Codec;
+use crate::config::{Direction, PeerConfig};
+use crate::dtmf::Tones;
+use crate::error::MediaError;
+use crate::event::PeerEvent;
+use crate::peer::{Reply, TapId};
+use crate::relay::{LinkId, Relayed};
+use crate::sdp::{Answered, Negotiation, RemoteTransport};
+use crate::stats::{DtlsState, IceState, PeerStats};
+
+/// A frame of audio.
+const TICK: Duration = Duration::from_millis(20);
+/// Frames made up for when the driver was late; what is missing beyond is left out.
+const MAX_CATCH_UP: u32 = 5;
+
+/// What the driver is to do.
+pub(crate) enum Output {
+    Transmit {
+        source: SocketAddr,
+        destination: SocketAddr,
+        data: Vec<u8>,
+    },
+    Event(PeerEvent),
+    /// For the bridged peer.
+    Relay(Relayed),
+}
+
+/// Random numbers a peer begins with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seeds {
+    pub(crate) session_id: u64,
+    pub(crate) seq: u16,
+    pub(crate) timestamp: u32,
+}
+
+pub(crate) struct PeerCore {
+    connect_timeout: Duration,
+    addresses: Vec<SocketAddr>,
+    /// A tick of the grid all peers share, before any other time.
+    grid: Instant,
+    started: Instant,
+    engine: Option<Engine>,
+    engine_timeout: Option<Instant>,
+    negotiation: Negotiation,
+    inbound: Inbound,
+    outbound: Outbound,
+    sink: Option<Box<dyn AudioSink>>,
+    taps: Vec<(TapId, Box<dyn Tap>)>,
+    link: Option<LinkId>,
+    outputs: VecDeque<Output>,
+    next_tick: Option<Instant>,
+    connect_by: Option<Instant>,
+    closed: bool,
+}
+
+impl PeerCore {
+    /// A peer on these addresses. `grid` is a moment in the past from which frames are counted.
+    pub(crate) fn new(
+        config: &PeerConfig,
+        addresses: Vec<SocketAddr>,
+        grid: Instant,
+        now: Instant,
+        seeds: Seeds,
+    ) -> Self {
+        Self {
+            connect_timeout: config.connect_timeout,
+            addresses,
+            grid,
+            started: now,
+            engine: None,
+            engine_timeout: None,
+            negotiation: Negotiation::new(&config.codecs, seeds.session_id),
+            inbound: Inbound::new(config.jitter),
+            outbound: Outbound::new(config.opus.clone(), config.jitter, seeds.seq, seeds.timestamp),
+            sink: None,
+            taps: Vec::new(),
+            link: None,
+            outputs: VecDeque::new(),
+            next_tick: None,
+            connect_by: None,
+            closed: false,
+        }
+    }
+
+    // ---- getters ----
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// When [`PeerCore::handle_timeout`] must be called next.
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        if self.closed {
+            return None;
+        }
+        // Once connected the ticks are frequent enough for the engine: fewer wake-ups.
+        let connected = self.engine.as_ref().is_some_and(Engine::is_connected);
+        let engine = self.engine_timeout.filter(|_| !connected || self.next_tick.is_none());
+        [self.next_tick, engine, self.connect_by].into_iter().flatten().min()
+    }
+
+    pub(crate) fn stats(&self, now: Instant) -> PeerStats {
+        let engine = self.engine.as_ref();
+        PeerStats {
+            age_ms: now.saturating_duration_since(self.started).as_millis() as u64,
+            direction: self.negotiation.agreed().map(|agreed| agreed.direction),
+            ice: if self.closed { IceState::Closed } else { engine.map_or(IceState::New, |e| e.ice) },
+            dtls: if self.closed { DtlsState::Closed } else { engine.map_or(DtlsState::New, |e| e.dtls) },
+            cipher: None,
+            candidate_pair: engine.and_then(Engine::candidate_pair),
+            inbound: self.inbound.stats(),
+            outbound: self.outbound.stats(engine),
+        }
+    }
+
+    // ---- commands ----
+
+    pub(crate) fn create_offer(&mut self, now: Instant, direction: Direction) -> Result<String, MediaError> {
+        self.check_open()?;
+        if self.engine.is_none() {
+            self.engine = Some(Engine::new(now, &self.addresses, &[])?);
+        }
+        let Some(engine) = &self.engine else { return Err(MediaError::Closed) };
+        Ok(self.negotiation.offer(direction, engine.local()))
+    }
+
+    pub(crate) fn accept_offer(&mut self, now: Instant, sdp: &str, direction: Direction) -> Result<String, MediaError> {
+        self.check_open()?;
+        let remote = self.negotiation.read_offer(sdp)?;
+        // Another certificate is another peer (a transfer behind a B2BUA): its transport begins anew. So does one that
+        // was only offered.
+        let fresh = self.engine.as_ref().is_none_or(|e| !e.is_started() || e.is_replaced_by(&remote.transport));
+        if fresh {
+            let rates: Vec<_> = remote
+                .events
+                .iter()
+                .copied()
+                .chain(remote.codecs.iter().map(|&(codec, pt)| (pt, codec.clock_rate())))
+                .collect();
+            self.engine = Some(Engine::new(now, &self.addresses, &rates)?);
+        }
+        let Some(engine) = &mut self.engine else { return Err(MediaError::Closed) };
+        if engine.is_restarted_by(&remote.transport) {
+            engine.renew_credentials();
+        }
+        let answer = self.negotiation.answer(&remote, direction, engine.local(), fresh);
+        self.start(now, &remote.transport)?;
+        Ok(answer)
+    }
+
+    pub(crate) fn accept_answer(&mut self, now: Instant, sdp: &str) -> Result<(), MediaError> {
+        self.check_open()?;
+        match self.negotiation.answer_received(sdp)? {
+            Answered::Repeated => Ok(()),
+            Answered::Applied(remote) => self.start(now, &remote.transport),
+        }
+    }
+
+    pub(crate) fn rollback(&mut self) -> Result<(), MediaError> {
+        self.check_open()?;
+        self.negotiation.rollback();
+        Ok(())
+    }
+
+    pub(crate) fn set_muted(&mut self, muted: bool) {
+        self.outbound.muted = muted;
+    }
+
+    pub(crate) fn set_source(&mut self, source: AudioSource) {
+        self.outbound.set_source(source.into());
+    }
+
+    pub(crate) fn set_sink(&mut self, sink: Option<Box<dyn AudioSink>>) {
+        self.sink = sink;
+    }
+
+    pub(crate) fn add_tap(&mut self, id: TapId, tap: Box<dyn Tap>) {
+        self.taps.push((id, tap));
+    }
+
+    pub(crate) fn remove_tap(&mut self, id: TapId) {
+        self.taps.retain(|(known, _)| *known != id);
+    }
+
+    pub(crate) fn send_dtmf(&mut self, tones: Tones, reply: Reply<()>) {
+        match self.negotiation.agreed() {
+            Some(agreed) if agreed.events.is_empty() => reply.send(Err(MediaError::DtmfNotNegotiated)),
+            Some(agreed) if !agreed.direction.sends() => {
+                reply.send(Err(MediaError::WrongState("no tones can be sent while the call is held")));
+            }
+            // Before the connection is up they wait.
+            _ if self.closed => reply.send(Err(MediaError::Closed)),
+            _ => self.outbound.events.push(tones, reply),
+        }
+    }
+
+    /// What is heard goes to the peer at the other end of this link, and what that one hears is sent.
+    pub(crate) fn bridge(&mut self, link: LinkId) {
+        self.link = Some(link);
+        self.outbound.set_source(AudioSource::Relay.into());
+    }
+
+    /// Ends a link; gives whether it was the present one.
+    pub(crate) fn unbridge(&mut self, link: LinkId) -> bool {
+        let present = self.link == Some(link);
+        if present {
+            self.link = None;
+            if self.outbound.is_relaying() {
+                self.outbound.set_source(AudioSource::Silence.into());
+            }
+        }
+        present
+    }
+
+    /// Ends the connection, telling the far end.
+    pub(crate) fn close(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        if let Some(engine) = &mut self.engine {
+            engine.close();
+        }
+        self.drain(now);
+        self.finish();
+    }
+
+    // ---- what happened ----
+
+    /// A datagram arrived at one of our addresses.
+    pub(crate) fn receive(&mut self, now: Instant, source: SocketAddr, destination: SocketAddr, data: &[u8]) {
+        let Some(engine) = &mut self.engine else { return };
+        let connected = engine.is_connected();
+        match engine.receive(now, source, destination, data) {
+            // Anyone can send garbage to a port; only the handshake itself can fail by it.
+            Err(error) if !connected => self.fail(error),
+            _ => self.drain(now),
+        }
+    }
+
+    /// The bridged peer heard something.
+    pub(crate) fn relayed(&mut self, now: Instant, relayed: Relayed) {
+        let link = match &relayed {
+            Relayed::Audio { link, .. } | Relayed::Event { link, .. } => *link,
+            Relayed::Unlink(link) => {
+                self.unbridge(*link);
+                return;
+            }
+        };
+        if self.link != Some(link) {
+            return;
+        }
+        let micros = self.micros(now);
+        let listened = !self.taps.is_empty();
+        let (Some(engine), Some(agreed)) = (&mut self.engine, self.negotiation.agreed()) else { return };
+        if !engine.is_connected() || !agreed.direction.sends() {
+            return;
+        }
+        self.outbound.relay(engine, now, micros, agreed, relayed, listened);
+        self.flush(now);
+    }
+
+    /// Time has come.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        if self.connect_by.is_some_and(|by| now >= by) {
+            self.fail(MediaError::ConnectTimeout { seconds: self.connect_timeout.as_secs() });
+            return;
+        }
+        let mut ticked = false;
+        if let Some(mut tick) = self.next_tick {
+            let overdue = now.saturating_duration_since(tick).as_millis() / TICK.as_millis();
+            for _ in (u128::from(MAX_CATCH_UP)..=overdue).skip(1) {
+                self.outbound.idle(self.negotiation.agreed());
+                tick += TICK;
+            }
+            while tick <= now && !self.closed {
+                self.tick(tick);
+                tick += TICK;
+                ticked = true;
+            }
+            self.next_tick = Some(tick);
+        }
+        if ticked || self.engine_timeout.is_some_and(|at| now >= at) {
+            self.flush(now);
+        }
+    }
+
+    // ---- outputs ----
+
+    /// The next thing to do; `None` when there is nothing left.
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    // ---- private ----
+
+    fn check_open(&self) -> Result<(), MediaError> {
+        if self.closed { Err(MediaError::Closed) } else { Ok(()) }
+    }
+
+    fn micros(&self, now: Instant) -> i64 {
+        now.saturating_duration_since(self.grid).as_micros() as i64
+    }
+
+    /// Both descriptions are known: the transport starts, or takes what is new.
+    fn start(&mut self, now: Instant, remote: &RemoteTransport) -> Result<(), MediaError> {
+        let Some(agreed) = self.negotiation.agreed() else { return Ok(()) };
+        let Some(engine) = &mut self.engine else { return Ok(()) };
+        if engine.is_replaced_by(remote) {
+            // Its certificate changed in an answer: our offer was made for the old transport.
+            return Err(MediaError::WrongState("the answer names another certificate than the running connection"));
+        }
+        if !engine.is_started() {
+            self.connect_by = Some(now + self.connect_timeout);
+        }
+        engine.set_remote(remote, agreed.active, agreed.offerer)?;
+        if self.next_tick.is_none() {
+            let passed = now.saturating_duration_since(self.grid).as_millis() / TICK.as_millis();
+            self.next_tick = Some(self.grid + TICK * (passed as u32 + 1));
+        }
+        self.flush(now);
+        Ok(())
+    }
+
+    /// 20 ms of audio, both ways.
+    fn tick(&mut self, at: Instant) {
+        let micros = self.micros(at);
+        let Some(agreed) = self.negotiation.agreed() else { return };
+        let decode = self.decodes();
+        let default = agreed.codecs.first().map_or(Codec::Opus, |codec| codec.0);
+        self.inbound.tick(micros, decode, default);
+        if let Some(received) = self.inbound.event_timeout(micros) {
+            self.outputs.push_back(dtmf(received));
+        }
+        let connected = self.engine.as_mut().filter(|engine| engine.is_connected());
+        match connected.filter(|_| agreed.direction.sends()) {
+            Some(engine) => match self.outbound.tick(engine, at, micros, agreed, self.inbound.heard()) {
+                Ok(false) => {}
+                Ok(true) => self.outputs.push_back(Output::Event(PeerEvent::SourceEnded)),
+                Err(error) => {
+                    self.fail(error);
+                    return;
+                }
+            },
+            None => self.outbound.idle(Some(agreed)),
+        }
+        let (remote, remote_rate) = self.inbound.heard();
+        if let Some(sink) = &mut self.sink {
+            sink.write(remote_rate, remote);
+        }
+        if !self.taps.is_empty() {
+            let (local, local_rate) = self.outbound.sent();
+            let frame = TapFrame { local, local_rate, remote, remote_rate };
+            for (_, tap) in &mut self.taps {
+                tap.frame(&frame);
+            }
+        }
+    }
+
+    /// Whether anyone listens to what is received. A bridged peer whose packets are passed on as they are needs no decoder.
+    fn decodes(&self) -> bool {
+        self.link.is_none() || self.sink.is_some() || !self.taps.is_empty() || self.outbound.needs_heard()
+    }
+
+    /// Lets the engine send what is queued and do what is due.
+    fn flush(&mut self, now: Instant) {
+        if let Some(engine) = &mut self.engine {
+            if let Err(error) = engine.handle_timeout(now) {
+                self.fail(error);
+                return;
+            }
+        }
+        self.drain(now);
+    }
+
+    fn drain(&mut self, now: Instant) {
+        loop {
+            let Some(engine) = &mut self.engine else { return };
+            match engine.poll(now) {
+                Err(error) => return self.fail(error),
+                Ok(EngineOutput::Timeout(at)) => {
+                    self.engine_timeout = Some(at);
+                    return;
+                }
+                Ok(EngineOutput::Transmit { source, destination, data }) => {
+                    self.outputs.push_back(Output::Transmit { source, destination, data });
+                }
+                Ok(EngineOutput::Ice(state)) => self.outputs.push_back(Output::Event(PeerEvent::IceState(state))),
+                Ok(EngineOutput::Connected) => {
+                    self.connect_by = None;
+                    self.outputs.push_back(Output::Event(PeerEvent::Connected));
+                }
+                Ok(EngineOutput::Packet(rtp)) => self.packet(now, &rtp),
+                Ok(EngineOutput::Closed) => {
+                    // What the engine still has to say comes first.
+                    while let Some(Ok(output)) = self.engine.as_mut().map(|engine| engine.poll(now)) {
+                        match output {
+                            EngineOutput::Transmit { source, destination, data } => {
+                                self.outputs.push_back(Output::Transmit { source, destination, data });
+                            }
+                            EngineOutput::Timeout(_) => break,
+                            _ => {}
+                        }
+                    }
+                    return self.finish();
+                }
+            }
+        }
+    }
+
+    fn packet(&mut self, now: Instant, rtp: &RtpIn) {
+        let micros = self.micros(now);
+        let decode = self.decodes();
+        let Some(agreed) = self.negotiation.agreed().filter(|agreed| agreed.direction.receives()) else { return };
+        match self.inbound.packet(micros, rtp, agreed, decode) {
+            Arrived::Nothing => {}
+            Arrived::Audio { codec, packet } => {
+                if packet.first {
+                    self.outputs.push_back(Output::Event(PeerEvent::RemoteTrack { ssrc: rtp.ssrc, codec }));
+                }
+                if let Some(link) = self.link {
+                    self.outputs.push_back(Output::Relay(Relayed::Audio {
+                        link,
+                        codec,
+                        seq: packet.seq,
+                        timestamp: packet.timestamp,
+                        epoch: packet.epoch,
+                        marker: rtp.marker,
+                        payload: rtp.payload.clone(),
+                    }));
+                }
+            }
+            Arrived::Event { clock_rate, packet, tones } => {
+                self.outputs.extend(tones.into_iter().flatten().map(dtmf));
+                let payload = rtp.payload.first_chunk::<4>().copied();
+                if let (Some(link), Some(payload)) = (self.link, payload) {
+                    self.outputs.push_back(Output::Relay(Relayed::Event {
+                        link,
+                        clock_rate,
+                        seq: packet.seq,
+                        timestamp: rtp.timestamp,
+                        epoch: packet.epoch,
+                        marker: rtp.marker,
+                        payload,
+                    }));
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, error: MediaError) {
+        if !self.closed {
+            self.outputs.push_back(Output::Event(PeerEvent::Failed(error)));
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        self.closed = true;
+        self.next_tick = None;
+        self.engine_timeout = None;
+        self.connect_by = None;
+        self.outbound.fail_events(&MediaError::Closed);
+        // Sinks and taps complete their files when they are dropped.
+        self.sink = None;
+        self.taps.clear();
+    }
+}
+
+fn dtmf(received: events::Received) -> Output {
+    Output::Event(PeerEvent::Dtmf { tone: received.tone, duration_ms: received.duration_ms })
+}

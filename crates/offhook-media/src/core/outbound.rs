@@ -1,0 +1,261 @@
+//! The sending half of the audio path.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::engine::Engine;
+use super::events::{EventSender, Step};
+use super::relaying::Relaying;
+use crate::audio::{ActiveSource, Level, Resampler, SourceState};
+use crate::codec::{Codec, Encoder};
+use crate::config::OpusConfig;
+use crate::error::MediaError;
+use crate::jitter::JitterConfig;
+use crate::relay::Relayed;
+use crate::sdp::Agreed;
+use crate::stats::OutboundStats;
+
+pub(super) struct Outbound {
+    opus: OpusConfig,
+    source: ActiveSource,
+    pub(super) muted: bool,
+    pub(super) events: EventSender,
+    encoder: Option<(Codec, Encoder)>,
+    relaying: Relaying,
+    /// What is heard, brought to the rate of what is sent, for the echo.
+    convert: Option<Resampler>,
+    converted: Vec<i16>,
+    /// The last 20 ms sent.
+    frame: Vec<i16>,
+    rate: u32,
+    packet: Vec<u8>,
+    stream: Stream,
+    level: Level,
+    codec: Option<Codec>,
+    /// Timestamp of the event being sent.
+    event_timestamp: u32,
+    /// Whether the last 20 ms carried audio; if not, the next packet begins a talkspurt.
+    talking: bool,
+}
+
+/// Our RTP stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) seq: u64,
+    /// Of this moment's 20 ms; wraps.
+    pub(super) timestamp: u32,
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+}
+
+impl Stream {
+    /// Sends a packet under a number of its own.
+    fn send(&mut self, engine: &mut Engine, now: Instant, pt: u8, timestamp: u32, marker: bool, payload: Arc<[u8]>) {
+        let seq = self.seq;
+        self.send_as(engine, now, seq, pt, timestamp, marker, payload);
+    }
+
+    /// Sends a packet under this number.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn send_as(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        seq: u64,
+        pt: u8,
+        timestamp: u32,
+        marker: bool,
+        payload: Arc<[u8]>,
+    ) {
+        self.seq = self.seq.max(seq + 1);
+        self.packets += 1;
+        self.bytes += payload.len() as u64;
+        engine.send(now, pt, seq, timestamp, marker, payload);
+    }
+}
+
+impl Outbound {
+    /// A stream that begins at these random numbers (RFC 3550 §5.1).
+    pub(super) fn new(opus: OpusConfig, jitter: JitterConfig, seq: u16, timestamp: u32) -> Self {
+        Self {
+            opus,
+            source: ActiveSource::Silence,
+            muted: false,
+            events: EventSender::default(),
+            encoder: None,
+            relaying: Relaying::new(jitter),
+            convert: None,
+            converted: Vec::new(),
+            frame: Vec::with_capacity(960),
+            rate: 48_000,
+            packet: Vec::with_capacity(1_275),
+            // Below half the range, so that the first wrap is far: receivers guess the cycle from the first packet.
+            stream: Stream { seq: u64::from(seq & 0x7fff), timestamp, packets: 0, bytes: 0 },
+            level: Level::default(),
+            codec: None,
+            event_timestamp: 0,
+            talking: false,
+        }
+    }
+
+    pub(super) fn set_source(&mut self, source: ActiveSource) {
+        self.source = source;
+        self.relaying.restart();
+    }
+
+    pub(super) fn needs_heard(&self) -> bool {
+        matches!(self.source, ActiveSource::Echo)
+    }
+
+    pub(super) fn is_relaying(&self) -> bool {
+        matches!(self.source, ActiveSource::Relay)
+    }
+
+    /// Passes on a packet of the bridged peer; `listened` says that someone here listens to what is sent.
+    pub(super) fn relay(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        micros: i64,
+        agreed: &Agreed,
+        relayed: Relayed,
+        listened: bool,
+    ) {
+        if self.muted || !self.is_relaying() {
+            return;
+        }
+        // Tones of our own interrupt the other's audio.
+        let audible = self.events.is_idle();
+        if self.relaying.packet(engine, &mut self.stream, now, micros, agreed, relayed, listened, audible) {
+            self.talking = true;
+        }
+    }
+
+    /// Sends the next 20 ms. Gives whether the source has ended.
+    pub(super) fn tick(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        micros: i64,
+        agreed: &Agreed,
+        heard: (&[i16], u32),
+    ) -> Result<bool, MediaError> {
+        let Some(&(codec, pt)) = agreed.codecs.first() else { return Ok(false) };
+        self.codec = Some(codec);
+        let ended = self.fill(codec, micros, heard);
+        let step = self.event_step(engine, now, agreed);
+        let audio = match step {
+            Step::Idle | Step::Gap => true,
+            Step::Send { audio, .. } => audio,
+        };
+        // What is relayed as it came has been sent when it came.
+        let encoded_here = !self.is_relaying() || self.muted || self.relaying.is_transcoding();
+        if audio && encoded_here {
+            self.encode(codec)?;
+            let marker = !self.talking;
+            let timestamp = self.stream.timestamp;
+            self.stream.send(engine, now, pt, timestamp, marker, self.packet.as_slice().into());
+            self.relaying.interrupted();
+        }
+        self.talking = audio;
+        self.skip(codec);
+        Ok(ended)
+    }
+
+    /// Lets 20 ms pass without sending.
+    pub(super) fn idle(&mut self, agreed: Option<&Agreed>) {
+        let codec = agreed.and_then(|agreed| agreed.codecs.first()).map_or(Codec::Opus, |codec| codec.0);
+        self.frame.clear();
+        self.frame.resize(codec.frame_samples(), 0);
+        self.rate = codec.clock_rate();
+        self.level.measure(&self.frame);
+        self.talking = false;
+        self.relaying.restart();
+        self.skip(codec);
+    }
+
+    fn skip(&mut self, codec: Codec) {
+        self.stream.timestamp = self.stream.timestamp.wrapping_add(codec.frame_samples() as u32);
+    }
+
+    /// Tones to be sent fail: nothing is sent now.
+    pub(super) fn fail_events(&mut self, error: &MediaError) {
+        self.events.fail(error);
+    }
+
+    /// What is sent in these 20 ms, as listeners hear it.
+    pub(super) fn sent(&self) -> (&[i16], u32) {
+        (&self.frame, self.rate)
+    }
+
+    pub(super) fn stats(&self, engine: Option<&Engine>) -> OutboundStats {
+        OutboundStats {
+            codec: self.codec,
+            packets_sent: self.stream.packets,
+            bytes_sent: self.stream.bytes,
+            level_dbfs: self.level.dbfs(),
+            remote: engine.and_then(Engine::remote_report),
+        }
+    }
+
+    fn fill(&mut self, codec: Codec, micros: i64, heard: (&[i16], u32)) -> bool {
+        self.rate = codec.clock_rate();
+        self.frame.clear();
+        self.frame.resize(codec.frame_samples(), 0);
+        let mut echo = heard.0;
+        if self.needs_heard() && heard.1 != self.rate {
+            if self.convert.as_ref().is_none_or(|c| (c.from_rate(), c.to_rate()) != (heard.1, self.rate)) {
+                self.convert = Resampler::new(heard.1, self.rate).ok();
+            }
+            self.converted.clear();
+            if let Some(convert) = &mut self.convert {
+                convert.process(heard.0, &mut self.converted);
+            }
+            echo = &self.converted;
+        }
+        let state = self.source.fill(self.rate, echo, &mut self.frame);
+        if self.is_relaying() {
+            self.relaying.frame(micros, self.rate, &mut self.frame);
+        }
+        if self.muted {
+            self.frame.fill(0);
+        }
+        self.level.measure(&self.frame);
+        if state == SourceState::Ended {
+            self.source = ActiveSource::Silence;
+        }
+        state == SourceState::Ended
+    }
+
+    fn event_step(&mut self, engine: &mut Engine, now: Instant, agreed: &Agreed) -> Step {
+        if self.events.is_idle() {
+            return Step::Idle;
+        }
+        let clock = self.codec.map_or(8_000, Codec::clock_rate);
+        // The events' clock is the audio's where the peer has it (RFC 7160 tells what else goes wrong).
+        let Some(&(pt, rate)) = agreed.events.iter().find(|e| e.1 == clock).or(agreed.events.first()) else {
+            self.events.fail(&MediaError::DtmfNotNegotiated);
+            return Step::Idle;
+        };
+        let step = self.events.step(rate);
+        if let Step::Send { packet, .. } = step {
+            if packet.first {
+                self.event_timestamp = self.stream.timestamp;
+            }
+            let timestamp = self.event_timestamp;
+            self.stream.send(engine, now, pt, timestamp, packet.first, packet.payload.as_slice().into());
+            self.relaying.interrupted();
+        }
+        step
+    }
+
+    fn encode(&mut self, codec: Codec) -> Result<(), MediaError> {
+        if self.encoder.as_ref().is_none_or(|(encoding, _)| *encoding != codec) {
+            self.encoder = Some((codec, Encoder::new(codec, &self.opus)?));
+        }
+        match &mut self.encoder {
+            Some((_, encoder)) => encoder.encode(&self.frame, &mut self.packet),
+            None => Ok(()),
+        }
+    }
+}

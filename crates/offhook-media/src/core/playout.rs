@@ -1,0 +1,142 @@
+//! From packets to frames of 20 ms: jitter buffer, decoder, concealment.
+
+use std::sync::Arc;
+
+use crate::codec::{Codec, Decoder, packet_samples};
+use crate::error::MediaError;
+use crate::jitter::{JitterBuffer, JitterConfig, Next, Packet};
+
+/// Root mean square below which a frame counts as quiet: about −50 dBFS.
+const QUIET: i64 = 100;
+
+/// Plays one stream.
+pub(crate) struct Playout {
+    codec: Codec,
+    jitter: JitterBuffer,
+    decoder: Decoder,
+    /// Decoded and not yet played.
+    ready: Vec<i16>,
+    quiet: bool,
+    concealing: bool,
+    pub(crate) concealed_samples: u64,
+    pub(crate) concealment_events: u64,
+    pub(crate) total_samples: u64,
+}
+
+impl Playout {
+    pub(crate) fn new(codec: Codec, config: JitterConfig) -> Result<Self, MediaError> {
+        Ok(Self {
+            codec,
+            jitter: JitterBuffer::new(config, codec.clock_rate()),
+            decoder: Decoder::new(codec)?,
+            ready: Vec::with_capacity(codec.frame_samples() * 7),
+            quiet: true,
+            concealing: false,
+            concealed_samples: 0,
+            concealment_events: 0,
+            total_samples: 0,
+        })
+    }
+
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    pub(crate) fn jitter(&self) -> &JitterBuffer {
+        &self.jitter
+    }
+
+    /// Takes a packet that arrived at `arrival` (µs).
+    pub(crate) fn insert(&mut self, arrival: i64, seq: u64, timestamp: u64, payload: Arc<[u8]>) {
+        // What cannot be decoded would be played as nothing: it counts as lost.
+        if let Some(duration) = packet_samples(self.codec, &payload) {
+            self.jitter.insert(Packet { seq, timestamp, duration, payload: Some(payload), arrival });
+        }
+    }
+
+    /// Another stream of the same codec begins.
+    pub(crate) fn restart(&mut self) {
+        self.jitter.restart();
+    }
+
+    /// Notes a packet of the same sequence that is no audio.
+    pub(crate) fn skip(&mut self, arrival: i64, seq: u64, timestamp: u64) {
+        self.jitter.insert(Packet { seq, timestamp, duration: 0, payload: None, arrival });
+    }
+
+    /// Fills the next 20 ms, due at `now` (µs); `out` has [`Codec::frame_samples`] samples.
+    pub(crate) fn frame(&mut self, now: i64, out: &mut [i16]) {
+        let frame = self.codec.frame_samples();
+        // A packet may decode to nothing (a defect of its sender); do not try for ever.
+        for _ in 0..8 {
+            if self.ready.len() >= out.len() {
+                break;
+            }
+            let buffered = self.ready.len() as i64 * 1_000_000 / i64::from(self.codec.clock_rate());
+            let next = self.jitter.next(now, buffered, self.quiet, frame as u32);
+            let concealing = matches!(next, Next::Lost { .. } | Next::Stretch);
+            if concealing && !self.concealing {
+                self.concealment_events += 1;
+            }
+            self.concealing = concealing;
+            self.play(next, frame);
+        }
+        let count = out.len().min(self.ready.len());
+        for (slot, sample) in out.iter_mut().zip(self.ready.drain(..count)) {
+            *slot = sample;
+        }
+        if let Some(rest) = out.get_mut(count..) {
+            rest.fill(0);
+        }
+        self.total_samples += out.len() as u64;
+        let energy: i64 = out.iter().map(|&s| i64::from(s) * i64::from(s)).sum();
+        self.quiet = energy < QUIET * QUIET * out.len() as i64;
+    }
+
+    fn play(&mut self, next: Next, frame: usize) {
+        let start = self.ready.len();
+        let done = match next {
+            Next::Play(packet) => self.decode(&packet),
+            Next::Merge(first, second) => {
+                let result = self.decode(&first);
+                let middle = self.ready.len();
+                let result = result.and(self.decode(&second));
+                self.cross_fade(start, middle);
+                result
+            }
+            Next::Lost { duration, following } => {
+                self.concealed_samples += u64::from(duration);
+                self.decoder.conceal(duration as usize, following.as_deref(), &mut self.ready)
+            }
+            Next::Stretch => {
+                self.concealed_samples += frame as u64;
+                self.decoder.conceal(frame, None, &mut self.ready)
+            }
+            Next::Silence => {
+                self.ready.resize(start + frame, 0);
+                Ok(())
+            }
+        };
+        if done.is_err() {
+            // A broken packet sounds like a lost one.
+            self.ready.truncate(start);
+            self.ready.resize(start + frame, 0);
+            self.concealed_samples += frame as u64;
+        }
+    }
+
+    fn decode(&mut self, packet: &Packet) -> Result<(), MediaError> {
+        self.decoder.decode(packet.payload.as_deref().unwrap_or(&[]), &mut self.ready)
+    }
+
+    /// Turns `start..middle` and `middle..` into one stretch as long as the second: the first fades into it.
+    fn cross_fade(&mut self, start: usize, middle: usize) {
+        let length = (middle - start).min(self.ready.len() - middle) as i32;
+        let (before, after) = self.ready.split_at_mut(middle);
+        let old = before.get(start..).unwrap_or(&[]);
+        for (index, (new, old)) in (0..length).zip(after.iter_mut().zip(old)) {
+            *new = ((i32::from(*old) * (length - index) + i32::from(*new) * index) / length) as i16;
+        }
+        self.ready.drain(start..middle);
+    }
+}

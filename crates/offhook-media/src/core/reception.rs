@@ -1,0 +1,179 @@
+//! Reception statistics of RTP (RFC 3550 A.1, A.3, A.8), over all SSRCs of one line.
+
+/// A sequence number this far from the expected one, either way, begins a new sequence.
+const MAX_STEP: i64 = 3_000;
+
+/// Counts what arrives. Sequence numbers and timestamps are extended here to 64 bits.
+#[derive(Debug, Default)]
+pub(crate) struct Reception {
+    ssrc: Option<u32>,
+    /// Begins anew with each SSRC or jump of the sequence.
+    epoch: u32,
+    first: u64,
+    highest: u64,
+    in_epoch: u64,
+    /// Expected and received in earlier epochs.
+    earlier_expected: u64,
+    earlier_received: u64,
+    timestamp: u64,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) ssrc_changes: u32,
+    jitter: Jitter,
+}
+
+/// A packet with its numbers extended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extended {
+    pub(crate) seq: u64,
+    pub(crate) timestamp: u64,
+    pub(crate) epoch: u32,
+    /// Whether it is the first of its epoch.
+    pub(crate) first: bool,
+}
+
+impl Reception {
+    /// Takes a packet.
+    pub(crate) fn receive(&mut self, ssrc: u32, seq: u16, timestamp: u32, bytes: usize) -> Extended {
+        let same = self.ssrc == Some(ssrc);
+        // The distance to the highest number, the shorter way round.
+        let step = i64::from(seq.wrapping_sub(self.highest as u16) as i16);
+        let first = !same || step.abs() > MAX_STEP;
+        if first {
+            self.begin(ssrc, seq, timestamp, same);
+        }
+        let step = i64::from(seq.wrapping_sub(self.highest as u16) as i16);
+        let seq = self.highest.saturating_add_signed(step);
+        self.highest = self.highest.max(seq);
+        // A packet from before the first one was expected too.
+        self.first = self.first.min(seq);
+        let ahead = i64::from(timestamp.wrapping_sub(self.timestamp as u32) as i32);
+        let timestamp = self.timestamp.saturating_add_signed(ahead);
+        self.timestamp = self.timestamp.max(timestamp);
+        self.in_epoch += 1;
+        self.packets += 1;
+        self.bytes += bytes as u64;
+        Extended { seq, timestamp, epoch: self.epoch, first }
+    }
+
+    /// Takes the arrival of an audio packet into the jitter.
+    pub(crate) fn timing(&mut self, arrival: i64, packet: Extended, clock_rate: u32) {
+        self.jitter.update(arrival, packet, clock_rate);
+    }
+
+    /// Packets expected and not received.
+    pub(crate) fn lost(&self) -> u64 {
+        let expected = self.earlier_expected + if self.in_epoch > 0 { self.highest - self.first + 1 } else { 0 };
+        expected.saturating_sub(self.earlier_received + self.in_epoch)
+    }
+
+    /// Present, largest and mean jitter, ms.
+    pub(crate) fn jitter_ms(&self) -> (f64, f64, f64) {
+        let Jitter { now, max, sum, count, .. } = &self.jitter;
+        (*now, *max, if *count == 0 { 0.0 } else { sum / *count as f64 })
+    }
+
+    fn begin(&mut self, ssrc: u32, seq: u16, timestamp: u32, same: bool) {
+        if self.in_epoch > 0 {
+            self.earlier_expected += self.highest - self.first + 1;
+            self.earlier_received += self.in_epoch;
+            self.epoch += 1;
+            if !same {
+                self.ssrc_changes += 1;
+            }
+        }
+        self.ssrc = Some(ssrc);
+        self.in_epoch = 0;
+        // One cycle above zero, so that packets from before the first one have numbers too.
+        self.highest = 0x1_0000 + u64::from(seq);
+        self.first = self.highest;
+        self.timestamp = 0x1_0000_0000 + u64::from(timestamp);
+        self.jitter.last = None;
+    }
+}
+
+#[derive(Debug, Default)]
+struct Jitter {
+    /// Transit of the last packet, ms, with its clock rate and epoch.
+    last: Option<(f64, u32)>,
+    now: f64,
+    max: f64,
+    sum: f64,
+    count: u64,
+}
+
+impl Jitter {
+    fn update(&mut self, arrival: i64, packet: Extended, clock_rate: u32) {
+        let transit = arrival as f64 / 1_000.0 - packet.timestamp as f64 * 1_000.0 / f64::from(clock_rate.max(1));
+        if let Some((last, rate)) = self.last {
+            let difference = (transit - last).abs();
+            // A time line that jumps (another clock rate, a sender that restarted) is no jitter.
+            if rate == clock_rate && difference < 2_000.0 {
+                self.now += (difference - self.now) / 16.0;
+                self.max = self.max.max(self.now);
+                self.sum += self.now;
+                self.count += 1;
+            }
+        }
+        self.last = Some((transit, clock_rate));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loss_is_expected_minus_received_across_wrap_reordering_and_ssrc_change() {
+        let mut reception = Reception::default();
+        // 65534, 65535, (0 lost), 2, 1 late, then another source with a hole of two.
+        for seq in [65_534u16, 65_535, 2, 1] {
+            reception.receive(7, seq, u32::from(seq) * 160, 160);
+        }
+        assert_eq!((reception.packets, reception.lost()), (4, 1));
+        let first = reception.receive(8, 100, 0, 160);
+        assert!(first.first && first.epoch == 1);
+        reception.receive(8, 103, 480, 160);
+        assert_eq!((reception.packets, reception.lost(), reception.ssrc_changes), (6, 3, 1));
+        assert_eq!(reception.bytes, 960);
+    }
+
+    #[test]
+    fn numbers_are_extended_over_the_wrap_and_may_precede_the_first() {
+        let mut reception = Reception::default();
+        let a = reception.receive(1, 1, 100, 1);
+        let before = reception.receive(1, 65_535, u32::MAX - 220, 1);
+        assert_eq!(a.seq - before.seq, 2);
+        assert_eq!(a.timestamp - before.timestamp, 321);
+        assert_eq!(reception.lost(), 1);
+    }
+
+    #[test]
+    fn a_jump_of_the_sequence_begins_anew_and_is_no_loss() {
+        let mut reception = Reception::default();
+        reception.receive(1, 10, 0, 1);
+        let jumped = reception.receive(1, 40_000, 160, 1);
+        assert!(jumped.first);
+        assert_eq!((reception.lost(), reception.ssrc_changes), (0, 0));
+    }
+
+    #[test]
+    fn jitter_follows_the_definition() {
+        let mut reception = Reception::default();
+        let mut expected = 0.0;
+        let mut last = None;
+        for n in 0..200i64 {
+            let late = (n * 7_919) % 23 * 1_000;
+            let packet = reception.receive(1, n as u16, (n * 160) as u32, 1);
+            reception.timing(n * 20_000 + late, packet, 8_000);
+            if let Some(last) = last {
+                let d: i64 = late - last;
+                expected += (d.abs() as f64 / 1_000.0 - expected) / 16.0;
+            }
+            last = Some(late);
+        }
+        let (now, max, mean) = reception.jitter_ms();
+        assert!((now - expected).abs() < 1e-6, "{now} {expected}");
+        assert!(max >= now && mean > 0.0 && mean <= max);
+    }
+}

@@ -1,0 +1,207 @@
+//! What a bridged peer hears, sent on: as it came where both sides have its codec, else decoded and encoded.
+
+use std::time::Instant;
+
+use super::engine::Engine;
+use super::outbound::Stream;
+use super::playout::Playout;
+use crate::audio::Resampler;
+use crate::codec::Codec;
+use crate::jitter::JitterConfig;
+use crate::relay::Relayed;
+use crate::sdp::Agreed;
+
+/// A number this far ahead of the last one is no gap of the path.
+const MAX_STEP: u64 = 3_000;
+
+pub(super) struct Relaying {
+    jitter: JitterConfig,
+    /// Present while what comes must be decoded: to be encoded again, or for listeners here.
+    playout: Option<Playout>,
+    playout_epoch: u32,
+    transcoding: bool,
+    convert: Option<Resampler>,
+    decoded: Vec<i16>,
+    converted: Vec<i16>,
+    map: Option<Map>,
+    event: Option<EventMap>,
+}
+
+/// Takes the far sender's numbers to ours, so that gaps and order stay as they are.
+#[derive(Debug, Clone, Copy)]
+struct Map {
+    epoch: u32,
+    codec: Codec,
+    seq_in: u64,
+    seq_out: u64,
+    timestamp_in: u64,
+    timestamp_out: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct EventMap {
+    epoch: u32,
+    timestamp_in: u32,
+    timestamp_out: u32,
+}
+
+impl Relaying {
+    pub(super) fn new(jitter: JitterConfig) -> Self {
+        Self {
+            jitter,
+            playout: None,
+            playout_epoch: 0,
+            transcoding: false,
+            convert: None,
+            decoded: Vec::new(),
+            converted: Vec::new(),
+            map: None,
+            event: None,
+        }
+    }
+
+    /// Whether frames must be encoded.
+    pub(super) fn is_transcoding(&self) -> bool {
+        self.transcoding
+    }
+
+    /// Something else was sent: what comes next is numbered after it.
+    pub(super) fn interrupted(&mut self) {
+        self.map = None;
+    }
+
+    /// Forgets the stream.
+    pub(super) fn restart(&mut self) {
+        self.map = None;
+        self.event = None;
+        self.playout = None;
+        self.transcoding = false;
+        self.converted.clear();
+    }
+
+    /// Takes a packet; says whether audio was sent. `audible` is false while tones of our own are sent.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn packet(
+        &mut self,
+        engine: &mut Engine,
+        stream: &mut Stream,
+        now: Instant,
+        micros: i64,
+        agreed: &Agreed,
+        relayed: Relayed,
+        listened: bool,
+        audible: bool,
+    ) -> bool {
+        match relayed {
+            Relayed::Unlink(_) => false,
+            Relayed::Audio { codec, seq, timestamp, epoch, marker, payload, .. } => {
+                let same = agreed.codecs.iter().find(|(known, _)| *known == codec).copied();
+                self.transcoding = same.is_none();
+                if same.is_none() || listened {
+                    self.decode(micros, codec, epoch, seq, timestamp, payload.clone());
+                } else {
+                    self.playout = None;
+                }
+                let Some((_, pt)) = same.filter(|_| audible) else { return false };
+                let (map, fresh) = match self.map.filter(|map| map.epoch == epoch && map.codec == codec) {
+                    // From before the run began: its number is taken.
+                    Some(map) if seq < map.seq_in => return false,
+                    Some(map) if stream.seq + MAX_STEP > map.seq_out + (seq - map.seq_in) => (map, false),
+                    _ => (Map::begin(epoch, codec, seq, timestamp, stream), true),
+                };
+                self.map = Some(map);
+                let seq = map.seq_out + (seq - map.seq_in);
+                let timestamp = map.timestamp_out.wrapping_add(timestamp.wrapping_sub(map.timestamp_in) as u32);
+                stream.send_as(engine, now, seq, pt, timestamp, marker || fresh, payload);
+                true
+            }
+            Relayed::Event { clock_rate, seq, timestamp, epoch, marker, payload, .. } => {
+                self.event(engine, stream, now, agreed, (clock_rate, seq, timestamp, epoch, marker, payload), audible);
+                false
+            }
+        }
+    }
+
+    /// Fills `out` with the next 20 ms at `rate`, if anything is decoded here.
+    pub(super) fn frame(&mut self, micros: i64, rate: u32, out: &mut [i16]) {
+        let Some(playout) = &mut self.playout else { return };
+        let codec = playout.codec();
+        self.decoded.clear();
+        self.decoded.resize(codec.frame_samples(), 0);
+        playout.frame(micros, &mut self.decoded);
+        if codec.clock_rate() == rate {
+            out.copy_from_slice(self.decoded.get(..out.len()).unwrap_or(&self.decoded));
+            return;
+        }
+        if self.convert.as_ref().is_none_or(|c| (c.from_rate(), c.to_rate()) != (codec.clock_rate(), rate)) {
+            self.convert = Resampler::new(codec.clock_rate(), rate).ok();
+            self.converted.clear();
+        }
+        if let Some(convert) = &mut self.convert {
+            convert.process(&self.decoded, &mut self.converted);
+        }
+        let count = out.len().min(self.converted.len());
+        for (slot, sample) in out.iter_mut().zip(self.converted.drain(..count)) {
+            *slot = sample;
+        }
+    }
+
+    fn decode(
+        &mut self,
+        micros: i64,
+        codec: Codec,
+        epoch: u32,
+        seq: u64,
+        timestamp: u64,
+        payload: std::sync::Arc<[u8]>,
+    ) {
+        if self.playout.as_ref().is_none_or(|playout| playout.codec() != codec) {
+            self.playout = Playout::new(codec, self.jitter).ok();
+            self.playout_epoch = epoch;
+        }
+        let Some(playout) = &mut self.playout else { return };
+        if epoch != self.playout_epoch {
+            playout.restart();
+            self.playout_epoch = epoch;
+        }
+        playout.insert(micros, seq, timestamp, payload);
+    }
+
+    fn event(
+        &mut self,
+        engine: &mut Engine,
+        stream: &mut Stream,
+        now: Instant,
+        agreed: &Agreed,
+        (clock_rate, seq, timestamp, epoch, marker, mut payload): (u32, u64, u32, u32, bool, [u8; 4]),
+        audible: bool,
+    ) {
+        if let Some(playout) = &mut self.playout {
+            // Its place in the sequence is no loss of audio.
+            playout.skip(0, seq, 0);
+        }
+        let found = agreed.events.iter().find(|e| e.1 == clock_rate).or(agreed.events.first());
+        let Some(&(pt, rate)) = found.filter(|_| audible) else { return };
+        let [_, _, high, low] = payload;
+        let duration = u64::from(u16::from_be_bytes([high, low])) * u64::from(rate) / u64::from(clock_rate.max(1));
+        let [high, low] = (duration.min(0xffff) as u16).to_be_bytes();
+        if let Some(slot) = payload.get_mut(2..) {
+            slot.copy_from_slice(&[high, low]);
+        }
+        let known = self.event.filter(|map| map.epoch == epoch && map.timestamp_in == timestamp);
+        let map = known.unwrap_or(EventMap { epoch, timestamp_in: timestamp, timestamp_out: stream.timestamp });
+        self.event = Some(map);
+        // In the audio's sequence, so that the far end sees no loss where there is none.
+        let seq = match self.map.filter(|map| map.epoch == epoch && seq >= map.seq_in) {
+            Some(map) if stream.seq + MAX_STEP > map.seq_out + (seq - map.seq_in) => map.seq_out + (seq - map.seq_in),
+            _ => stream.seq,
+        };
+        stream.send_as(engine, now, seq, pt, map.timestamp_out, marker, payload.as_slice().into());
+    }
+}
+
+impl Map {
+    fn begin(epoch: u32, codec: Codec, seq_in: u64, timestamp_in: u64, stream: &Stream) -> Self {
+        Self { epoch, codec, seq_in, seq_out: stream.seq, timestamp_in, timestamp_out: stream.timestamp }
+    }
+}

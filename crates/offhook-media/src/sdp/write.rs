@@ -1,0 +1,103 @@
+//! Writing our description.
+
+use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::negotiation::Transport;
+use super::parse::{MediaLine, Setup};
+use crate::codec::Codec;
+use crate::config::Direction;
+
+/// Everything a description of ours says.
+pub(super) struct Local<'a> {
+    pub(super) session_id: u64,
+    pub(super) version: u64,
+    /// All m-lines in order; those other than `audio` are refused.
+    pub(super) lines: &'a [MediaLine],
+    pub(super) audio: usize,
+    pub(super) bundled: bool,
+    pub(super) codecs: &'a [(Codec, u8)],
+    pub(super) events: &'a [(u8, u32)],
+    pub(super) direction: Direction,
+    pub(super) setup: Setup,
+    pub(super) transport: &'a Transport,
+}
+
+impl Local<'_> {
+    pub(super) fn write(&self) -> String {
+        let mut text = String::with_capacity(1_500);
+        // Writing into a String cannot fail.
+        let _ = self.write_to(&mut text);
+        text
+    }
+
+    fn write_to(&self, out: &mut String) -> std::fmt::Result {
+        let address = default_address(&self.transport.addresses);
+        let (family, ip) = (family(address.ip()), address.ip());
+        write!(out, "v=0\r\no=- {} {} IN {family} {ip}\r\ns=-\r\n", self.session_id, self.version)?;
+        write!(out, "c=IN {family} {ip}\r\nt=0 0\r\n")?;
+        let mid = self.lines.get(self.audio).and_then(|line| line.mid.as_deref());
+        if let Some(mid) = mid.filter(|_| self.bundled) {
+            write!(out, "a=group:BUNDLE {mid}\r\n")?;
+        }
+        for (index, line) in self.lines.iter().enumerate() {
+            if index == self.audio {
+                self.write_audio(out, line, address)?;
+            } else {
+                // RFC 3264 §6: a refused line keeps its place and its formats.
+                write!(out, "m={} 0 {} {}\r\n", line.kind, line.profile, line.formats.join(" "))?;
+                if let Some(mid) = &line.mid {
+                    write!(out, "a=mid:{mid}\r\n")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_audio(&self, out: &mut String, line: &MediaLine, address: SocketAddr) -> std::fmt::Result {
+        write!(out, "m=audio {} {}", address.port(), line.profile)?;
+        for pt in self.codecs.iter().map(|&(_, pt)| pt).chain(self.events.iter().map(|&(pt, _)| pt)) {
+            write!(out, " {pt}")?;
+        }
+        out.push_str("\r\n");
+        for &(codec, pt) in self.codecs {
+            match codec {
+                Codec::Opus => write!(
+                    out,
+                    "a=rtpmap:{pt} opus/48000/2\r\na=fmtp:{pt} minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0\r\n"
+                )?,
+                Codec::Pcmu | Codec::Pcma => write!(out, "a=rtpmap:{pt} {}/8000\r\n", codec.name())?,
+            }
+        }
+        for &(pt, clock) in self.events {
+            write!(out, "a=rtpmap:{pt} telephone-event/{clock}\r\na=fmtp:{pt} 0-15\r\n")?;
+        }
+        write!(out, "a=ptime:20\r\na=maxptime:120\r\na={}\r\n", self.direction.name())?;
+        if let Some(mid) = &line.mid {
+            write!(out, "a=mid:{mid}\r\n")?;
+        }
+        let transport = self.transport;
+        write!(out, "a=rtcp-mux\r\na=setup:{}\r\n", self.setup.name())?;
+        write!(out, "a=fingerprint:{}\r\n", transport.fingerprint)?;
+        write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", transport.ufrag, transport.password)?;
+        for candidate in &transport.candidates {
+            write!(out, "a={candidate}\r\n")?;
+        }
+        out.push_str("a=end-of-candidates\r\n");
+        write!(out, "a=msid:offhook audio\r\na=ssrc:{} cname:{}\r\n", transport.ssrc, transport.cname)
+    }
+}
+
+/// The default candidate (RFC 8839 §4.2.1): IPv4 first, since a peer without ICE for IPv6 may still reach that.
+fn default_address(addresses: &[SocketAddr]) -> SocketAddr {
+    addresses
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(addresses.first())
+        .copied()
+        .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9))
+}
+
+fn family(ip: IpAddr) -> &'static str {
+    if ip.is_ipv4() { "IP4" } else { "IP6" }
+}
