@@ -20,6 +20,7 @@ export async function servePage() {
   });
   const files = new Map([
     ['/', ['text/html', await readFile(page('index.html'))]],
+    ['/dtmf-worklet.js', ['text/javascript', await readFile(page('dtmf-worklet.js'))]],
     ['/softphone.js', ['text/javascript', bundle.outputFiles[0].contents]],
   ]);
   const server = createServer((request, response) => {

@@ -45,6 +45,14 @@ export class Listener {
     this.context = context;
   }
 
+  /// Calls `heard` with each DTMF digit in the stream.
+  async watchDtmf(heard) {
+    await this.context.audioWorklet.addModule('/dtmf-worklet.js');
+    this.detector = new AudioWorkletNode(this.context, 'dtmf-detector', { numberOfOutputs: 0 });
+    this.detector.port.onmessage = ({ data }) => heard(data);
+    this.source.connect(this.detector);
+  }
+
   /// Listens for one whole window (0.68 s at 48 kHz) from now on and returns
   /// `{rms, frequency, purity}`: level of full scale, strongest frequency in Hz, and the
   /// share of the energy (0 to 1) that lies within ±20 Hz of it.

@@ -3,8 +3,8 @@
 import { Listener, ToneSource } from './audio.js';
 
 /// Sends a sine of `tone` Hz from one peer connection to another and measures it there, again
-/// after a change of pitch to `retuneTo`, and again after the level went to 0.
-export async function loopback({ tone, retuneTo }) {
+/// after a change of pitch to `retuneTo`, and again after the level went to 0. Then sends `digits` as telephone-events (RFC 4733).
+export async function loopback({ tone, retuneTo, digits }) {
   const context = new AudioContext();
   const source = new ToneSource(context, tone);
   const [near, far] = [new RTCPeerConnection(), new RTCPeerConnection()];
@@ -13,7 +13,7 @@ export async function loopback({ tone, retuneTo }) {
   const arrived = new Promise((resolve) => {
     far.ontrack = ({ streams }) => resolve(streams[0]);
   });
-  near.addTrack(source.stream.getAudioTracks()[0], source.stream);
+  const sender = near.addTrack(source.stream.getAudioTracks()[0], source.stream);
   await near.setLocalDescription();
   await far.setRemoteDescription(near.localDescription);
   await far.setLocalDescription();
@@ -21,6 +21,8 @@ export async function loopback({ tone, retuneTo }) {
 
   const listener = new Listener(context, await arrived);
   await connected(far);
+  let heardDigits = '';
+  await listener.watchDtmf((digit) => (heardDigits += digit));
   await listener.measure(); // the first packets and the jitter buffer's start
   const first = await listener.measure();
   source.setFrequency(retuneTo);
@@ -30,12 +32,19 @@ export async function loopback({ tone, retuneTo }) {
   await listener.measure();
   const silent = await listener.measure();
 
+  const sent = new Promise((resolve) => {
+    sender.dtmf.ontonechange = ({ tone: next }) => next === '' && resolve();
+  });
+  sender.dtmf.insertDTMF(digits, 100, 100);
+  await sent;
+  await listener.measure();
+
   listener.close();
   source.stop();
   near.close();
   far.close();
   await context.close();
-  return { first, second, silent };
+  return { first, second, silent, digits: heardDigits };
 }
 
 function connected(connection) {

@@ -132,6 +132,7 @@ class Softphone {
       this.journal.add('track', { kind: track.kind });
       this.#listener?.close();
       this.#listener = new Listener(this.#context, streams[0] ?? new MediaStream([track]));
+      this.#listener.watchDtmf((tone) => this.journal.add('heardDtmf', { tone }));
     });
     connection.addEventListener('connectionstatechange', () =>
       this.journal.add('media', { state: connection.connectionState }),

@@ -18,14 +18,15 @@ after(async () => {
   await server?.close();
 });
 
-test('a tone through two peer connections is heard at its pitch, and silence as silence', async () => {
+test('a tone through two peer connections is heard at its pitch, silence as silence, DTMF as digits', async () => {
   const page = await openPage(browser, server.url);
-  const heard = await page.evaluate(() => window.selftest.loopback({ tone: 440, retuneTo: 1000 }));
+  const heard = await page.evaluate(() => window.selftest.loopback({ tone: 440, retuneTo: 1000, digits: '1590D#*' }));
   page.check();
 
   assertTone(heard.first, 440);
   assertTone(heard.second, 1000);
   assert.ok(heard.silent.rms < 0.005, `silence measured ${JSON.stringify(heard.silent)}`);
+  assert.equal(heard.digits, '1590D#*');
 });
 
 function assertTone(measured, frequency) {
