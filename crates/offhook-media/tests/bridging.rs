@@ -1,0 +1,118 @@
+//! What a PBX does: two connections, one to each phone, bridged.
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use offhook_media::*;
+
+struct Bridged {
+    alice: End,
+    bob: End,
+    to_alice: End,
+    to_bob: End,
+}
+
+async fn bridged(alice: Codec, bob: Codec) -> Bridged {
+    let mut call = Bridged {
+        alice: End::new(&[alice]),
+        bob: End::new(&[bob]),
+        to_alice: End::new(&[alice]),
+        to_bob: End::new(&[bob]),
+    };
+    connect(&mut call.alice, &mut call.to_alice).await;
+    connect(&mut call.to_bob, &mut call.bob).await;
+    bridge(&call.to_alice.peer, &call.to_bob.peer);
+    call
+}
+
+async fn speak(alice: Codec, bob: Codec) -> Bridged {
+    let mut call = bridged(alice, bob).await;
+    let (at_alice, at_bob) = (Heard::listen(&call.alice), Heard::listen(&call.bob));
+    let from_alice = speech(RATE, 2.0);
+    let mut from_bob = from_alice.clone();
+    from_bob.reverse();
+    call.alice.peer.set_source(wav(&from_alice, RATE));
+    call.bob.peer.set_source(wav(&from_bob, RATE));
+    at_alice.seconds(2.7).await;
+    at_bob.seconds(2.7).await;
+    let heard = (correlation(&from_alice, &at_bob.at(RATE)), correlation(&from_bob, &at_alice.at(RATE)));
+    assert!(heard.0 > 0.95 && heard.1 > 0.95, "{alice} to {bob}: {heard:?}");
+    let tone = call.alice.peer.send_dtmf("4", 100, 60).expect("a tone");
+    assert_eq!(call.to_alice.dtmf().await, ('4', 100), "the PBX hears the tone");
+    assert_eq!(call.bob.dtmf().await, ('4', 100), "and passes it on");
+    tone.await.expect("sent");
+    call
+}
+
+#[tokio::test]
+async fn the_same_codec_is_passed_on_without_decoding() {
+    let call = speak(Codec::Opus, Codec::Opus).await;
+    let (leg, bob) = (call.to_alice.peer.stats().await.expect("open"), call.bob.peer.stats().await.expect("open"));
+    assert!(leg.inbound.total_samples_duration < 1.0, "nothing is decoded while the bridge stands");
+    assert_eq!(bob.inbound.packets_lost, 0);
+    assert_eq!(bob.inbound.ssrc_changes, 0);
+}
+
+#[tokio::test]
+async fn another_codec_is_decoded_and_encoded() {
+    speak(Codec::Opus, Codec::Pcma).await;
+}
+
+#[tokio::test]
+async fn hold_music_interrupts_the_bridge_and_the_bridge_resumes() {
+    let mut call = bridged(Codec::Pcmu, Codec::Pcmu).await;
+    call.alice.peer.set_source(AudioSource::Tone(ToneSpec::new(440.0)));
+    let level = async |end: &End| {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        end.peer.stats().await.expect("open").inbound.level_dbfs
+    };
+    assert!(level(&call.bob).await > -20.0);
+    call.to_bob.peer.set_source(AudioSource::Tone(ToneSpec::new(300.0).level(-40.0)));
+    let quiet = level(&call.bob).await;
+    assert!((-45.0..-35.0).contains(&quiet), "the music is heard alone: {quiet}");
+    call.to_bob.peer.set_source(AudioSource::Relay);
+    assert!(level(&call.bob).await > -20.0);
+    let stats = call.bob.peer.stats().await.expect("open");
+    assert_eq!(stats.inbound.packets_lost, 0, "the stream's numbers go on through all of it");
+
+    // Another partner: the old one is on its own, the new one is heard.
+    let (mut carol, mut to_carol) = (End::new(&[Codec::Pcmu]), End::new(&[Codec::Pcmu]));
+    connect(&mut carol, &mut to_carol).await;
+    carol.peer.set_source(AudioSource::Tone(ToneSpec::new(600.0)));
+    bridge(&to_carol.peer, &call.to_bob.peer);
+    assert!(level(&call.bob).await > -20.0);
+    assert!(level(&carol).await < -60.0, "bob is silent");
+    assert!(level(&call.alice).await < -60.0);
+
+    unbridge(&call.to_bob.peer);
+    assert!(level(&call.bob).await < -60.0);
+    let stats = call.to_bob.peer.stats().await.expect("open");
+    assert!(stats.outbound.packets_sent > 100);
+}
+
+#[tokio::test]
+async fn a_tap_on_a_bridged_leg_hears_both_sides() {
+    let call = bridged(Codec::Opus, Codec::Opus).await;
+    let path = std::env::temp_dir().join(format!("offhook-tap-{}.wav", std::process::id()));
+    let (recorder, recording) = Recorder::create(&path, RATE).expect("temporary file");
+    let tap = call.to_alice.peer.tap(recorder);
+    call.alice.peer.set_source(AudioSource::Tone(ToneSpec::new(400.0)));
+    call.bob.peer.set_source(AudioSource::Tone(ToneSpec::new(400.0).level(-40.0)));
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    call.to_alice.peer.untap(tap);
+    let summary = recording.finished().await.expect("written");
+    let mut wav = hound::WavReader::open(&path).expect("a WAV");
+    assert_eq!((wav.spec().channels, wav.spec().sample_rate), (2, RATE));
+    let samples: Vec<f64> = wav.samples::<i16>().map(|s| f64::from(s.expect("a sample"))).collect();
+    assert_eq!(samples.len() as u64, summary.frames * 2);
+    let rms = |side: usize| {
+        let tail: Vec<f64> = samples.iter().skip(side).step_by(2).skip(RATE as usize / 2).copied().collect();
+        20.0 * ((tail.iter().map(|s| s * s).sum::<f64>() / tail.len() as f64).sqrt() / 32_768.0).log10()
+    };
+    // Left is what the leg sends, bob; right what it hears, alice.
+    assert!((-45.0..-35.0).contains(&rms(0)), "left {}", rms(0));
+    assert!((-17.0..-8.0).contains(&rms(1)), "right {}", rms(1));
+    std::fs::remove_file(&path).expect("it was there");
+}
