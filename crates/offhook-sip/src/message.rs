@@ -42,7 +42,9 @@ impl HeadersExt for Headers {
     }
 
     fn address(&self, name: &str) -> Option<NameAddr> {
-        self.addresses(name).into_iter().next()
+        let value = self.value(&header_name(name))?;
+        let text = String::from_utf8_lossy(&value);
+        NameAddr::parse(split_list(&text).first()?).ok()
     }
 
     fn addresses(&self, name: &str) -> Vec<NameAddr> {
@@ -81,6 +83,20 @@ pub fn sdp_body(headers: &Headers, body: &Bytes) -> Option<String> {
 }
 
 pub(crate) fn header_name(name: &str) -> HeaderName {
+    // What every message is asked for, without a walk through all names that there are.
+    match name {
+        "To" => return HeaderName::To,
+        "From" => return HeaderName::From,
+        "Call-ID" => return HeaderName::CallId,
+        "CSeq" => return HeaderName::CSeq,
+        "Contact" => return HeaderName::Contact,
+        "Content-Type" => return HeaderName::ContentType,
+        "Record-Route" => return HeaderName::RecordRoute,
+        "Require" => return HeaderName::Require,
+        "Session-Expires" => return HeaderName::SessionExpires,
+        "Supported" => return HeaderName::Supported,
+        _ => {}
+    }
     HeaderName::parse(&Bytes::copy_from_slice(name.as_bytes()))
 }
 

@@ -1,0 +1,30 @@
+//! `cargo run --release -p offhook-bench [-- sip|calls]`: measures and prints one table, each row with the floor it
+//! stands on, measured in the same run. Each figure is the median of several runs. `docs/performance.md` keeps the figures.
+
+#![forbid(unsafe_code)]
+
+mod signalling;
+mod table;
+
+use std::process::ExitCode;
+
+use table::Table;
+
+fn main() -> ExitCode {
+    let which: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |name: &str| which.is_empty() || which.iter().any(|arg| arg == name);
+    let known = ["sip", "calls"];
+    if let Some(unknown) = which.iter().find(|arg| !known.contains(&arg.as_str())) {
+        eprintln!("offhook-bench: no such measurement: {unknown} (there are: {})", known.join(", "));
+        return ExitCode::from(2);
+    }
+    let mut table = Table::default();
+    if wanted("sip") {
+        signalling::messages(&mut table);
+    }
+    if wanted("calls") {
+        signalling::calls(&mut table);
+    }
+    print!("{table}");
+    ExitCode::SUCCESS
+}
