@@ -12,6 +12,8 @@ mod midcall;
 mod register;
 mod service;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 

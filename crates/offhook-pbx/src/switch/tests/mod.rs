@@ -1,0 +1,10 @@
+//! The switch between real agents in virtual time; only sockets and media are played.
+
+mod calls;
+mod ends;
+mod forking;
+mod hold;
+mod network;
+mod reconnection;
+mod registration;
+mod services;

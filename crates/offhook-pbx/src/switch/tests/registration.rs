@@ -1,0 +1,73 @@
+//! Registering.
+
+use offhook_sip::{Event, RegistrationFailure};
+
+use super::network::Network;
+use crate::events::PbxEvent;
+
+#[test]
+fn a_phone_registers_refreshes_and_unregisters() {
+    let mut net = Network::new();
+    let phone = net.phone("1000");
+    assert_eq!(net.told, [PbxEvent::Registered { extension: "1000".to_owned(), bindings: 1 }]);
+    net.advance(600_000);
+    assert!(net.events(phone).iter().any(|event| matches!(event, Event::Registered { expires_s: 600, .. })));
+    assert_eq!(net.switch.registrations(), 1, "refreshed before it ran out");
+    net.unregister(phone);
+    assert!(matches!(net.next(phone), Event::Unregistered { .. }));
+    assert_eq!(net.told.last(), Some(&PbxEvent::Unregistered { extension: "1000".to_owned(), bindings: 0 }));
+    assert_eq!(net.told.len(), 2);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn a_wrong_password_is_refused() {
+    let mut net = Network::new();
+    let phone = net.connect("1000");
+    net.register(phone, 600, "wrong");
+    let Event::RegistrationFailed { failure, .. } = net.next(phone) else { panic!("not refused") };
+    assert!(matches!(failure, RegistrationFailure::Refused { status: 401, .. }), "{failure:?}");
+    assert_eq!(net.switch.registrations(), 0);
+}
+
+#[test]
+fn an_unknown_extension_is_refused_like_a_wrong_password() {
+    let mut net = Network::new();
+    let phone = net.connect("2222");
+    net.register(phone, 600, "secret-2222");
+    let Event::RegistrationFailed { failure, .. } = net.next(phone) else { panic!("not refused") };
+    assert!(matches!(failure, RegistrationFailure::Refused { status: 401, .. }), "{failure:?}");
+}
+
+#[test]
+fn too_brief_a_time_is_raised_to_the_minimum() {
+    let mut net = Network::new();
+    let phone = net.connect("1000");
+    net.register(phone, 5, "secret-1000");
+    let Event::Registered { expires_s, .. } = net.next(phone) else { panic!("refused") };
+    assert_eq!(expires_s, 60);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn a_binding_goes_with_its_connection() {
+    let mut net = Network::new();
+    let phone = net.phone("1000");
+    net.disconnect(phone);
+    assert_eq!(net.told.last(), Some(&PbxEvent::Unregistered { extension: "1000".to_owned(), bindings: 0 }));
+    net.assert_nothing_left();
+}
+
+#[test]
+fn somebody_who_guesses_passwords_is_not_asked_for_ever() {
+    let mut net = Network::new();
+    let phone = net.connect("1000");
+    let mut last = 401;
+    for guess in 0..30 {
+        net.register(phone, 600, &format!("guess-{guess}"));
+        let Event::RegistrationFailed { failure, .. } = net.next(phone) else { panic!("guessed") };
+        let RegistrationFailure::Refused { status, .. } = failure else { panic!("{failure:?}") };
+        last = status;
+    }
+    assert_eq!(last, 403);
+}
