@@ -5,4 +5,6 @@ mod pbx_input;
 #[path = "../harness/script.rs"]
 mod script;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| pbx_input::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    pbx_input::run(data);
+});

@@ -20,13 +20,13 @@ const MAX_OUTPUTS: usize = 2_000;
 /// Longer than every timer of a lost connection's transactions and calls.
 const REST_MS: u64 = 3_600_000;
 
-/// Runs one script.
-pub(crate) fn run(data: &[u8]) {
+/// Runs one script; gives the number of calls that were established.
+pub(crate) fn run(data: &[u8]) -> usize {
     let mut server = Server::new();
     for step in steps(data) {
         server.step(step);
     }
-    server.finish();
+    server.finish()
 }
 
 struct Server {
@@ -40,6 +40,7 @@ struct Server {
     over: BTreeSet<CallKey>,
     /// The agent asked for the connection to be closed.
     lost: bool,
+    established: usize,
     closed: bool,
 }
 
@@ -60,6 +61,7 @@ impl Server {
             calls: BTreeMap::new(),
             over: BTreeSet::new(),
             lost: false,
+            established: 0,
             closed: true,
         };
         server.connect();
@@ -92,7 +94,7 @@ impl Server {
     }
 
     /// The connection is lost; an hour later everything it left must be gone.
-    fn finish(mut self) {
+    fn finish(mut self) -> usize {
         self.disconnect();
         self.hang_up_all();
         self.wait(REST_MS);
@@ -103,6 +105,7 @@ impl Server {
         assert_eq!(load.client_transactions, 0, "a client transaction leaked: {load:?}");
         assert_eq!(load.timers, 0, "a timer leaked: {load:?}");
         assert!(self.calls.is_empty(), "a call never ended: {:?}", self.calls.keys());
+        self.established
     }
 
     fn connect(&mut self) {
@@ -214,8 +217,11 @@ impl Server {
                 }
                 drop(self.turn(|agent| agent.respond(now, transaction, 200, Vec::new(), None)));
             }
-            Event::Confirmed { call, .. }
-            | Event::RemoteAnswer { call, .. }
+            Event::Confirmed { call, .. } => {
+                self.assert_alive(call);
+                self.established += 1;
+            }
+            Event::RemoteAnswer { call, .. }
             | Event::RemoteOfferAbandoned { call }
             | Event::Modified { call, .. }
             | Event::Updated { call, .. } => self.assert_alive(call),
