@@ -93,6 +93,10 @@ impl Agent {
             return;
         }
         call.dialog.remote_cseq = Some(number);
+        if call.view(key).is_none() && request.method != Method::Bye {
+            // Over for our user, who waits for nothing but the ACK.
+            return self.answer(tx, 481, &[], None, None);
+        }
         if request.headers.get(&HeaderName::Allow).is_some() {
             call.allows_update = request.headers.has_token("Allow", "UPDATE");
         }
