@@ -6,20 +6,15 @@
 
 #![forbid(unsafe_code)]
 
-use offhook_core as _;
-use offhook_sip as _;
+mod scene;
 
 /// Stands before the transcript in memory; its length as eight hexadecimal digits follows.
 /// Kept in two halves, so that the program's own constants do not look like a transcript.
 const MARK: [&str; 2] = ["offhook transcript ", "begins here: "];
 
 fn main() {
-    let transcript = transcript();
+    let transcript = scene::play();
     print!("{transcript}");
     let marked = format!("{}{}{:08x}{transcript}", MARK[0], MARK[1], transcript.len());
     std::hint::black_box(Box::leak(marked.into_boxed_str()));
-}
-
-fn transcript() -> String {
-    String::from("nothing yet\n")
 }
