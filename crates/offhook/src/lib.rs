@@ -1,1 +1,96 @@
-//! offhook
+//! A calling SDK: register with a PBX over SIP on a WebSocket, make calls and take them, and send and hear their audio.
+//!
+//! # Concepts
+//!
+//! A [`Phone`] is one registration with one server, and the calls on it. It is a cheap handle: clone it freely. It keeps
+//! itself connected and registered; dropping the last clone hangs up, unregisters and closes.
+//!
+//! A [`Session`] is one call, out or in. It is a cheap handle too, and dropping it does nothing to the call. What the call
+//! is doing is a snapshot ([`Session::status`]), what happens to it comes as events ([`Session::events`], a
+//! `Stream`; [`Session::on`], a callback).
+//!
+//! A **command** ([`Session::hold`], [`Session::hangup`] …) is on its way when the method returns. The future that it
+//! returns waits for the outcome, which is the far end's (the re-INVITE was answered, the call is over) and not a
+//! promise; dropping the future takes nothing back. Every command has an outcome: there is a deadline behind
+//! each.
+//!
+//! **Audio** is mono PCM of 16 bits. [`Session::play`] sends a tone, a WAV file or your own source;
+//! [`Session::audio_input`] and [`Session::audio_output`] are queues of samples at a rate of your choice, for bots
+//! and voice agents; [`Session::record`] writes a WAV file.
+//!
+//! Media is encrypted always (DTLS-SRTP), and a server's certificate is verified always: for one of your own, give its
+//! CA or pin it. There is no switch to turn this off.
+//!
+//! # Quick start
+//!
+//! ```no_run
+//! use futures_util::StreamExt;
+//! use offhook::{AudioSource, CallOptions, Phone, ToneSpec};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let phone = Phone::builder()
+//!     .server("wss://pbx.example.com:8089/ws")
+//!     .user("1000")
+//!     .password("secret")
+//!     .connect()
+//!     .await?;
+//!
+//! let call = phone.call("1001", CallOptions::default()).await?;
+//! let mut events = call.events();
+//! call.confirmed().await?;
+//! call.play(AudioSource::Tone(ToneSpec::new(440.0)));
+//! while let Some(event) = events.next().await {
+//!     println!("{}", event.name());
+//! }
+//! println!("over: {}", call.ended().await.cause);
+//! phone.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Taking calls:
+//!
+//! ```no_run
+//! # use futures_util::StreamExt;
+//! # use offhook::{AudioSource, CallOptions, Phone};
+//! # async fn example(phone: Phone) {
+//! let mut incoming = phone.incoming();
+//! while let Some(call) = incoming.next().await {
+//!     call.play(AudioSource::Echo);
+//!     if let Err(error) = call.answer(CallOptions::default()).await {
+//!         eprintln!("{error}");
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! # Runtime
+//!
+//! Everything runs on tokio, with its time and net drivers on. A phone is one task, a call's media another.
+
+#![forbid(unsafe_code)]
+
+mod actor;
+mod builder;
+mod command;
+mod hub;
+mod phone;
+mod session;
+mod transport;
+
+pub use builder::PhoneBuilder;
+pub use command::Pending;
+pub use hub::{EventStream, Subscription};
+pub use phone::Phone;
+pub use session::{CallEnd, Playback, Session};
+
+pub use offhook_core::events;
+pub use offhook_core::{
+    CallId, CallOptions, CallState, CallStatus, CandidateKind, Cause, CommunicationType, DtmfMode, KeepAlive,
+    MediaStats, PhoneError, PhoneEvent, ReconnectPolicy, RecordStatus, Report, ReportStats, Secret, SessionEvent,
+    SessionTimer, StaticCallStatus, StaticPatch, StatusPatch, TerminateType, TimerType, TransportError,
+};
+pub use offhook_media::{
+    Addresses, AudioSink, AudioSource, AudioSourceFn, Codec, MediaError, PcmInput, PcmOutput, PeerStats, Recording,
+    RecordingSummary, SourceState, Tap, TapFrame, TapId, ToneSpec, WavSink, WavSource,
+};

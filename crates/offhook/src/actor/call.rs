@@ -1,0 +1,236 @@
+//! What a call's handles share with the phone's task.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use offhook_core::{CallId, CallStatus, Cause, Now, Report, Session as CoreSession, SessionEvent, TimerType};
+use offhook_media::{AudioSink, AudioSource, MediaError, Peer, PeerStats, Tap, TapFrame};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::Message;
+use crate::hub::Hub;
+use crate::session::CallEnd;
+
+/// How far a call is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stage {
+    Setup,
+    Confirmed,
+    Ended(CallEnd),
+}
+
+/// What a call's handles share with the phone's task.
+#[derive(Debug)]
+pub(crate) struct Call {
+    id: CallId,
+    messages: mpsc::UnboundedSender<Message>,
+    events: Hub<SessionEvent>,
+    stage: watch::Sender<Stage>,
+    snapshot: Mutex<Snapshot>,
+    audio: Audio,
+}
+
+#[derive(Debug)]
+struct Snapshot {
+    status: CallStatus,
+    timer: TimerType,
+    report: Option<Report>,
+}
+
+impl Call {
+    pub(super) fn new(session: &CoreSession, messages: mpsc::UnboundedSender<Message>) -> Self {
+        let snapshot = Snapshot { status: session.status().clone(), timer: TimerType::default(), report: None };
+        Self {
+            id: session.call_id().clone(),
+            messages,
+            events: Hub::new(),
+            stage: watch::Sender::new(Stage::Setup),
+            snapshot: Mutex::new(snapshot),
+            audio: Audio::default(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &CallId {
+        &self.id
+    }
+
+    pub(crate) fn messages(&self) -> &mpsc::UnboundedSender<Message> {
+        &self.messages
+    }
+
+    pub(crate) fn events(&self) -> &Hub<SessionEvent> {
+        &self.events
+    }
+
+    pub(crate) fn stage(&self) -> watch::Receiver<Stage> {
+        self.stage.subscribe()
+    }
+
+    pub(crate) fn audio(&self) -> &Audio {
+        &self.audio
+    }
+
+    pub(crate) fn status(&self) -> CallStatus {
+        self.snapshot().status.clone()
+    }
+
+    pub(crate) fn timer(&self) -> TimerType {
+        self.snapshot().timer
+    }
+
+    pub(crate) fn report(&self) -> Option<Report> {
+        self.snapshot().report.clone()
+    }
+
+    pub(super) fn refresh(&self, session: &CoreSession, now: Now) {
+        let mut snapshot = self.snapshot();
+        if snapshot.status != *session.status() {
+            snapshot.status = session.status().clone();
+        }
+        snapshot.timer = session.timer(now);
+        if snapshot.report.as_ref() != session.call_report() {
+            snapshot.report = session.call_report().cloned();
+        }
+    }
+
+    pub(super) fn tell(&self, event: &SessionEvent) {
+        let end = |cause, code, was_established| Some(Stage::Ended(CallEnd { cause, code, was_established }));
+        let stage = match event {
+            SessionEvent::Confirmed { .. } => Some(Stage::Confirmed),
+            SessionEvent::Ended(ended) => end(ended.cause, None, true),
+            SessionEvent::Failed(failed) => end(failed.cause, failed.code, false),
+            SessionEvent::ClientError { cause, .. } => end(*cause, None, false),
+            _ => None,
+        };
+        self.events.publish(event);
+        if let Some(stage) = stage {
+            self.stage.send_replace(stage);
+        }
+        if event.is_final() {
+            self.events.finish();
+        }
+    }
+
+    /// The phone's task is gone.
+    pub(super) fn abandon(&self) {
+        let cause = Cause::InternalError;
+        self.stage.send_replace(Stage::Ended(CallEnd { cause, code: None, was_established: false }));
+        self.events.finish();
+        self.audio.close();
+    }
+
+    fn snapshot(&self) -> MutexGuard<'_, Snapshot> {
+        // Only assignments happen under the lock.
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call's audio: what is to be sent and who hears it, also before there is a peer connection.
+#[derive(Debug, Default)]
+pub(crate) struct Audio {
+    plugs: Mutex<Plugs>,
+    announced: AtomicBool,
+}
+
+#[derive(Default)]
+struct Plugs {
+    peer: Option<Arc<Peer>>,
+    closed: bool,
+    source: Option<AudioSource>,
+    sink: Option<Box<dyn AudioSink>>,
+    taps: Vec<Box<dyn Tap>>,
+    /// Told when the source came to its end.
+    playing: Option<oneshot::Sender<()>>,
+}
+
+impl std::fmt::Debug for Plugs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugs").field("peer", &self.peer).field("closed", &self.closed).finish_non_exhaustive()
+    }
+}
+
+impl Audio {
+    pub(crate) fn play(&self, source: AudioSource) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut plugs = self.plugs();
+        if plugs.closed {
+            return receiver;
+        }
+        plugs.playing = Some(sender);
+        match &plugs.peer {
+            Some(peer) => peer.set_source(source),
+            None => plugs.source = Some(source),
+        }
+        receiver
+    }
+
+    pub(crate) fn set_sink(&self, sink: Option<Box<dyn AudioSink>>) {
+        let mut plugs = self.plugs();
+        match &plugs.peer {
+            _ if plugs.closed => {}
+            Some(peer) => peer.set_sink(sink),
+            None => plugs.sink = sink,
+        }
+    }
+
+    pub(crate) fn add_tap(&self, tap: Box<dyn Tap>) {
+        let mut plugs = self.plugs();
+        match &plugs.peer {
+            _ if plugs.closed => {}
+            Some(peer) => drop(peer.tap(Boxed(tap))),
+            None => plugs.taps.push(tap),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Option<impl Future<Output = Result<PeerStats, MediaError>> + Send + 'static + use<>> {
+        self.plugs().peer.as_ref().map(|peer| peer.stats())
+    }
+
+    pub(super) fn peer(&self) -> Option<Arc<Peer>> {
+        self.plugs().peer.clone()
+    }
+
+    /// The peer connection is there: plugs everything in.
+    pub(super) fn open(&self, peer: Peer) {
+        let mut plugs = self.plugs();
+        if let Some(source) = plugs.source.take() {
+            peer.set_source(source);
+        }
+        if let Some(sink) = plugs.sink.take() {
+            peer.set_sink(Some(sink));
+        }
+        for tap in plugs.taps.drain(..) {
+            peer.tap(Boxed(tap));
+        }
+        plugs.peer = Some(Arc::new(peer));
+    }
+
+    /// `true` the first time: the remote track is there from now on.
+    pub(super) fn announce_once(&self) -> bool {
+        !self.announced.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn source_ended(&self) {
+        if let Some(playing) = self.plugs().playing.take() {
+            // Nobody may be waiting.
+            let _ = playing.send(());
+        }
+    }
+
+    pub(super) fn close(&self) {
+        *self.plugs() = Plugs { closed: true, ..Plugs::default() };
+    }
+
+    fn plugs(&self) -> MutexGuard<'_, Plugs> {
+        // Only assignments and sends into channels happen under the lock.
+        self.plugs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Boxed(Box<dyn Tap>);
+
+impl Tap for Boxed {
+    fn frame(&mut self, frame: &TapFrame<'_>) {
+        self.0.frame(frame);
+    }
+}

@@ -1,0 +1,211 @@
+//! Carries out what the core asks of a call's peer connection.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use offhook_core::media::{IceState, MediaError as CoreError, MediaRequest, StreamId, TrackKind};
+use offhook_core::{
+    CallOptions, CandidateKind, Direction, MediaCommand, MediaEvent, MediaStats, PhoneError, StatsSample,
+};
+use offhook_media::{self as engine, Codec, MediaError, Peer, PeerConfig, PeerEvent, PeerEvents, PeerStats};
+
+use super::{Call, MediaConfig, Message};
+
+/// There is one remote stream per call.
+const STREAM: StreamId = StreamId(1);
+
+/// The codecs that a call asks for; empty: the phone's.
+pub(super) fn codecs(options: &CallOptions) -> Result<Vec<Codec>, PhoneError> {
+    let unknown = |error: engine::UnknownCodec| PhoneError::InvalidArgument { detail: error.to_string() };
+    options.codecs.iter().map(|name| name.parse().map_err(unknown)).collect()
+}
+
+pub(super) fn carry_out(call: &Arc<Call>, config: &MediaConfig, command: MediaCommand) {
+    if let MediaCommand::Open { options } = command {
+        open(call, config, &options);
+        return;
+    }
+    let Some(peer) = call.audio().peer() else {
+        // It could not be opened: that was told, and the core is about to give up.
+        return;
+    };
+    match command {
+        MediaCommand::CreateOffer { request, direction, .. } => {
+            let made = peer.create_offer(to_engine(direction));
+            describe(call, request, made, false);
+        }
+        MediaCommand::AcceptOffer { request, sdp, direction } => {
+            let made = peer.accept_offer(sdp, to_engine(direction));
+            describe(call, request, made, true);
+        }
+        MediaCommand::AcceptAnswer { request, sdp, .. } => {
+            let applied = peer.accept_answer(sdp);
+            let call = Arc::clone(call);
+            tokio::spawn(async move {
+                match applied.await {
+                    Ok(()) => {
+                        announce(&call);
+                        tell(&call, MediaEvent::Applied { request });
+                    }
+                    Err(error) => tell(&call, failed(Some(request), &error)),
+                }
+            });
+        }
+        // The command is on its way when the method returns; its outcome is that of what follows.
+        MediaCommand::Rollback => drop(peer.rollback()),
+        MediaCommand::SetMuted(muted) => peer.set_muted(muted),
+        MediaCommand::SendDtmf { request, in_band: true, .. } => {
+            let error =
+                CoreError::Other("tones in the audio are not available: use telephone-events or INFO".to_owned());
+            tell(call, MediaEvent::Failed { request: Some(request), error });
+        }
+        MediaCommand::SendDtmf { request, tones, duration_ms, gap_ms, .. } => {
+            match peer.send_dtmf(&tones, duration_ms, gap_ms) {
+                Ok(sent) => {
+                    let call = Arc::clone(call);
+                    tokio::spawn(async move {
+                        tell(
+                            &call,
+                            match sent.await {
+                                Ok(()) => MediaEvent::DtmfSent { request },
+                                Err(error) => failed(Some(request), &error),
+                            },
+                        );
+                    });
+                }
+                Err(error) => tell(call, failed(Some(request), &error)),
+            }
+        }
+        MediaCommand::TakeStats { request } => {
+            let (stats, call) = (peer.stats(), Arc::clone(call));
+            tokio::spawn(async move {
+                tell(
+                    &call,
+                    match stats.await {
+                        Ok(stats) => MediaEvent::Stats { request, sample: Box::new(sample(&stats)) },
+                        Err(error) => failed(Some(request), &error),
+                    },
+                );
+            });
+        }
+        MediaCommand::Close => call.audio().close(),
+        _ => {}
+    }
+}
+
+fn open(call: &Arc<Call>, config: &MediaConfig, options: &CallOptions) {
+    // Checked before the call was made.
+    let wanted = codecs(options).unwrap_or_default();
+    let codecs = if wanted.is_empty() { config.codecs.clone() } else { wanted };
+    let mut peer = PeerConfig::new(call.id().as_str()).addresses(config.addresses.clone());
+    if !codecs.is_empty() {
+        peer = peer.codecs(codecs);
+    }
+    match Peer::spawn(peer) {
+        Ok((peer, events)) => {
+            call.audio().open(peer);
+            tokio::spawn(follow(Arc::clone(call), events));
+        }
+        Err(error) => tell(call, failed(None, &error)),
+    }
+}
+
+fn describe(
+    call: &Arc<Call>,
+    request: MediaRequest,
+    made: impl Future<Output = Result<String, MediaError>> + Send + 'static,
+    has_remote: bool,
+) {
+    let call = Arc::clone(call);
+    tokio::spawn(async move {
+        match made.await {
+            Ok(sdp) => {
+                if has_remote {
+                    announce(&call);
+                }
+                tell(&call, MediaEvent::LocalDescription { request, sdp });
+            }
+            Err(error) => tell(&call, failed(Some(request), &error)),
+        }
+    });
+}
+
+/// The first remote description brings the remote track, as in a browser.
+fn announce(call: &Call) {
+    if call.audio().announce_once() {
+        tell(call, MediaEvent::RemoteTrack { stream: STREAM, kind: TrackKind::Audio });
+    }
+}
+
+async fn follow(call: Arc<Call>, mut events: PeerEvents) {
+    while let Some(event) = events.recv().await {
+        match event {
+            PeerEvent::IceState(state) => {
+                if let Some(state) = ice_state(state) {
+                    tell(&call, MediaEvent::IceState(state));
+                }
+            }
+            PeerEvent::Dtmf { tone, duration_ms } => tell(&call, MediaEvent::DtmfReceived { tone, duration_ms }),
+            PeerEvent::SourceEnded => call.audio().source_ended(),
+            PeerEvent::Failed(error) => tell(&call, failed(None, &error)),
+            // A closing far end says so in signalling too, which knows why.
+            _ => {}
+        }
+    }
+}
+
+fn tell(call: &Call, event: MediaEvent) {
+    // The phone's task may be gone.
+    let _ = call.messages().send(Message::Media(call.id().clone(), event));
+}
+
+fn failed(request: Option<MediaRequest>, error: &MediaError) -> MediaEvent {
+    let error = match error {
+        MediaError::Sdp(refusal) => CoreError::BadDescription(refusal.to_string()),
+        other => CoreError::Other(other.to_string()),
+    };
+    MediaEvent::Failed { request, error }
+}
+
+fn to_engine(direction: Direction) -> engine::Direction {
+    engine::Direction::new(direction.sends(), direction.receives())
+}
+
+fn ice_state(state: engine::IceState) -> Option<IceState> {
+    match state {
+        engine::IceState::Checking => Some(IceState::Checking),
+        engine::IceState::Connected | engine::IceState::Completed => Some(IceState::Connected),
+        engine::IceState::Disconnected => Some(IceState::Disconnected),
+        engine::IceState::Failed => Some(IceState::Failed),
+        _ => None,
+    }
+}
+
+fn sample(stats: &PeerStats) -> StatsSample {
+    let (inbound, outbound) = (&stats.inbound, &stats.outbound);
+    let codec = inbound.codec.or(outbound.codec);
+    StatsSample {
+        remote_candidate: stats.candidate_pair.map(|pair| match pair.remote_kind {
+            engine::CandidateKind::Host => CandidateKind::Host,
+            engine::CandidateKind::Srflx => CandidateKind::Srflx,
+            engine::CandidateKind::Prflx => CandidateKind::Prflx,
+            engine::CandidateKind::Relay => CandidateKind::Relay,
+        }),
+        network_type: String::new(),
+        rtt_ms: outbound.remote.and_then(|remote| remote.rtt_ms),
+        total_samples_duration_s: inbound.total_samples_duration,
+        audio: MediaStats {
+            codec: codec.map(|codec| codec.name().to_owned()).unwrap_or_default(),
+            packets_received: inbound.packets_received,
+            packets_lost: inbound.packets_lost,
+            jitter_ms: (inbound.packets_received > 0).then_some(inbound.jitter_ms),
+            packets_sent: outbound.packets_sent,
+            remote_packets_lost: outbound.remote.map(|remote| remote.packets_lost),
+            remote_jitter_ms: outbound.remote.map(|remote| remote.jitter_ms),
+            jitter_buffer_delay_ms: inbound.jitter_buffer_delay_ms,
+            concealed_samples: inbound.concealed_samples,
+            total_samples: inbound.total_samples,
+        },
+        video: None,
+    }
+}

@@ -1,0 +1,115 @@
+//! The handle of a phone.
+
+use std::sync::Arc;
+
+use offhook_core::{CallId, CallOptions, PhoneError, PhoneEvent};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::actor::{Message, Shared};
+use crate::builder::PhoneBuilder;
+use crate::command::{Command, Pending, Reply};
+use crate::hub::{EventStream, Subscription};
+use crate::session::Session;
+
+/// A registration with a server, and its calls. A cheap handle; dropping the last clone hangs up every call,
+/// unregisters and closes the connection (in the background, within 5 s).
+#[derive(Debug, Clone)]
+pub struct Phone {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    messages: mpsc::UnboundedSender<Message>,
+    shared: Arc<Shared>,
+    /// The phone's task sees it close when the last handle is gone.
+    _alive: oneshot::Sender<()>,
+}
+
+impl Phone {
+    /// What a phone is made with.
+    #[must_use]
+    pub fn builder() -> PhoneBuilder {
+        PhoneBuilder::new()
+    }
+
+    pub(crate) fn new(
+        messages: mpsc::UnboundedSender<Message>,
+        shared: Arc<Shared>,
+        alive: oneshot::Sender<()>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { messages, shared, _alive: alive }) }
+    }
+
+    /// Connects and registers. The outcome is that of the first attempt; a phone that was connected once comes back by
+    /// itself whenever the connection is lost. After a failure the phone goes on trying too:
+    /// [`shutdown`](Self::shutdown) or drop it to stop that.
+    ///
+    /// # Errors
+    /// [`PhoneError::Transport`] and [`PhoneError::Registration`] say what is wrong and what to do;
+    /// [`PhoneError::WrongState`] if it is connected already.
+    pub fn connect(&self) -> Pending {
+        self.send(Command::Start)
+    }
+
+    /// Calls a number, a user name or a `sip:` address, holding every other talking call. The outcome is a call that is being
+    /// made: wait for [`Session::confirmed`] to talk.
+    ///
+    /// # Errors
+    /// [`PhoneError::CallNotConnected`], [`InvalidNumber`](PhoneError::InvalidNumber),
+    /// [`CallTooSoon`](PhoneError::CallTooSoon) (within a second of the last), [`TooManyCalls`](PhoneError::TooManyCalls) (two),
+    /// [`NotConnected`](PhoneError::NotConnected), [`InvalidArgument`](PhoneError::InvalidArgument).
+    pub fn call(&self, number: impl Into<String>, options: CallOptions) -> Pending<Session> {
+        self.send(|reply| Command::Call { number: number.into(), options, reply })
+    }
+
+    /// The calls that come in, ringing. The first stream gets those that came before it as well.
+    pub fn incoming(&self) -> EventStream<Session> {
+        self.inner.shared.incoming.subscribe()
+    }
+
+    /// Everything that happens to the phone and its calls.
+    pub fn events(&self) -> EventStream<PhoneEvent> {
+        self.inner.shared.events.subscribe()
+    }
+
+    /// Calls a listener with every event, on a task of its own. It may call any method; if it panics, nothing else is harmed.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn on(&self, listener: impl FnMut(&PhoneEvent) + Send + 'static) -> Subscription {
+        self.inner.shared.events.listen(listener)
+    }
+
+    /// The calls that are not over, oldest first.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<Session> {
+        self.inner.shared.sessions()
+    }
+
+    /// A call that is not over.
+    #[must_use]
+    pub fn session(&self, call_id: &CallId) -> Option<Session> {
+        self.sessions().into_iter().find(|session| session.call_id() == call_id)
+    }
+
+    /// Whether the server has us registered.
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        self.inner.shared.is_registered()
+    }
+
+    /// Hangs up every call, unregisters and closes the connection, in at most 5 s. The phone can be connected again.
+    pub async fn shutdown(&self) {
+        // It cannot fail; a phone whose task is gone is shut down.
+        let _ = self.send(Command::Disconnect).await;
+    }
+
+    fn send<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
+        let (reply, pending) = Reply::pair();
+        match self.inner.messages.send(Message::Command(command(reply))) {
+            Ok(()) => pending,
+            Err(_) => Pending::refused(PhoneError::Stopped),
+        }
+    }
+}
