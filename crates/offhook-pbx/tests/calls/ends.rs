@@ -1,0 +1,67 @@
+//! How calls end when clients or the PBX go away.
+
+use offhook_pbx::{Pbx, PbxLimits};
+use offhook_sip::TerminationKind;
+
+use crate::extensions::assert_both_hear;
+use crate::support::{Phone, assert_nothing_left, pbx};
+
+#[tokio::test]
+async fn a_call_outlives_the_connection_until_its_media_is_missed() {
+    let mut limits = PbxLimits::default();
+    limits.media_timeout_s = 2;
+    let pbx = Pbx::builder().limits(limits).start().await.expect("the PBX starts");
+    let (mut ada, mut ben) = (Phone::new(&pbx, "1000").await, Phone::new(&pbx, "1001").await);
+    let mut ours = ada.dial("1001").await;
+    let mut theirs = ben.pick_up().await;
+    ada.answered(&ours).await;
+    assert_both_hear(&mut ours, &mut theirs).await;
+    drop(ada);
+    pbx.load_when(|load| load.connections == 1).await.expect("the PBX runs");
+    assert_both_hear(&mut ours, &mut theirs).await;
+    // Now the caller's media is gone too.
+    drop(ours);
+    let end = ben.ended().await;
+    assert_eq!((end.kind, end.status), (TerminationKind::Bye, Some(408)));
+    assert_eq!(end.reason.as_deref(), Some("RTP Timeout"));
+    drop(ben);
+    assert_nothing_left(&pbx).await;
+}
+
+#[tokio::test]
+async fn clients_that_vanish_leave_nothing() {
+    let mut limits = PbxLimits::default();
+    limits.media_timeout_s = 1;
+    let pbx = Pbx::builder().limits(limits).start().await.expect("the PBX starts");
+    for (caller_first, answered) in [(true, true), (false, true), (true, false), (false, false)] {
+        let (mut ada, mut ben) = (Phone::new(&pbx, "1000").await, Phone::new(&pbx, "1001").await);
+        let ours = ada.dial("1001").await;
+        if answered {
+            let _theirs = ben.pick_up().await;
+            ada.answered(&ours).await;
+        } else {
+            ben.incoming().await;
+        }
+        if caller_first {
+            drop(ada);
+            drop(ben);
+        } else {
+            drop(ben);
+            drop(ada);
+        }
+        drop(ours);
+        assert_nothing_left(&pbx).await;
+    }
+}
+
+#[tokio::test]
+async fn a_pbx_that_shuts_down_ends_its_calls_and_frees_its_port() {
+    let pbx = pbx().await;
+    let address = pbx.ws_address().expect("ws is on");
+    let mut ada = Phone::new(&pbx, "1000").await;
+    let _call = ada.call("600").await;
+    pbx.shutdown().await;
+    let end = ada.ended().await;
+    assert_eq!((end.kind, end.status), (TerminationKind::Bye, Some(503)));
+    std::net::TcpListener::bind(address).expect("the port is free");
+}

@@ -1,0 +1,148 @@
+//! What is said, and what is heard.
+
+use std::f64::consts::TAU;
+
+use offhook_media::{AudioSource, AudioSourceFn, Peer, SourceState, Tap, TapFrame, ToneSpec};
+use tokio::sync::mpsc;
+
+use crate::support::SOON;
+
+/// All hearing is done at this rate, Hz.
+const RATE: usize = 8_000;
+
+/// Listens to a call: to what its peer sends, and to what it hears.
+pub(crate) struct Ear {
+    frames: mpsc::UnboundedReceiver<Frame>,
+    said: Vec<f64>,
+    heard: Vec<f64>,
+}
+
+struct Frame {
+    said: Vec<f64>,
+    heard: Vec<f64>,
+}
+
+struct Listener(mpsc::UnboundedSender<Frame>);
+
+impl Tap for Listener {
+    fn frame(&mut self, frame: &TapFrame<'_>) {
+        let said = to_rate(frame.local, frame.local_rate);
+        let heard = to_rate(frame.remote, frame.remote_rate);
+        let _ = self.0.send(Frame { said, heard });
+    }
+}
+
+impl Ear {
+    pub(crate) fn of(peer: &Peer) -> Self {
+        let (sender, frames) = mpsc::unbounded_channel();
+        peer.tap(Listener(sender));
+        Self { frames, said: Vec::new(), heard: Vec::new() }
+    }
+
+    /// Waits until the last 200 ms heard are as wanted.
+    async fn until(&mut self, what: &str, wanted: impl Fn(&[f64]) -> bool) {
+        let window = RATE / 5;
+        let heard = tokio::time::timeout(SOON, async {
+            loop {
+                self.frame().await;
+                let start = self.heard.len().saturating_sub(window);
+                if self.heard.len() >= window && wanted(&self.heard[start..]) {
+                    return;
+                }
+            }
+        });
+        let heard = heard.await.is_ok();
+        assert!(heard, "{what} was not heard");
+    }
+
+    /// Waits until a tone is heard, and nothing else.
+    pub(crate) async fn hears_tone(&mut self, hz: f64) {
+        self.until(&format!("a tone of {hz} Hz"), |samples| purity(samples, hz) > 0.8).await;
+    }
+
+    /// Waits until something with much power is heard in which a tone has no part.
+    pub(crate) async fn hears_music_not_tone(&mut self, hz: f64) {
+        self.until("music", |samples| power(samples) > 1e-4 && purity(samples, hz) < 0.1).await;
+    }
+
+    /// The correlation of what was said in one second with what came back, at the best delay up to 0.6 s.
+    pub(crate) async fn echo_correlation(&mut self) -> f64 {
+        let (second, most_delay) = (RATE, RATE * 6 / 10);
+        let from = self.said.len();
+        while self.said.len() < from + second + most_delay {
+            self.frame().await;
+        }
+        let said = &self.said[from..from + second];
+        (0..most_delay)
+            .map(|delay| correlation(said, &self.heard[from + delay..from + delay + second]))
+            .fold(0.0, f64::max)
+    }
+
+    async fn frame(&mut self) {
+        let frame = tokio::time::timeout(SOON, self.frames.recv()).await.expect("no audio");
+        let frame = frame.expect("the media is closed");
+        self.said.extend(frame.said);
+        self.heard.extend(frame.heard);
+    }
+}
+
+/// Says a tone.
+pub(crate) fn tone(hz: f64) -> AudioSource {
+    AudioSource::Tone(ToneSpec::new(hz))
+}
+
+/// Says something that sounds the same at no two moments of a second: a chirp from 300 to 1500 Hz.
+pub(crate) fn chirp() -> AudioSource {
+    AudioSource::Custom(Box::new(Chirp { time: 0.0, phase: 0.0 }))
+}
+
+struct Chirp {
+    time: f64,
+    phase: f64,
+}
+
+impl AudioSourceFn for Chirp {
+    fn fill(&mut self, sample_rate: u32, out: &mut [i16]) -> SourceState {
+        for sample in out {
+            let hz = 300.0 + 1200.0 * (self.time % 1.0);
+            self.phase = (self.phase + TAU * hz / f64::from(sample_rate)) % TAU;
+            self.time += 1.0 / f64::from(sample_rate);
+            *sample = (8_000.0 * self.phase.sin()) as i16;
+        }
+        SourceState::Playing
+    }
+}
+
+fn to_rate(samples: &[i16], rate: u32) -> Vec<f64> {
+    let step = rate as usize / RATE;
+    samples
+        .chunks_exact(step)
+        .map(|chunk| chunk.iter().map(|&s| f64::from(s) / 32_768.0).sum::<f64>() / step as f64)
+        .collect()
+}
+
+fn power(samples: &[f64]) -> f64 {
+    samples.iter().map(|s| s * s).sum::<f64>() / samples.len() as f64
+}
+
+/// The share of a frequency in the power of a sound, 0 to 1.
+fn purity(samples: &[f64], hz: f64) -> f64 {
+    let total = power(samples);
+    if total < 1e-5 {
+        return 0.0;
+    }
+    let (mut cos, mut sin) = (0.0, 0.0);
+    for (i, sample) in samples.iter().enumerate() {
+        let angle = TAU * hz * i as f64 / RATE as f64;
+        cos += sample * angle.cos();
+        sin += sample * angle.sin();
+    }
+    let n = samples.len() as f64;
+    2.0 * (cos * cos + sin * sin) / (n * n) / total
+}
+
+fn correlation(a: &[f64], b: &[f64]) -> f64 {
+    let dot: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+    let norm = (power(a) * power(b)).sqrt() * a.len() as f64;
+    if norm > 0.0 { dot / norm } else { 0.0 }
+}
