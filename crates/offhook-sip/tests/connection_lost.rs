@@ -86,6 +86,26 @@ fn hanging_up_without_a_connection_ends_the_call_here_at_once() {
 }
 
 #[test]
+fn hung_up_between_200_and_ack_without_a_connection_nothing_is_waited_for() {
+    for lost_first in [true, false] {
+        let mut lab = Lab::new();
+        lab.invite(invite());
+        lab.run(50);
+        let b = lab.incoming();
+        lab.accept(b);
+        if lost_first {
+            lab.disconnect();
+        }
+        lab.act(B, |agent, now| agent.hangup(now, b, None)).expect("answered");
+        if !lost_first {
+            lab.disconnect();
+        }
+        assert_eq!(terminated(&lab.take(B)).map(|t| t.kind), Some(TerminationKind::Bye));
+        assert_eq!(lab.agent(B).load(), offhook_sip::Load::default());
+    }
+}
+
+#[test]
 fn inside_a_reinvite_and_inside_an_info_the_outcome_says_so() {
     let mut lab = Lab::new();
     let (a, b) = lab.established();

@@ -272,6 +272,7 @@ impl Agent {
             }
         }
         self.registrations_lost(id);
+        self.forget_told(id);
     }
 
     // --- time ---

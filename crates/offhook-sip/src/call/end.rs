@@ -28,6 +28,8 @@ impl Agent {
     /// [`CommandError::UnknownCall`].
     pub fn hangup(&mut self, now: Millis, call: CallKey, reason: Option<(u16, &str)>) -> Result<(), CommandError> {
         self.begin(now);
+        let connection = self.live(call)?.connection;
+        let up = self.is_up(connection);
         let found = self.live(call)?;
         let by_us = Termination::new(true, Originator::Local, TerminationKind::Bye);
         match found.state {
@@ -38,11 +40,12 @@ impl Agent {
                 self.refuse_invite(call, if (300..700).contains(&status) { status } else { 486 }, &[]);
             }
             // §15: the callee must not send BYE before the ACK. The user need not wait for that.
-            CallState::Answered if found.inbound.is_some() => {
+            CallState::Answered if found.inbound.is_some() && up => {
                 found.told = true;
                 self.stop_timers_but_ok(call);
                 self.event(Event::Terminated { call, termination: by_us });
             }
+            CallState::Answered if found.inbound.is_some() => self.finish(call, by_us),
             CallState::Answered => {
                 self.send_dialog_ack(call, None);
                 self.send_bye(call, reason);
@@ -85,6 +88,15 @@ impl Agent {
         let termination =
             Termination { status: Some(status), ..Termination::by_system(true, TerminationKind::DialogError) };
         self.finish(key, termination);
+    }
+
+    /// A connection is gone, and with it the ACK for which a call was kept that is over for its user.
+    pub(crate) fn forget_told(&mut self, connection: crate::event::ConnectionId) {
+        let told = |call: &super::Call| call.told && call.connection == connection;
+        let gone: Vec<CallKey> = self.calls.iter().filter(|(_, call)| told(call)).map(|(key, _)| *key).collect();
+        for key in gone {
+            self.remove(key);
+        }
     }
 
     pub(super) fn no_ack(&mut self, key: CallKey) {
