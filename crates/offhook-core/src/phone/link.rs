@@ -131,9 +131,11 @@ impl Phone {
             stopping.commands.push(command);
         } else {
             let open = self.link.transport == Transport::Open;
-            let registration = self.link.registration.take().filter(|_| open);
-            let unregistering = registration
+            // One that failed, or whose connection is gone, is forgotten at once.
+            let registration = self.link.registration.take();
+            let asked = registration
                 .is_some_and(|registration| self.sip.run(|agent| agent.unregister(now.mono, registration)).is_ok());
+            let unregistering = asked && open;
             let deadline = now.mono + STOP_MS;
             self.link.stopping = Some(Stopping { commands: vec![command], unregistering, deadline });
         }
