@@ -1,6 +1,6 @@
 //! The handle of a running PBX.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -79,7 +79,7 @@ impl Pbx {
         Ok(Self { config, identity, ws, wss, core: core_sender, task, load, events })
     }
 
-    /// `ws://ADDRESS:PORT/ws`, unless switched off.
+    /// `ws://ADDRESS:PORT/ws`, unless switched off. Listening on all addresses it names loopback.
     #[must_use]
     pub fn ws_url(&self) -> Option<String> {
         Some(url("ws", self.ws.as_ref()?.address()))
@@ -182,6 +182,25 @@ impl Drop for Task {
     }
 }
 
-fn url(scheme: &str, address: SocketAddr) -> String {
+fn url(scheme: &str, mut address: SocketAddr) -> String {
+    // Listening everywhere is no address to connect to.
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
     format!("{scheme}://{address}/ws")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_can_be_connected_to() {
+        let of = |address: &str| url("ws", address.parse().expect("an address"));
+        assert_eq!(of("0.0.0.0:5066"), "ws://127.0.0.1:5066/ws");
+        assert_eq!(of("[::]:5066"), "ws://[::1]:5066/ws");
+        assert_eq!(of("192.0.2.7:5066"), "ws://192.0.2.7:5066/ws");
+    }
 }

@@ -4,6 +4,7 @@ mod calls;
 mod ends;
 mod forking;
 mod hold;
+mod long;
 mod network;
 mod reconnection;
 mod registration;

@@ -113,8 +113,8 @@ impl Network {
         self.clients[who.0].connection = Some(connection);
         self.switch.on_connected(connection);
         let kind = ConnectionKind::Server { secure: false };
-        self.to_pbx(Input::Connected { connection, kind });
-        self.to_client(who, Input::Connected { connection: LINK, kind: ConnectionKind::Client { secure: false } });
+        self.pbx_input(Input::Connected { connection, kind });
+        self.client_input(who, Input::Connected { connection: LINK, kind: ConnectionKind::Client { secure: false } });
         self.settle();
     }
 
@@ -122,8 +122,8 @@ impl Network {
     pub(super) fn disconnect(&mut self, who: Who) {
         if let Some(connection) = self.clients[who.0].connection.take() {
             self.switch.on_disconnected(connection);
-            self.to_pbx(Input::Disconnected { connection });
-            self.to_client(who, Input::Disconnected { connection: LINK });
+            self.pbx_input(Input::Disconnected { connection });
+            self.client_input(who, Input::Disconnected { connection: LINK });
         }
         self.settle();
     }
@@ -189,7 +189,7 @@ impl Network {
         let now = self.now;
         let mut outputs = Vec::new();
         let result = self.clients[who.0].agent.turn(|agent| act(agent, now), |output| outputs.push(output));
-        self.from_client(who, outputs);
+        self.client_outputs(who, outputs);
         self.settle();
         result
     }
@@ -273,10 +273,10 @@ impl Network {
             self.now = next.unwrap_or(until).max(self.now);
             for client in 0..self.clients.len() {
                 if self.clients[client].timeout.is_some_and(|at| at <= self.now) {
-                    self.to_client(Who(client), Input::Timeout);
+                    self.client_input(Who(client), Input::Timeout);
                 }
             }
-            self.to_pbx(Input::Timeout);
+            self.pbx_input(Input::Timeout);
             self.decide(Switch::on_time);
             self.settle();
             if next.is_none() {
@@ -300,12 +300,12 @@ impl Network {
 
     // --- the machinery ---
 
-    fn to_pbx(&mut self, input: Input) {
+    fn pbx_input(&mut self, input: Input) {
         let now = self.now;
         let mut outputs = Vec::new();
         self.agent_timeout = None;
         self.agent.turn(|agent| agent.handle_input(now, input), |output| outputs.push(output));
-        self.from_pbx(outputs);
+        self.pbx_outputs(outputs);
     }
 
     fn decide(&mut self, decision: impl FnOnce(&mut Switch, &mut Turn<'_>)) {
@@ -313,16 +313,16 @@ impl Network {
         let mut outputs = Vec::new();
         let switch = &mut self.switch;
         self.agent.turn(|agent| decision(switch, &mut Turn { now, agent }), |output| outputs.push(output));
-        self.from_pbx(outputs);
+        self.pbx_outputs(outputs);
     }
 
-    fn from_pbx(&mut self, outputs: Vec<Output>) {
+    fn pbx_outputs(&mut self, outputs: Vec<Output>) {
         for output in outputs {
             match output {
                 Output::Transmit { connection, data } => {
                     let to = self.clients.iter().position(|client| client.connection == Some(connection));
                     if let Some(to) = to {
-                        self.to_client(Who(to), Input::Received { connection: LINK, data });
+                        self.client_input(Who(to), Input::Received { connection: LINK, data });
                     }
                 }
                 Output::Event(event) => self.decide(|switch, turn| switch.on_event(turn, event)),
@@ -332,21 +332,21 @@ impl Network {
         }
     }
 
-    fn to_client(&mut self, who: Who, input: Input) {
+    fn client_input(&mut self, who: Who, input: Input) {
         let now = self.now;
         let mut outputs = Vec::new();
         let client = &mut self.clients[who.0];
         client.timeout = None;
         client.agent.turn(|agent| agent.handle_input(now, input), |output| outputs.push(output));
-        self.from_client(who, outputs);
+        self.client_outputs(who, outputs);
     }
 
-    fn from_client(&mut self, who: Who, outputs: Vec<Output>) {
+    fn client_outputs(&mut self, who: Who, outputs: Vec<Output>) {
         for output in outputs {
             match output {
                 Output::Transmit { data, .. } => {
                     if let Some(connection) = self.clients[who.0].connection {
-                        self.to_pbx(Input::Received { connection, data });
+                        self.pbx_input(Input::Received { connection, data });
                     }
                 }
                 Output::Event(event) => self.clients[who.0].events.push_back(event),
