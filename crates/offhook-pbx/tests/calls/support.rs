@@ -60,8 +60,10 @@ impl Phone {
 
     /// One of several devices of an extension.
     pub(crate) async fn new_device(pbx: &Pbx, number: &str, device: &str) -> Self {
+        let request = handshake(&pbx.ws_url().expect("ws is on"));
+        let without_nagle = true;
         let (socket, _) =
-            tokio_tungstenite::connect_async(handshake(&pbx.ws_url().expect("ws is on"))).await.expect("the handshake");
+            tokio_tungstenite::connect_async_with_config(request, None, without_nagle).await.expect("the handshake");
         let mut phone = Self::on(socket, number);
         phone.device = device.to_owned();
         phone.register().await;
