@@ -83,6 +83,8 @@ pub(crate) struct JitterBuffer {
     clock: Option<Clock>,
     /// Sequence number of the last packet that was played or given up.
     last_seq: Option<u64>,
+    /// Numbers of the audio packet that arrived last.
+    last_audio: Option<(u64, u64)>,
     last_arrival: i64,
     last_move: i64,
 }
@@ -106,6 +108,7 @@ impl JitterBuffer {
             counters: Counters::default(),
             clock: None,
             last_seq: None,
+            last_audio: None,
             last_arrival: i64::MIN / 2,
             last_move: i64::MIN / 2,
         }
@@ -127,8 +130,8 @@ impl JitterBuffer {
         let media = self.micros(packet.timestamp);
         // A place holder's timestamp says nothing: that of an event is the moment it began.
         let audio = packet.payload.is_some();
-        if audio && self.delays.is_jump(now - media, MAX_JUMP) {
-            self.restart();
+        if audio && self.is_new_time_line(&packet, now - media) {
+            self.forget();
         }
         self.last_arrival = now;
         if self.is_known(packet.seq) {
@@ -288,13 +291,33 @@ impl JitterBuffer {
         self.packets.iter().rev().take_while(|p| p.seq >= seq).any(|p| p.seq == seq) || self.last_seq == Some(seq)
     }
 
-    /// A new stream: nothing of the old one is of use.
+    /// Whether the sender's media time jumped, or stood still while it paused. A packet that is only late does neither.
+    fn is_new_time_line(&mut self, packet: &Packet, transit: i64) -> bool {
+        let last = self.last_audio.replace((packet.seq, packet.timestamp));
+        if !self.delays.is_jump(transit, MAX_JUMP) {
+            return false;
+        }
+        let paused = packet.arrival - self.last_arrival > PAUSED_AFTER;
+        paused
+            || last.is_some_and(|(seq, timestamp)| {
+                let expected = (i128::from(packet.seq) - i128::from(seq)) * i128::from(packet.duration);
+                let found = i128::from(packet.timestamp) - i128::from(timestamp);
+                (found - expected).abs() * 1_000_000 / i128::from(self.clock_rate) > i128::from(MAX_JUMP)
+            })
+    }
+
+    /// A new stream: nothing of the old one is of use, nor its numbers.
     pub(crate) fn restart(&mut self) {
+        self.forget();
+        self.last_seq = None;
+        self.last_audio = None;
+    }
+
+    fn forget(&mut self) {
         self.counters.discarded += self.packets.iter().filter(|p| p.payload.is_some()).count() as u64;
         self.packets.clear();
         self.delays.restart();
         self.clock = None;
-        self.last_seq = None;
     }
 
     fn micros(&self, timestamp: u64) -> i64 {

@@ -1,0 +1,117 @@
+//! What a call costs: CPU and memory per leg, straight between two phones and through a relaying and a transcoding PBX.
+//!
+//! `cargo run --release -p offhook-media --example load [PAIRS] [SECONDS]` (Linux: it reads /proc)
+
+use std::time::{Duration, Instant};
+
+use offhook_media::{
+    Addresses, AudioSource, Codec, Direction, Peer, PeerConfig, PeerEvent, PeerEvents, WavSource, bridge,
+};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
+    let pairs = arguments.next().unwrap_or(Ok(50))?;
+    let seconds = arguments.next().unwrap_or(Ok(10))?;
+    println!("{pairs} calls, {seconds} s each\n");
+    println!("| way | legs | CPU per leg, % of a core | kB per leg | heard |");
+    println!("| --- | ---: | ---: | ---: | ---: |");
+    for (name, codecs) in [
+        ("Opus, straight", [Codec::Opus, Codec::Opus]),
+        ("PCMU, straight", [Codec::Pcmu, Codec::Pcmu]),
+        ("Opus, relayed", [Codec::Opus, Codec::Opus]),
+        ("Opus to PCMA, transcoded", [Codec::Opus, Codec::Pcma]),
+    ] {
+        let anchored = !name.ends_with("straight");
+        measure(name, codecs, anchored, pairs, seconds).await?;
+    }
+    Ok(())
+}
+
+async fn measure(name: &str, codecs: [Codec; 2], anchored: bool, calls: u64, seconds: u64) -> Result<()> {
+    let memory = resident()?;
+    let speech = WavSource::from_samples(16_000, speech())?.looped();
+    let mut peers: Vec<(Peer, PeerEvents)> = Vec::new();
+    let mut phones = Vec::new();
+    for _ in 0..calls {
+        let first = peers.len();
+        let [from, to] = codecs;
+        if anchored {
+            peers.extend([spawn(from)?, spawn(from)?, spawn(to)?, spawn(to)?]);
+            connect(&mut peers, first, first + 1).await?;
+            connect(&mut peers, first + 2, first + 3).await?;
+            if let Some([_, (a, _), (b, _), _]) = peers.get(first..first + 4) {
+                bridge(a, b);
+            }
+            phones.extend([first, first + 3]);
+        } else {
+            peers.extend([spawn(from)?, spawn(to)?]);
+            connect(&mut peers, first, first + 1).await?;
+            phones.extend([first, first + 1]);
+        }
+    }
+    for (peer, _) in phones.iter().filter_map(|&index| peers.get(index)) {
+        peer.set_source(AudioSource::Wav(speech.clone()));
+    }
+    // Jitter buffers settle and memory is what it stays.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (cpu, begin) = (cpu_time()?, Instant::now());
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let used = (cpu_time()? - cpu) / begin.elapsed().as_secs_f64();
+    let grown = resident()?.saturating_sub(memory) as f64 / 1_024.0;
+    let mut heard = 0;
+    for (peer, _) in phones.iter().filter_map(|&index| peers.get(index)) {
+        let stats = peer.stats().await?;
+        heard += u32::from(stats.inbound.packets_received > 100 && stats.inbound.packets_lost == 0);
+    }
+    let legs = peers.len() as f64;
+    println!("| {name} | {legs} | {:.2} | {:.0} | {heard}/{} |", used * 100.0 / legs, grown / legs, phones.len());
+    Ok(())
+}
+
+fn spawn(codec: Codec) -> Result<(Peer, PeerEvents)> {
+    Ok(Peer::spawn(PeerConfig::new("load").addresses(Addresses::Loopback).codecs([codec]))?)
+}
+
+async fn connect(peers: &mut [(Peer, PeerEvents)], from: usize, to: usize) -> Result<()> {
+    let [(a, _), (b, _)] = peers.get_disjoint_mut([from, to])?;
+    let offer = a.create_offer(Direction::SendRecv).await?;
+    let answer = b.accept_offer(offer, Direction::SendRecv).await?;
+    a.accept_answer(answer).await?;
+    for index in [from, to] {
+        let Some((_, events)) = peers.get_mut(index) else { continue };
+        while !matches!(events.recv().await, Some(PeerEvent::Connected) | None) {}
+    }
+    Ok(())
+}
+
+/// Syllables of a gliding voice: what makes an encoder work.
+fn speech() -> Vec<i16> {
+    let mut phase = 0f64;
+    (0..16_000 * 4)
+        .map(|n| {
+            let t = f64::from(n) / 16_000.0;
+            phase += std::f64::consts::TAU * (140.0 + 30.0 * (t * 5.0).sin()) / 16_000.0;
+            let voice: f64 = (1..20).map(|k| (f64::from(k) * phase).sin() / f64::from(k)).sum();
+            (5_000.0 * (t * 12.0).sin().max(0.0).sqrt() * voice) as i16
+        })
+        .collect()
+}
+
+/// CPU time of this process, s.
+fn cpu_time() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit_once(')').ok_or("unreadable /proc/self/stat")?.1;
+    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    // USER_HZ is 100 on every Linux.
+    Ok(ticks as f64 / 100.0)
+}
+
+/// Resident memory, bytes.
+fn resident() -> Result<u64> {
+    let pages: u64 =
+        std::fs::read_to_string("/proc/self/statm")?.split_whitespace().nth(1).ok_or("unreadable statm")?.parse()?;
+    Ok(pages * 4_096)
+}
