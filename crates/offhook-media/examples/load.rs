@@ -10,22 +10,32 @@ use offhook_media::{
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+const WAYS: [(&str, [Codec; 2], bool); 4] = [
+    ("Opus, straight", [Codec::Opus, Codec::Opus], false),
+    ("PCMU, straight", [Codec::Pcmu, Codec::Pcmu], false),
+    ("Opus, relayed", [Codec::Opus, Codec::Opus], true),
+    ("Opus to PCMA, transcoded", [Codec::Opus, Codec::Pcma], true),
+];
+
 #[tokio::main]
 async fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
-    let pairs = arguments.next().unwrap_or(Ok(50))?;
-    let seconds = arguments.next().unwrap_or(Ok(10))?;
+    let arguments: Vec<u64> =
+        std::env::args().skip(1).map(|argument| argument.parse()).collect::<std::result::Result<_, _>>()?;
+    let pairs = arguments.first().copied().unwrap_or(50);
+    let seconds = arguments.get(1).copied().unwrap_or(10);
+    if let Some((name, codecs, anchored)) = arguments.get(2).and_then(|&way| WAYS.get(way as usize)) {
+        return measure(name, *codecs, *anchored, pairs, seconds).await;
+    }
     println!("{pairs} calls, {seconds} s each\n");
-    println!("| way | legs | CPU per leg, % of a core | kB per leg | heard |");
-    println!("| --- | ---: | ---: | ---: | ---: |");
-    for (name, codecs) in [
-        ("Opus, straight", [Codec::Opus, Codec::Opus]),
-        ("PCMU, straight", [Codec::Pcmu, Codec::Pcmu]),
-        ("Opus, relayed", [Codec::Opus, Codec::Opus]),
-        ("Opus to PCMA, transcoded", [Codec::Opus, Codec::Pcma]),
-    ] {
-        let anchored = !name.ends_with("straight");
-        measure(name, codecs, anchored, pairs, seconds).await?;
+    println!("| way | legs | CPU per leg, % of a core | kB per leg | offer to connected, ms (median) | heard |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: |");
+    // Each in a process of its own: memory that was freed would hide what the next one takes.
+    for way in 0..WAYS.len() {
+        let arguments = [pairs.to_string(), seconds.to_string(), way.to_string()];
+        let status = std::process::Command::new(std::env::current_exe()?).args(arguments).status()?;
+        if !status.success() {
+            return Err(status.to_string().into());
+        }
     }
     Ok(())
 }
@@ -35,20 +45,21 @@ async fn measure(name: &str, codecs: [Codec; 2], anchored: bool, calls: u64, sec
     let speech = WavSource::from_samples(16_000, speech())?.looped();
     let mut peers: Vec<(Peer, PeerEvents)> = Vec::new();
     let mut phones = Vec::new();
+    let mut times = Vec::new();
     for _ in 0..calls {
         let first = peers.len();
         let [from, to] = codecs;
         if anchored {
             peers.extend([spawn(from)?, spawn(from)?, spawn(to)?, spawn(to)?]);
-            connect(&mut peers, first, first + 1).await?;
-            connect(&mut peers, first + 2, first + 3).await?;
+            times.push(connect(&mut peers, first, first + 1).await?);
+            times.push(connect(&mut peers, first + 2, first + 3).await?);
             if let Some([_, (a, _), (b, _), _]) = peers.get(first..first + 4) {
                 bridge(a, b);
             }
             phones.extend([first, first + 3]);
         } else {
             peers.extend([spawn(from)?, spawn(to)?]);
-            connect(&mut peers, first, first + 1).await?;
+            times.push(connect(&mut peers, first, first + 1).await?);
             phones.extend([first, first + 1]);
         }
     }
@@ -67,7 +78,10 @@ async fn measure(name: &str, codecs: [Codec; 2], anchored: bool, calls: u64, sec
         heard += u32::from(stats.inbound.packets_received > 100 && stats.inbound.packets_lost == 0);
     }
     let legs = peers.len() as f64;
-    println!("| {name} | {legs} | {:.2} | {:.0} | {heard}/{} |", used * 100.0 / legs, grown / legs, phones.len());
+    times.sort_unstable();
+    let median = times.get(times.len() / 2).map_or(0, Duration::as_millis);
+    let (cpu, kilobytes, phones) = (used * 100.0 / legs, grown / legs, phones.len());
+    println!("| {name} | {legs} | {cpu:.2} | {kilobytes:.0} | {median} | {heard}/{phones} |");
     Ok(())
 }
 
@@ -75,7 +89,8 @@ fn spawn(codec: Codec) -> Result<(Peer, PeerEvents)> {
     Ok(Peer::spawn(PeerConfig::new("load").addresses(Addresses::Loopback).codecs([codec]))?)
 }
 
-async fn connect(peers: &mut [(Peer, PeerEvents)], from: usize, to: usize) -> Result<()> {
+async fn connect(peers: &mut [(Peer, PeerEvents)], from: usize, to: usize) -> Result<Duration> {
+    let begin = Instant::now();
     let [(a, _), (b, _)] = peers.get_disjoint_mut([from, to])?;
     let offer = a.create_offer(Direction::SendRecv).await?;
     let answer = b.accept_offer(offer, Direction::SendRecv).await?;
@@ -84,7 +99,7 @@ async fn connect(peers: &mut [(Peer, PeerEvents)], from: usize, to: usize) -> Re
         let Some((_, events)) = peers.get_mut(index) else { continue };
         while !matches!(events.recv().await, Some(PeerEvent::Connected) | None) {}
     }
-    Ok(())
+    Ok(begin.elapsed())
 }
 
 /// Syllables of a gliding voice: what makes an encoder work.
