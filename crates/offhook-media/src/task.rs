@@ -243,10 +243,10 @@ impl Task {
             match output {
                 Output::Transmit { source, destination, data } => {
                     // A full buffer is loss on the path, and is treated like it.
-                    if let Some((_, socket)) = self.sockets.iter().find(|(address, _)| *address == source) {
-                        if let Err(error) = socket.try_send_to(&data, destination) {
-                            tracing::trace!(%error, %destination, "not sent");
-                        }
+                    if let Some((_, socket)) = self.sockets.iter().find(|(address, _)| *address == source)
+                        && let Err(error) = socket.try_send_to(&data, destination)
+                    {
+                        tracing::trace!(%error, %destination, "not sent");
                     }
                 }
                 Output::Event(event) => {

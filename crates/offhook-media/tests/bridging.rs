@@ -62,7 +62,7 @@ async fn another_codec_is_decoded_and_encoded() {
 
 #[tokio::test]
 async fn hold_music_interrupts_the_bridge_and_the_bridge_resumes() {
-    let mut call = bridged(Codec::Pcmu, Codec::Pcmu).await;
+    let call = bridged(Codec::Pcmu, Codec::Pcmu).await;
     call.alice.peer.set_source(AudioSource::Tone(ToneSpec::new(440.0)));
     let level = async |end: &End| {
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -286,7 +286,8 @@ impl WavFile {
         let written = samples.iter().try_for_each(|s| self.file.write_all(&s.to_le_bytes()));
         self.bytes += samples.len() as u64 * 2;
         self.blocks += 1;
-        let result = written.and_then(|()| if self.blocks % HEADER_EVERY == 0 { self.update_header() } else { Ok(()) });
+        let result =
+            written.and_then(|()| if self.blocks.is_multiple_of(HEADER_EVERY) { self.update_header() } else { Ok(()) });
         self.failed = result.err().map(|e| unwritable(&self.path, e));
     }
 

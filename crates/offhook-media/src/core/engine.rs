@@ -209,7 +209,9 @@ impl Engine {
     ) -> Result<(), MediaError> {
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, data) else { return Ok(()) };
         let input = Input::Receive(now, receive);
-        if self.remote.is_none() || !self.rtc.accepts(&input) {
+        // The far end's first checks may come before its answer: the engine keeps them until then. Nothing but checks with
+        // our credentials is accepted before it.
+        if !self.rtc.accepts(&input) {
             return Ok(());
         }
         if let Some(ssrc) = rtp_ssrc(data) {

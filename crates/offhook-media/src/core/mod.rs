@@ -390,11 +390,11 @@ impl PeerCore {
 
     /// Lets the engine send what is queued and do what is due.
     fn flush(&mut self, now: Instant) {
-        if let Some(engine) = &mut self.engine {
-            if let Err(error) = engine.handle_timeout(now) {
-                self.fail(error);
-                return;
-            }
+        if let Some(engine) = &mut self.engine
+            && let Err(error) = engine.handle_timeout(now)
+        {
+            self.fail(error);
+            return;
         }
         self.drain(now);
     }

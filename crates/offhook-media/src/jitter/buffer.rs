@@ -192,11 +192,13 @@ impl JitterBuffer {
         let too_late = (error > TOO_LATE && quiet) || error > FAR_TOO_LATE;
         let Some(first) = self.play(clock, now) else { return Next::Stretch };
         let follows = self.packets.front().is_some_and(|p| p.timestamp == clock.next && p.payload.is_some());
-        if too_late && may_move && follows {
-            if let Some(second) = self.play(clock, now) {
-                self.last_move = now;
-                return Next::Merge(first, second);
-            }
+        if too_late
+            && may_move
+            && follows
+            && let Some(second) = self.play(clock, now)
+        {
+            self.last_move = now;
+            return Next::Merge(first, second);
         }
         Next::Play(first)
     }

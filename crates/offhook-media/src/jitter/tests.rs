@@ -54,7 +54,7 @@ impl Outcome {
 }
 
 /// Plays what arrives: `(arrival, seq)` in µs, sent every 20 ms.
-fn play(buffer: &mut JitterBuffer, arrivals: &mut Vec<(i64, u64)>, frames: i64) -> Outcome {
+fn play(buffer: &mut JitterBuffer, arrivals: &mut [(i64, u64)], frames: i64) -> Outcome {
     arrivals.sort_unstable();
     let mut outcome = Outcome::default();
     let mut arrived = arrivals.iter().copied().peekable();

@@ -299,10 +299,10 @@ fn codecs(section: &Section<'_>) -> Codecs {
             if matches!(clock, 8_000 | 48_000) {
                 events.push((pt, clock));
             }
-        } else if let Some(codec) = name.parse::<Codec>().ok().filter(|codec| codec.clock_rate() == clock) {
-            if codecs.iter().all(|&(known, _)| known != codec) {
-                codecs.push((codec, pt));
-            }
+        } else if let Some(codec) = name.parse::<Codec>().ok().filter(|codec| codec.clock_rate() == clock)
+            && codecs.iter().all(|&(known, _)| known != codec)
+        {
+            codecs.push((codec, pt));
         }
     }
     (codecs, events, names.join(", "))
