@@ -93,7 +93,8 @@ impl Phone {
         let company = identity::company(&request.headers);
         let no_answer = self.config.no_answer_ms;
         self.sessions.push(Session::inbound(now, call_id.clone(), call, &identity, company, offer, no_answer));
-        let _ = self.sip.run(|agent| agent.ring(now.mono, call, Ring::default()));
+        let ring = Ring { contact: Some(self.sip.contact.clone()), ..Ring::default() };
+        let _ = self.sip.run(|agent| agent.ring(now.mono, call, ring));
         self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });
         self.event(PhoneEvent::Incoming { call_id });
     }

@@ -354,9 +354,7 @@ impl Session {
             });
         }
         let refreshed = !self.negotiation.wants_refresh();
-        if self.negotiation.wants_held() == held {
-            self.settle_where(ctx.out, |w| matches!(w, Waiting::Held { held: h, .. } if h == held), &Ok(()));
-        }
+        self.settle_where(ctx.out, |w| matches!(w, Waiting::Held { held: h, .. } if h == held), &Ok(()));
         if refreshed {
             self.settle_where(ctx.out, |w| matches!(w, Waiting::Refresh { .. }), &Ok(()));
             self.signalling_is_back(ctx);

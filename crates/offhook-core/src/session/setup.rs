@@ -176,6 +176,9 @@ impl Session {
     fn open_media(&mut self, ctx: &mut Ctx<'_>, options: CallOptions) {
         self.media_open = true;
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
+        if self.status.is_mute {
+            ctx.out.media(&self.call_id, MediaCommand::SetMuted(true));
+        }
         ctx.out.session(SessionEvent::Peerconnection { call_id: self.call_id.clone() });
     }
 

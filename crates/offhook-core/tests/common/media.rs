@@ -1,0 +1,144 @@
+//! Peer connections that only pretend: they answer every command after a few milliseconds, or as told.
+
+use std::collections::HashMap;
+
+use offhook_core::media::{MediaCommand, MediaError, MediaEvent, MediaRequest, StreamId, TrackKind};
+use offhook_core::{CallId, CandidateKind, Direction, MediaStats, StatsSample};
+
+const DELAY: u64 = 5;
+
+pub struct FakeMedia {
+    phone: usize,
+    calls: HashMap<CallId, Call>,
+    /// Everything asked, with the call's first characters left out.
+    pub asked: Vec<MediaCommand>,
+    /// The next command with this name fails.
+    pub fail: Option<(&'static str, MediaError)>,
+    /// Commands with this name are not answered.
+    pub hang: Option<&'static str>,
+}
+
+#[derive(Default)]
+struct Call {
+    version: u32,
+    heard: bool,
+}
+
+impl FakeMedia {
+    pub fn new(phone: usize) -> Self {
+        Self { phone, calls: HashMap::new(), asked: Vec::new(), fail: None, hang: None }
+    }
+
+    /// How many are open.
+    pub fn open(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Directions of the offers and answers asked for, since last asked.
+    pub fn directions(&mut self) -> Vec<Direction> {
+        std::mem::take(&mut self.asked)
+            .iter()
+            .filter_map(|command| match command {
+                MediaCommand::CreateOffer { direction, .. } | MediaCommand::AcceptOffer { direction, .. } => {
+                    Some(*direction)
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn take(&mut self, call_id: &CallId, command: MediaCommand) -> Vec<(u64, MediaEvent)> {
+        self.asked.push(command.clone());
+        let (name, request) = name(&command);
+        if self.hang == Some(name) {
+            return Vec::new();
+        }
+        if self.fail.as_ref().is_some_and(|(which, _)| *which == name) {
+            let (_, error) = self.fail.take().expect("just seen");
+            return vec![(DELAY, MediaEvent::Failed { request, error })];
+        }
+        match command {
+            MediaCommand::Open { .. } => {
+                let before = self.calls.insert(call_id.clone(), Call::default());
+                assert!(before.is_none(), "opened twice");
+                return Vec::new();
+            }
+            MediaCommand::Close => {
+                assert!(self.calls.remove(call_id).is_some(), "closed what is not open");
+                return Vec::new();
+            }
+            _ => {}
+        }
+        let phone = self.phone;
+        let call = self.calls.get_mut(call_id).expect("open");
+        let mut events = Vec::new();
+        let mut hear = |heard: &mut bool| {
+            if !std::mem::replace(heard, true) {
+                events.push((DELAY, MediaEvent::RemoteTrack { stream: StreamId(7), kind: TrackKind::Audio }));
+            }
+        };
+        match command {
+            MediaCommand::CreateOffer { request, direction, .. } => {
+                call.version += 1;
+                let sdp = sdp_with(phone, call.version, direction);
+                events.push((DELAY, MediaEvent::LocalDescription { request, sdp }));
+            }
+            MediaCommand::AcceptOffer { request, direction, .. } => {
+                call.version += 1;
+                hear(&mut call.heard);
+                let sdp = sdp_with(phone, call.version, direction);
+                events.push((DELAY, MediaEvent::LocalDescription { request, sdp }));
+            }
+            MediaCommand::AcceptAnswer { request, .. } => {
+                hear(&mut call.heard);
+                events.push((DELAY, MediaEvent::Applied { request }));
+            }
+            MediaCommand::SendDtmf { request, tones, duration_ms, gap_ms, .. } => {
+                let each = u64::from(duration_ms + gap_ms);
+                events.push((tones.len() as u64 * each, MediaEvent::DtmfSent { request }));
+            }
+            MediaCommand::TakeStats { request } => {
+                events.push((DELAY, MediaEvent::Stats { request, sample: Box::new(sample()) }));
+            }
+            _ => {}
+        }
+        events
+    }
+}
+
+/// An SDP as a WebRTC phone writes it, in little.
+pub fn sdp_with(phone: usize, version: u32, direction: Direction) -> String {
+    format!(
+        "v=0\r\no=- {phone} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+         c=IN IP4 127.0.0.1\r\na=ice-ufrag:{phone}\r\na={}\r\n",
+        direction.as_str()
+    )
+}
+
+fn name(command: &MediaCommand) -> (&'static str, Option<MediaRequest>) {
+    match command {
+        MediaCommand::Open { .. } => ("open", None),
+        MediaCommand::CreateOffer { request, .. } => ("offer", Some(*request)),
+        MediaCommand::AcceptOffer { request, .. } => ("answer", Some(*request)),
+        MediaCommand::AcceptAnswer { request, .. } => ("apply", Some(*request)),
+        MediaCommand::SendDtmf { request, .. } => ("dtmf", Some(*request)),
+        MediaCommand::TakeStats { request } => ("stats", Some(*request)),
+        _ => ("other", None),
+    }
+}
+
+fn sample() -> StatsSample {
+    StatsSample {
+        remote_candidate: Some(CandidateKind::Host),
+        rtt_ms: Some(20.0),
+        total_samples_duration_s: 3.0,
+        audio: MediaStats {
+            codec: "opus".to_owned(),
+            packets_received: 150,
+            jitter_ms: Some(2.0),
+            packets_sent: 150,
+            ..MediaStats::default()
+        },
+        ..StatsSample::default()
+    }
+}

@@ -1,0 +1,396 @@
+//! Phones and a small server on a virtual network, in virtual time, with peer connections that only pretend.
+#![allow(dead_code, missing_docs, unreachable_pub)]
+
+mod media;
+mod server;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use offhook_core::events::{SessionEvent, Side};
+use offhook_core::{
+    CallId, CallStatus, CloseReason, CommandId, Credentials, Driven, Input, KeepAlive, MediaEvent, Now, Output, Phone,
+    PhoneConfig, PhoneError, PhoneEvent,
+};
+
+pub use media::{FakeMedia, sdp_with};
+pub use server::Server;
+
+/// The phones of most tests.
+pub const A: usize = 0;
+pub const B: usize = 1;
+/// 2023-11-14 22:13:20 UTC.
+pub const WALL: u64 = 1_700_000_000_000;
+/// No events, nothing sent.
+pub const NOTHING: [&str; 0] = [];
+const LATENCY: u64 = 10;
+
+/// Says of a message from (`true`) or to a phone whether it is lost.
+pub type Lose = Box<dyn FnMut(usize, bool, &str) -> bool>;
+
+/// What is on its way.
+enum Flight {
+    ToServer(usize, Bytes),
+    ToPhone(usize, Bytes),
+    Media(usize, CallId, MediaEvent),
+    Opened(usize),
+    Closed(usize, CloseReason),
+}
+
+pub struct World {
+    pub now: u64,
+    phones: Vec<Tested>,
+    server: Server,
+    server_due: Option<u64>,
+    flights: BTreeMap<(u64, u64), Flight>,
+    next: u64,
+    pub lose: Lose,
+    /// Whether the server takes connections.
+    pub server_up: bool,
+}
+
+struct Tested {
+    phone: Driven<Phone>,
+    due: Option<u64>,
+    media: FakeMedia,
+    open: bool,
+    log: Vec<PhoneEvent>,
+    settled: Vec<(CommandId, Result<(), PhoneError>)>,
+    /// First lines of what it sent.
+    sent: Vec<String>,
+}
+
+impl World {
+    /// Two phones, 1000 and 1001, registered.
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub fn with(configure: impl Fn(&mut PhoneConfig)) -> Self {
+        let mut world = Self::unregistered(2, configure);
+        for who in [A, B] {
+            world.act(who, |phone, now| phone.start(now)).expect("starts");
+        }
+        world.run(1_000);
+        for who in [A, B] {
+            assert!(world.phone(who).is_registered());
+            world.clear(who);
+        }
+        world
+    }
+
+    pub fn unregistered(count: usize, configure: impl Fn(&mut PhoneConfig)) -> Self {
+        let phones = (0..count).map(|n| {
+            let user = (1000 + n).to_string();
+            let seed = [n as u8 + 1; 32];
+            let mut config = PhoneConfig::new("wss://pbx.example/ws", &user, None, seed).expect("a configuration");
+            config.credentials = Some(Credentials::password(user, "secret"));
+            config.keep_alive = KeepAlive::Off;
+            configure(&mut config);
+            Tested {
+                phone: Driven::new(Phone::new(config)),
+                due: None,
+                media: FakeMedia::new(n),
+                open: false,
+                log: Vec::new(),
+                settled: Vec::new(),
+                sent: Vec::new(),
+            }
+        });
+        Self {
+            now: 10_000,
+            phones: phones.collect(),
+            server: Server::new(),
+            server_due: None,
+            flights: BTreeMap::new(),
+            next: 0,
+            lose: Box::new(|_, _, _| false),
+            server_up: true,
+        }
+    }
+
+    pub fn phone(&self, who: usize) -> &Phone {
+        self.phones[who].phone.view()
+    }
+
+    pub fn media(&mut self, who: usize) -> &mut FakeMedia {
+        &mut self.phones[who].media
+    }
+
+    pub fn wall(&self) -> Now {
+        Now { mono: self.now, wall: WALL + self.now }
+    }
+
+    /// A command, with everything that comes of it at once.
+    pub fn act<R>(&mut self, who: usize, act: impl FnOnce(&mut Phone, Now) -> R) -> R {
+        let now = self.wall();
+        let mut outputs = Vec::new();
+        let tested = &mut self.phones[who];
+        let result = tested.phone.turn(|phone| act(phone, now), |output| outputs.push(output));
+        tested.due = None;
+        let last = outputs.len();
+        for (i, output) in outputs.into_iter().enumerate() {
+            let tested = &mut self.phones[who];
+            match output {
+                Output::Connect => {
+                    let up = self.server_up;
+                    let refused = offhook_core::TransportError::Unreachable {
+                        address: "pbx.example:443".to_owned(),
+                        detail: "refused".to_owned(),
+                    };
+                    let flight =
+                        if up { Flight::Opened(who) } else { Flight::Closed(who, CloseReason::Failed(refused)) };
+                    self.fly(LATENCY, flight);
+                }
+                Output::Disconnect => self.fly(LATENCY, Flight::Closed(who, CloseReason::Local)),
+                Output::Transmit(data) => {
+                    let text = String::from_utf8(data.to_vec()).expect("UTF-8");
+                    tested.sent.push(summary(&text));
+                    if !(self.lose)(who, true, &text) {
+                        self.fly(LATENCY, Flight::ToServer(who, data));
+                    }
+                }
+                Output::Media { call_id, command } => {
+                    for (after, event) in tested.media.take(&call_id, command) {
+                        self.fly(after, Flight::Media(who, call_id.clone(), event));
+                    }
+                }
+                Output::Event(event) => tested.log.push(event),
+                Output::Settled { command, result } => {
+                    assert!(tested.settled.iter().all(|(c, _)| *c != command), "{command:?} is settled twice");
+                    tested.settled.push((command, result));
+                }
+                Output::Timeout(at) => {
+                    assert_eq!(i + 1, last, "the timeout comes last");
+                    tested.due = Some(at);
+                }
+                other => panic!("unknown output {other:?}"),
+            }
+        }
+        result
+    }
+
+    fn fly(&mut self, after: u64, flight: Flight) {
+        self.next += 1;
+        self.flights.insert((self.now + after, self.next), flight);
+    }
+
+    /// Runs for this long.
+    pub fn run(&mut self, for_ms: u64) {
+        let end = self.now + for_ms;
+        for _ in 0..200_000 {
+            let flight = self.flights.keys().next().map(|(at, _)| *at);
+            let phones = self.phones.iter().filter_map(|tested| tested.due).min();
+            let next = [flight, phones, self.server_due].into_iter().flatten().min();
+            let Some(next) = next.filter(|at| *at <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = self.now.max(next);
+            if flight == Some(next) {
+                let (_, flight) = self.flights.pop_first().expect("there is one");
+                self.land(flight);
+                continue;
+            }
+            for who in 0..self.phones.len() {
+                if self.phones[who].due.is_some_and(|at| at <= self.now) {
+                    self.act(who, |phone, now| phone.handle_input(now, Input::Timeout));
+                }
+            }
+            if self.server_due.is_some_and(|at| at <= self.now) {
+                self.serve(|server, now| server.timeout(now));
+            }
+        }
+        panic!("a livelock: 200,000 steps in {for_ms} ms");
+    }
+
+    fn land(&mut self, flight: Flight) {
+        match flight {
+            Flight::ToServer(who, data) => {
+                if self.phones[who].open {
+                    self.serve(|server, now| server.received(now, who, data));
+                }
+            }
+            Flight::ToPhone(who, data) => {
+                if self.phones[who].open {
+                    self.act(who, |phone, now| phone.handle_input(now, Input::TransportReceived(data)));
+                }
+            }
+            Flight::Media(who, call_id, event) => {
+                self.act(who, |phone, now| phone.handle_input(now, Input::Media { call_id, event }));
+            }
+            Flight::Opened(who) => {
+                self.phones[who].open = true;
+                self.serve(|server, now| server.connected(now, who));
+                self.act(who, |phone, now| phone.handle_input(now, Input::TransportConnected { secure: true }));
+            }
+            Flight::Closed(who, reason) => {
+                if std::mem::take(&mut self.phones[who].open) {
+                    self.serve(|server, now| server.disconnected(now, who));
+                }
+                self.act(who, |phone, now| phone.handle_input(now, Input::TransportClosed { reason }));
+            }
+        }
+    }
+
+    pub fn serve<R>(&mut self, act: impl FnOnce(&mut Server, u64) -> R) -> R {
+        let result = act(&mut self.server, self.now);
+        let (messages, due) = self.server.take();
+        self.server_due = due;
+        for (who, data) in messages {
+            let text = String::from_utf8_lossy(&data).into_owned();
+            if !(self.lose)(who, false, &text) {
+                self.fly(LATENCY, Flight::ToPhone(who, data));
+            }
+        }
+        result
+    }
+
+    /// The server's machine dies: connections break, and no new ones are taken.
+    pub fn kill_server(&mut self) {
+        self.server_up = false;
+        let lost = offhook_core::TransportError::Lost { detail: "reset".to_owned() };
+        for who in 0..self.phones.len() {
+            if self.phones[who].open {
+                self.fly(0, Flight::Closed(who, CloseReason::Failed(lost.clone())));
+            }
+        }
+        self.run(1);
+    }
+
+    // --- what happened ---
+
+    /// The events of a phone in short form, without timer ticks; later ones only next time.
+    pub fn log(&mut self, who: usize) -> Vec<String> {
+        std::mem::take(&mut self.phones[who].log)
+            .iter()
+            .filter(|event| event.name() != "updateTimer")
+            .map(short)
+            .collect()
+    }
+
+    /// The events themselves.
+    pub fn events(&mut self, who: usize) -> Vec<PhoneEvent> {
+        std::mem::take(&mut self.phones[who].log)
+    }
+
+    pub fn clear(&mut self, who: usize) {
+        self.phones[who].log.clear();
+        self.phones[who].sent.clear();
+    }
+
+    pub fn outcome(&self, who: usize, command: CommandId) -> Option<Result<(), PhoneError>> {
+        self.phones[who].settled.iter().find(|(c, _)| *c == command).map(|(_, result)| result.clone())
+    }
+
+    /// First lines of what a phone sent since last cleared, `METHOD` or `STATUS METHOD`.
+    pub fn sent(&self, who: usize) -> Vec<String> {
+        self.phones[who].sent.clone()
+    }
+
+    /// The only call of a phone.
+    pub fn call_of(&self, who: usize) -> CallId {
+        let ids: Vec<_> = self.phone(who).sessions().map(|session| session.call_id().clone()).collect();
+        assert_eq!(ids.len(), 1, "one call");
+        ids[0].clone()
+    }
+
+    // --- usual beginnings ---
+
+    /// A calls B; both ring.
+    pub fn ring(&mut self) -> (CallId, CallId) {
+        let (_, call) = self.act(A, |phone, now| phone.call(now, "1001", Default::default())).expect("calls");
+        self.run(500);
+        (call, self.call_of(B))
+    }
+
+    /// A calls B, B answers: both talk, and their logs are empty.
+    pub fn talk(&mut self) -> (CallId, CallId) {
+        let (a, b) = self.ring();
+        let answer = self.act(B, |phone, now| phone.answer(now, &b, Default::default())).expect("answers");
+        self.run(500);
+        assert_eq!(self.outcome(B, answer), Some(Ok(())));
+        for who in [A, B] {
+            self.clear(who);
+        }
+        (a, b)
+    }
+
+    /// Neither phone nor the server holds anything of a call.
+    pub fn assert_clean(&mut self) {
+        self.run(120_000);
+        for who in 0..self.phones.len() {
+            assert_eq!(self.phone(who).sessions().count(), 0);
+            let load = self.phone(who).load();
+            assert_eq!((load.calls, load.client_transactions, load.server_transactions), (0, 0, 0), "phone {who}");
+            assert_eq!(self.phones[who].media.open(), 0, "peer connections of phone {who}");
+        }
+        assert_eq!(self.server.calls(), 0, "calls at the server");
+    }
+}
+
+/// An event's name, and of its payload what an order or a cause is about.
+fn short(event: &PhoneEvent) -> String {
+    let name = event.name();
+    match event {
+        PhoneEvent::IsRegisteredChange { is_registered } => format!("{name} {is_registered}"),
+        PhoneEvent::RegistrationFailed { cause, code, .. } => format!("{name} {cause} {code}"),
+        PhoneEvent::Reconnecting { attempt, .. } => format!("{name} {attempt}"),
+        PhoneEvent::DeleteSession { cause, .. } => format!("{name} {cause}"),
+        PhoneEvent::Session(event) => match event {
+            SessionEvent::StatusChange { new_status, old_status, .. } => {
+                format!("{name} {}", difference(new_status, old_status))
+            }
+            SessionEvent::Sdp { originator, kind, .. } => format!("{name} {originator:?} {kind:?}").to_lowercase(),
+            SessionEvent::Progress { status_code, .. } => format!("{name} {status_code}"),
+            SessionEvent::UpdateRemoteStream { remote_stream, .. } => {
+                format!("{name} {}", if remote_stream.is_some() { "stream" } else { "null" })
+            }
+            SessionEvent::UpdateLocalStream { local_stream, .. } => {
+                format!("{name} {}", if local_stream.is_some() { "stream" } else { "null" })
+            }
+            SessionEvent::Ended(ended) => format!("{name} {}", ended.cause),
+            SessionEvent::Failed(failed) => match failed.code {
+                Some(code) => format!("{name} {} {code}", failed.cause),
+                None => format!("{name} {}", failed.cause),
+            },
+            SessionEvent::ClientError { cause, .. } => format!("{name} {cause}"),
+            SessionEvent::Dtmf { tone, .. } => format!("{name} {tone}"),
+            SessionEvent::NewInfo { originator, body, .. } => format!("{name} {} {body}", side(*originator)),
+            _ => name.to_owned(),
+        },
+        _ => name.to_owned(),
+    }
+}
+
+/// The changed fields as `field=value`, without the start time.
+fn difference(new: &CallStatus, old: &CallStatus) -> String {
+    let (new, old) = (serde_json::to_value(new).expect("serialises"), serde_json::to_value(old).expect("serialises"));
+    let changed: Vec<String> = new
+        .as_object()
+        .expect("an object")
+        .iter()
+        .filter(|(key, value)| *key != "callStartTime" && old.get(key.as_str()) != Some(value))
+        .map(|(key, value)| format!("{key}={}", value.to_string().trim_matches('"')))
+        .collect();
+    changed.join(" ")
+}
+
+fn side(side: Side) -> &'static str {
+    match side {
+        Side::Local => "local",
+        Side::Remote => "remote",
+    }
+}
+
+fn summary(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    match first.strip_prefix("SIP/2.0 ") {
+        Some(rest) => {
+            let cseq = text.lines().find_map(|line| line.strip_prefix("CSeq: ")).unwrap_or_default();
+            let method = cseq.split(' ').nth(1).unwrap_or_default();
+            format!("{} {method}", &rest[..3])
+        }
+        None => first.split(' ').next().unwrap_or_default().to_owned(),
+    }
+}
