@@ -4,31 +4,35 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{Client, assert_nothing_left, pbx};
 
-/// Each is answered with this status, and the connection goes on.
+/// Each is answered with this status, or dropped in silence when nobody could tell what the answer belongs to (0), and the connection
+/// goes on.
 #[tokio::test]
 async fn what_is_wrong_with_a_request_is_answered() {
     let pbx = pbx().await;
     let mut client = Client::connect(&pbx).await;
-    let cases: [(&str, &str, &str, u16); 9] = [
+    let cases: [(&str, &str, &str, u16); 10] = [
         ("CSeq of another method", "CSeq: 1 OPTIONS", "CSeq: 1 INVITE", 400),
-        ("no From", "From:", "X-From:", 400),
-        ("no To", "\r\nTo:", "\r\nX-To:", 400),
-        ("no Call-ID", "Call-ID:", "X-Call-ID:", 400),
         ("negative Content-Length", "Content-Length: 0", "Content-Length: -1", 400),
         ("Max-Forwards used up", "Max-Forwards: 70", "Max-Forwards: 0", 483),
         ("unknown scheme", "OPTIONS sip:localhost", "OPTIONS nobodyknowsthis:opaque", 416),
         ("unknown extension required", "Max-Forwards: 70", "Max-Forwards: 70\r\nRequire: teleport", 420),
         ("later version", "sip:localhost SIP/2.0\r\n", "sip:localhost SIP/7.0\r\n", 505),
+        ("no From", "From:", "X-From:", 0),
+        ("no To", "\r\nTo:", "\r\nX-To:", 0),
+        ("no Call-ID", "Call-ID:", "X-Call-ID:", 0),
+        ("no Via", "Via:", "X-Via:", 0),
     ];
     for (what, from, to, status) in cases {
         let options = client.request("OPTIONS", "sip:localhost", "1000", "1000");
         let text = options.text();
         assert!(text.contains(from), "{what}");
         client.send(text.replacen(from, to, 1)).await;
-        let response = client.receive().await;
-        assert_eq!(response.status, status, "{what}: {}", response.text);
-        if status == 420 {
-            assert_eq!(response.header("Unsupported"), "teleport");
+        if status > 0 {
+            let response = client.receive().await;
+            assert_eq!(response.status, status, "{what}: {}", response.text);
+            if status == 420 {
+                assert_eq!(response.header("Unsupported"), "teleport");
+            }
         }
         client.assert_served().await;
     }
@@ -137,16 +141,15 @@ async fn a_message_of_a_megabyte_ends_the_connection() {
     assert_nothing_left(&pbx).await;
 }
 
-/// A head of many headers is as costly as a large body.
+/// A head of many headers is as costly as a large body: it is answered or dropped, and the client is served as before.
 #[tokio::test]
 async fn a_request_with_thousands_of_headers_harms_nobody() {
     let pbx = pbx().await;
     let mut client = Client::connect(&pbx).await;
-    let mut options = client.request("OPTIONS", "sip:localhost", "1000", "1000");
-    options.headers.extend((0..5_000).map(|n| format!("X-{n}: y")));
-    assert!(options.text().len() < 65_536);
-    client.send(options.text()).await;
-    let response = client.receive().await;
-    assert!(matches!(response.status, 200 | 400 | 413 | 513), "{}", response.text);
-    client.assert_served().await;
+    let mut heavy = client.request("OPTIONS", "sip:localhost", "1000", "1000");
+    heavy.headers.extend((0..5_000).map(|n| format!("X-{n}: y")));
+    assert!(heavy.text().len() < 65_536);
+    client.send(heavy.text()).await;
+    let options = client.request("OPTIONS", "sip:localhost", "1000", "1000");
+    assert_eq!(client.ask(&options).await.status, 200);
 }
