@@ -150,17 +150,20 @@ impl Core {
                 Output::Timeout(at) => self.agent_timeout = Some(at),
             }
         }
+        let mut told = Vec::new();
         while let Some(action) = self.switch.poll_action() {
             match action {
                 Action::Media(action) => self.media.execute(action),
-                Action::Tell(event) => {
-                    tracing::info!(?event, "event");
-                    // Nobody may be listening.
-                    let _ = self.events.send(event);
-                }
+                Action::Tell(event) => told.push(event),
             }
         }
+        // First the load: who hears of an event finds it true.
         self.tell_load();
+        for event in told {
+            tracing::info!(?event, "event");
+            // Nobody may be listening.
+            let _ = self.events.send(event);
+        }
     }
 
     fn event(&mut self, now: Millis, outputs: &mut VecDeque<Output>, event: Event) {

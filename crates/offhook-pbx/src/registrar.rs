@@ -111,6 +111,8 @@ impl Registrar {
                 }
                 bindings.clear();
             }
+            // More than there is room for, even to take away; comparing them all would take long.
+            Contacts::These(contacts) if contacts.len() > self.bounds.bindings => return Err(Refusal::TooMany),
             Contacts::These(contacts) => {
                 for contact in contacts {
                     self.bind(now, connection, registration, contact, &mut bindings)?;

@@ -7,3 +7,4 @@ mod malformed;
 mod sockets;
 mod support;
 mod upgrade;
+mod without_offer;
