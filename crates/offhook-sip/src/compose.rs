@@ -9,8 +9,6 @@ use crate::name_addr::Uri;
 
 /// Methods that we take (Allow, RFC 3261 §20.5).
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, OPTIONS, MESSAGE, REFER, NOTIFY";
-/// Extensions that we take part in (Supported, §20.37).
-pub(crate) const SUPPORTED: [&str; 1] = ["timer"];
 
 /// Content type and content.
 pub(crate) type Body = Option<(String, Vec<u8>)>;

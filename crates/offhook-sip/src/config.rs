@@ -13,6 +13,9 @@ pub struct AgentConfig {
     /// Host in Via and made-up Call-IDs. RFC 7118 §5: a client has no address of its own, so a random name in `.invalid`
     /// (made from the seed) when `None`.
     pub via_host: Option<String>,
+    /// Extensions that the transaction user takes care of, besides `timer`: they go into Supported, and a request may
+    /// Require them. `replaces` (RFC 3891), for whoever looks at that header of an [`Event::Incoming`](crate::Event::Incoming).
+    pub extensions: Vec<&'static str>,
     /// Session timers (RFC 4028).
     pub session_timer: SessionTimer,
     /// Keep-alives on connections that we opened.
@@ -31,11 +34,18 @@ impl AgentConfig {
             seed,
             user_agent: concat!("offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
             via_host: None,
+            extensions: Vec::new(),
             session_timer: SessionTimer::default(),
             keep_alive: KeepAlive::default(),
             limits: Limits::default(),
             timers: TransactionTimers::default(),
         }
+    }
+
+    /// Every extension that we take part in (Supported, RFC 3261 §20.37).
+    pub(crate) fn supported(&self) -> Vec<&'static str> {
+        let timer = self.session_timer.enabled.then_some("timer");
+        timer.into_iter().chain(self.extensions.iter().copied()).collect()
     }
 }
 

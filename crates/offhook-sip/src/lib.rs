@@ -43,6 +43,7 @@ mod header;
 pub mod message;
 mod name_addr;
 mod registration;
+mod replaces;
 mod rng;
 mod secret;
 mod timer;
@@ -61,6 +62,7 @@ pub use event::{
 };
 pub use header::{HeaderError, HeaderField};
 pub use name_addr::{NameAddr, Uri, UriError};
+pub use replaces::Replaces;
 pub use secret::Secret;
 
 /// Milliseconds since an epoch of the caller's choice; it must never go backwards.

@@ -5,7 +5,7 @@ use sipx_sip::transaction::Dispatch;
 use sipx_sip::{HeaderName, Reliability, TransactionKey};
 
 use super::{Agent, ServerTx, TimerKey, TxId, transaction_id};
-use crate::compose::{self, ALLOW, Body, SUPPORTED};
+use crate::compose::{self, ALLOW, Body};
 use crate::event::{CallKey, ConnectionId, Event};
 use crate::header::HeaderField;
 use crate::message::{HeadersExt as _, Message, Method, Request, Response};
@@ -49,13 +49,14 @@ impl Agent {
         if request.method == Method::Cancel {
             return self.cancel_received(id, tx, &request);
         }
+        let supported = self.config.supported();
         let unsupported: Vec<String> = request
             .headers
             .texts("Require")
             .iter()
             .flat_map(|text| text.split(','))
             .map(|tag| tag.trim().to_owned())
-            .filter(|tag| !tag.is_empty() && !SUPPORTED.iter().any(|ours| ours.eq_ignore_ascii_case(tag)))
+            .filter(|tag| !tag.is_empty() && !supported.iter().any(|ours| ours.eq_ignore_ascii_case(tag)))
             .collect();
         if !unsupported.is_empty() {
             let list = HeaderField::new("Unsupported", &unsupported.join(", "));
@@ -158,8 +159,8 @@ impl Agent {
     }
 
     fn answer_options(&mut self, tx: TxId) {
-        let fields = [("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "timer")];
-        let fields: Vec<HeaderField> = fields.iter().filter_map(|(n, v)| HeaderField::new(n, v).ok()).collect();
+        let mut fields = self.capabilities();
+        fields.extend(HeaderField::new("Accept", "application/sdp"));
         self.answer(tx, 200, &fields, None, None);
     }
 

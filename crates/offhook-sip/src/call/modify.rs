@@ -79,7 +79,7 @@ impl Agent {
             (ModifyMethod::Update, _) => Method::Update,
         };
         let mut fields = modify.headers;
-        fields.extend(super::uac::invite_fields(self.config.session_timer.enabled));
+        fields.extend(self.capabilities());
         fields.extend(self.live(call)?.session.refresh_fields());
         let body = modify.offer.as_deref().and_then(compose::sdp);
         self.live(call)?.local_modify = Some(LocalModify { tx: 0, method: modify.method, canceled: false });
@@ -293,11 +293,11 @@ impl Agent {
             self.abandon_remote(call);
             return Ok(());
         };
-        let session_timer = self.config.session_timer.enabled;
+        let capabilities = self.capabilities();
         let found = self.live(call)?;
         found.dialog.retarget(&request.headers);
         let mut fields = vec![HeaderField::contact(&found.dialog.contact)];
-        fields.extend(super::uac::invite_fields(session_timer));
+        fields.extend(capabilities);
         fields.extend(session_fields);
         let tag = found.dialog.local_tag.clone();
         let ok = self.answer_invite(tx, 200, &fields, compose::sdp(&sdp), &tag);

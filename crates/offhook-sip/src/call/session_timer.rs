@@ -182,8 +182,8 @@ impl Agent {
             self.timers.set(TimerKey::Call(key, CallTimer::Refresh), again);
             return self.event(Event::RefreshNeeded { call: key });
         }
-        let mut fields = super::uac::invite_fields(true);
-        fields.extend(call.session.refresh_fields());
+        let mut fields = call.session.refresh_fields();
+        fields.extend(self.capabilities());
         if self.send_in_dialog(key, Method::Update, &fields, None, Owner::Refresh(key)).is_err() {
             self.timers.set(TimerKey::Call(key, CallTimer::Refresh), again);
         }

@@ -18,7 +18,7 @@ use crate::Millis;
 use crate::agent::{Agent, Fault, Owner, TimerKey, TxId};
 use crate::auth::Credentials;
 use crate::command::Invite;
-use crate::compose::{self, ALLOW, RequestParts, SUPPORTED};
+use crate::compose::{self, ALLOW, RequestParts};
 use crate::dialog::{Dialog, cseq, record_route};
 use crate::error::CommandError;
 use crate::event::{CallKey, ConnectionId, EarlyId, Event, Originator, Termination, TerminationKind};
@@ -132,6 +132,7 @@ impl Agent {
     }
 
     fn send_invite(&mut self, key: CallKey) {
+        let capabilities = self.capabilities();
         let Some(call) = self.calls.get_mut(&key) else { return };
         let cseq = call.dialog.next_cseq();
         let Some(outbound) = &call.outbound else { return };
@@ -146,7 +147,7 @@ impl Agent {
             route: &call.dialog.route,
         };
         let mut fields = outbound.extra.clone();
-        fields.extend(invite_fields(self.config.session_timer.enabled));
+        fields.extend(capabilities);
         fields.extend(call.session.offer_fields());
         let body = outbound.offer.as_deref().and_then(compose::sdp);
         let request = compose::request(parts, &self.config.user_agent, &fields, body);
@@ -505,17 +506,17 @@ fn farewell(response: &Response, user_agent: &str) -> Option<(Request, Request)>
     Some((ack, bye))
 }
 
-/// What every INVITE and its 2xx say about us.
-pub(super) fn invite_fields(session_timer: bool) -> Vec<HeaderField> {
-    let supported = if session_timer { SUPPORTED.join(", ") } else { String::new() };
-    [("Allow", ALLOW), ("Supported", supported.as_str())]
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .filter_map(|(name, value)| HeaderField::new(name, value).ok())
-        .collect()
-}
-
 impl Agent {
+    /// What every INVITE and its 2xx say about us.
+    pub(crate) fn capabilities(&self) -> Vec<HeaderField> {
+        let supported = self.config.supported().join(", ");
+        [("Allow", ALLOW), ("Supported", supported.as_str())]
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .filter_map(|(name, value)| HeaderField::new(name, value).ok())
+            .collect()
+    }
+
     /// 422: asks for at least their minimum, a limited number of times (RFC 4028 §7.3).
     fn longer_interval(&mut self, key: CallKey, response: &Response) -> bool {
         let Some(call) = self.calls.get_mut(&key) else { return false };

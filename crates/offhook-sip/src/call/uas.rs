@@ -157,14 +157,14 @@ impl Agent {
     pub fn accept(&mut self, now: Millis, call: CallKey, accept: Accept) -> Result<(), CommandError> {
         self.begin(now);
         let (tx, _) = self.unanswered_invite(call, "accept")?;
-        let session_timer = self.config.session_timer.enabled;
+        let capabilities = self.capabilities();
         let found = self.live(call)?;
         found.dialog.contact = accept.contact;
         found.state = CallState::Answered;
         let (tag, contact) = (found.dialog.local_tag.clone(), found.dialog.contact.clone());
         let mut fields = accept.headers;
         fields.push(HeaderField::contact(&contact));
-        fields.extend(super::uac::invite_fields(session_timer));
+        fields.extend(capabilities);
         fields.extend(found.inbound.iter().flat_map(|inbound| inbound.session_fields.clone()));
         self.timers.clear(TimerKey::Call(call, CallTimer::Expires));
         let ok = self.answer_invite(tx, 200, &fields, compose::sdp(&accept.sdp), &tag);
