@@ -32,6 +32,8 @@ pub struct PhoneConfig {
     pub reconnect: ReconnectPolicy,
     /// A second call may come in while one is there.
     pub call_waiting: bool,
+    /// Whether the far end may transfer us: an inbound REFER is refused otherwise (603).
+    pub allow_transfer: bool,
     /// How DTMF is sent.
     pub dtmf: DtmfMode,
     /// An outbound call that rings this long without an answer is cancelled, an inbound one refused; milliseconds.
@@ -72,6 +74,7 @@ impl PhoneConfig {
             session_timer: SessionTimer::default(),
             reconnect: ReconnectPolicy::default(),
             call_waiting: true,
+            allow_transfer: true,
             dtmf: DtmfMode::Rfc4733,
             no_answer_ms: 300_000,
             extension: user.to_owned(),

@@ -57,6 +57,9 @@ pub enum PhoneError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The call that a consultation call was to be made for, or was made for, does not exist or is over.
+    #[error("the call to be transferred does not exist, or is over")]
+    ParentNotFound,
     /// Another call is not connected yet.
     #[error("another call is not connected yet: answer it, end it or wait")]
     CallNotConnected,
@@ -121,6 +124,7 @@ impl PhoneError {
             Self::AttemptsUsedUp { .. } => -204,
             Self::TooManyCalls => -205,
             Self::DevicesUnreadable => -206,
+            Self::ParentNotFound => -207,
             Self::CallTooSoon => -208,
             Self::InvalidNumber { .. } => -209,
             Self::CallNotConnected => -210,

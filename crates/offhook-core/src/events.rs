@@ -225,6 +225,20 @@ pub enum SessionEvent {
         /// Which call.
         call_id: CallId,
     },
+    /// A transfer of this call goes on: a NOTIFY of our REFER.
+    TransferProgress {
+        /// Which call.
+        call_id: CallId,
+        /// 100–299.
+        status_code: u16,
+    },
+    /// A transfer of this call came to nothing; the call goes on as it was.
+    TransferFailed {
+        /// Which call.
+        call_id: CallId,
+        /// 300–699: of the REFER's answer or of a NOTIFY; 408: nothing came in time.
+        status_code: u16,
+    },
     /// A DTMF tone came.
     Dtmf {
         /// Which call.
@@ -341,6 +355,8 @@ impl SessionEvent {
             Self::WarningMessage { .. } => "warningMessage",
             Self::Reconnecting { .. } => "reconnecting",
             Self::Reconnected { .. } => "reconnected",
+            Self::TransferProgress { .. } => "transferProgress",
+            Self::TransferFailed { .. } => "transferFailed",
             Self::Dtmf { .. } => "dtmf",
         }
     }
@@ -368,6 +384,8 @@ impl SessionEvent {
             | Self::WarningMessage { call_id, .. }
             | Self::Reconnecting { call_id }
             | Self::Reconnected { call_id }
+            | Self::TransferProgress { call_id, .. }
+            | Self::TransferFailed { call_id, .. }
             | Self::Dtmf { call_id, .. } => call_id,
             Self::Ended(ended) => &ended.call_id,
             Self::Failed(failed) => &failed.call_id,

@@ -38,6 +38,7 @@ mod number;
 mod phone;
 pub mod quality;
 mod random;
+mod refer;
 mod report;
 mod sdp;
 mod session;

@@ -1,5 +1,7 @@
 //! The commands of calls.
 
+use offhook_sip::Uri;
+
 use super::Phone;
 use crate::call_id::CallId;
 use crate::config::CallOptions;
@@ -8,7 +10,7 @@ use crate::events::PhoneEvent;
 use crate::io::{CommandId, Now};
 use crate::media::MediaCommand;
 use crate::session::{Session, extra_headers};
-use crate::status::{StaticPatch, StatusPatch, TerminateType};
+use crate::status::{StaticPatch, StatusPatch, TerminateType, TransferParent};
 use crate::tones;
 
 impl Phone {
@@ -22,13 +24,27 @@ impl Phone {
     /// [`NoCamera`](PhoneError::NoCamera), [`PermissionDenied`](PhoneError::PermissionDenied),
     /// [`NotConnected`](PhoneError::NotConnected), [`InvalidArgument`](PhoneError::InvalidArgument) for a header.
     pub fn call(&mut self, now: Now, number: &str, options: CallOptions) -> Result<(CommandId, CallId), PhoneError> {
-        let target = self.check_call(now, number, &options)?;
+        let target = self.check_call(now, number, &options, false)?;
+        self.make_call(now, target, options, None)
+    }
+
+    pub(super) fn make_call(
+        &mut self,
+        now: Now,
+        target: (Uri, String),
+        options: CallOptions,
+        parent: Option<TransferParent>,
+    ) -> Result<(CommandId, CallId), PhoneError> {
         let headers = extra_headers(&options.extra_headers)?;
         let command = self.command();
         let call_id = CallId::new(self.random.token(26));
         self.called = Some(now.mono);
         self.hold_others(now, &call_id);
-        self.sessions.push(Session::outbound(now, call_id.clone(), target, headers, options));
+        let mut session = Session::outbound(now, call_id.clone(), target, headers, options);
+        if let Some(parent) = parent {
+            session.set_parent(parent);
+        }
+        self.sessions.push(session);
         self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });
         self.event(PhoneEvent::StartSession { call_id: call_id.clone() });
         self.out.settle(command, Ok(()));
@@ -49,7 +65,7 @@ impl Phone {
         }
         let headers = extra_headers(&options.extra_headers)?;
         self.hold_others(now, call_id);
-        Ok(self.act(now, call_id, |session, ctx, command| session.answer(ctx, command, options, headers)))
+        Ok(self.act(now, call_id, |session, ctx, command| session.answer(ctx, Some(command), options, headers)))
     }
 
     /// Refuses a call that rings inbound with 486. Settled when it is over.
@@ -216,7 +232,7 @@ impl Phone {
         }
     }
 
-    fn act(
+    pub(super) fn act(
         &mut self,
         now: Now,
         call_id: &CallId,

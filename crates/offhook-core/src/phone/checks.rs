@@ -20,6 +20,7 @@ impl Phone {
         now: Now,
         number: &str,
         options: &CallOptions,
+        consultation: bool,
     ) -> Result<(Uri, String), PhoneError> {
         if self.sessions.iter().any(|session| session.is_connecting() || session.status().is_ring) {
             return Err(PhoneError::CallNotConnected);
@@ -28,7 +29,7 @@ impl Phone {
         if self.called.is_some_and(|at| now.mono.saturating_sub(at) < CALL_INTERVAL_MS) {
             return Err(PhoneError::CallTooSoon);
         }
-        if self.is_max_call() {
+        if !consultation && self.is_max_call() {
             return Err(PhoneError::TooManyCalls);
         }
         let Some((microphones, cameras)) = self.devices.inputs else { return Err(PhoneError::DevicesUnreadable) };

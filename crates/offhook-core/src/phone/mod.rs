@@ -4,6 +4,7 @@ mod calls;
 mod checks;
 mod link;
 mod signalling;
+mod transfers;
 
 use offhook_sip::{Agent, AgentConfig, CallKey, Limits, Load, Machine, Millis, NameAddr, Uri};
 
@@ -14,6 +15,7 @@ use crate::events::PhoneEvent;
 use crate::io::{CommandId, Input, Now, Output};
 use crate::random::Random;
 use crate::session::{Ctx, Outbox, Session, Sip};
+use crate::status::TerminateType;
 
 /// A phone. See the [crate's page](crate) for how to drive it.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct Phone {
     called: Option<Millis>,
     commands: u64,
     requests: u64,
+    /// Calls that a REFER asked for, to be begun after its answer.
+    referred: Vec<CallId>,
     /// A new [`Output::Timeout`] is due.
     stirred: bool,
 }
@@ -43,6 +47,7 @@ impl Phone {
             session_timer: config.session_timer,
             keep_alive: config.keep_alive,
             limits: Limits { max_calls: 64, ..Limits::default() },
+            extensions: vec!["replaces"],
             ..AgentConfig::new(random.seed())
         });
         let contact = match &config.contact {
@@ -61,6 +66,7 @@ impl Phone {
             called: None,
             commands: 0,
             requests: 0,
+            referred: Vec::new(),
             stirred: false,
         }
     }
@@ -177,9 +183,13 @@ impl Phone {
 
     /// Forgets the calls that are over.
     fn sweep(&mut self, now: Now) {
-        let before = self.sessions.len();
-        self.sessions.retain(|session| !session.is_finished());
-        if self.sessions.len() != before {
+        for replaced in self.sessions.iter_mut().filter_map(Session::take_replaced).collect::<Vec<_>>() {
+            self.with_session(now, &replaced, |session, ctx| session.hang_up(ctx, TerminateType::Terminate));
+        }
+        // Ending one can end another: a consultation call goes with its parent.
+        while let Some(at) = self.sessions.iter().position(Session::is_finished) {
+            let gone = self.sessions.remove(at);
+            self.after_the_end(now, gone.call_id(), gone.is_transferred());
             self.calls_ended(now);
         }
     }

@@ -5,13 +5,14 @@ use offhook_sip::{CallKey, Event, HeaderField, NameAddr, Output as SipOutput, Ri
 
 use super::Phone;
 use crate::call_id::CallId;
+use crate::config::CallOptions;
 use crate::events::PhoneEvent;
 use crate::identity::{self, Identity};
 use crate::io::{Now, Output};
 use crate::session::Session;
 
 /// The methods a phone takes in requests.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, OPTIONS";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, OPTIONS, REFER, NOTIFY";
 
 impl Phone {
     pub(super) fn on_sip_output(&mut self, now: Now, output: SipOutput) {
@@ -80,7 +81,14 @@ impl Phone {
     }
 
     fn on_incoming(&mut self, now: Now, call: CallKey, request: &Request, offer: Option<String>) {
-        let full = self.is_max_call() || self.link.is_stopping();
+        let replaced = match self.replaced_by(request) {
+            Ok(replaced) => replaced,
+            Err(status) => {
+                let _ = self.sip.run(|agent| agent.reject(now.mono, call, status, Vec::new()));
+                return;
+            }
+        };
+        let full = (self.is_max_call() && replaced.is_none()) || self.link.is_stopping();
         let call_id = request.headers.text("Call-ID").map(CallId::new);
         let (Some(call_id), false) = (call_id.filter(|id| self.session(id).is_none()), full) else {
             // An error means that the caller gave up in this instant.
@@ -96,19 +104,34 @@ impl Phone {
         let ring = Ring { contact: Some(self.sip.contact.clone()), ..Ring::default() };
         let _ = self.sip.run(|agent| agent.ring(now.mono, call, ring));
         self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });
-        self.event(PhoneEvent::Incoming { call_id });
+        match replaced {
+            // The user has this call already; only its far end changes (RFC 3891 §3: answered at once).
+            Some(replaced) => {
+                self.with_session(now, &call_id, |session, ctx| {
+                    session.replace(replaced);
+                    session.answer(ctx, None, CallOptions::default(), Vec::new());
+                });
+            }
+            None => self.event(PhoneEvent::Incoming { call_id }),
+        }
     }
 
     fn on_request(&mut self, now: Now, transaction: TransactionId, call: Option<CallKey>, request: &Request) {
         let info = call.filter(|_| request.method == Method::Info);
-        let (status, headers) = match info {
-            Some(_) => (200, Vec::new()),
+        let (status, headers) = match (&request.method, call) {
+            (Method::Info, Some(_)) => (200, Vec::new()),
+            (Method::Refer, Some(call)) => (self.on_refer(now, call, request), Vec::new()),
+            (Method::Notify, Some(call)) => {
+                let known = self.with_call(now, call, |session, ctx| session.on_notify(ctx, request));
+                (if known == Some(true) { 200 } else { 481 }, Vec::new())
+            }
             // RFC 6665 §4.1.3: we have no subscription that it could belong to.
-            None if request.method == Method::Notify => (481, Vec::new()),
-            None => (405, HeaderField::new("Allow", ALLOW).into_iter().collect()),
+            (Method::Notify, None) => (481, Vec::new()),
+            _ => (405, HeaderField::new("Allow", ALLOW).into_iter().collect()),
         };
         // An error means that the agent answered it already, its time being over.
         let _ = self.sip.run(|agent| agent.respond(now.mono, transaction, status, headers, None));
+        self.dial_referred(now);
         if let Some(call) = info {
             self.with_call(now, call, |session, ctx| session.on_info(ctx, request));
         }

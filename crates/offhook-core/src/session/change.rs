@@ -363,6 +363,7 @@ impl Session {
             Some(offer) => self.take_remote_offer(ctx, offer),
             None => self.offer_if_due(ctx),
         }
+        self.transfer_when_held(ctx);
     }
 
     /// What was wanted cannot be had.

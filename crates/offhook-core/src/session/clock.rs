@@ -7,6 +7,7 @@ use crate::cause::Cause;
 use crate::events::SessionEvent;
 use crate::media::{MediaCommand, MediaRequest};
 use crate::report::{Report, ReportHead, StatsSample};
+use crate::status::TerminateType;
 
 const TICK_MS: Millis = 1_000;
 const REPORT_MS: Millis = 3_000;
@@ -67,6 +68,10 @@ impl Session {
         if !self.is_ending() {
             self.exchange_on_time(ctx);
             self.dtmf_on_time(ctx);
+            self.transfer_on_time(ctx);
+            if self.end_at.is_some_and(|at| at <= now) {
+                self.hang_up(ctx, TerminateType::Terminate);
+            }
             if self.reports.next.is_some_and(|at| at <= now) {
                 self.take_stats(ctx);
             }
@@ -80,8 +85,15 @@ impl Session {
         if self.is_ending() {
             return [self.ending_deadline(), self.next_tick].into_iter().flatten().min();
         }
-        let times =
-            [self.give_up_ringing, self.next_tick, self.exchange_timeout(), self.dtmf.timeout(), self.reports.next];
+        let times = [
+            self.give_up_ringing,
+            self.next_tick,
+            self.exchange_timeout(),
+            self.dtmf.timeout(),
+            self.reports.next,
+            self.transfer_timeout(),
+            self.end_at,
+        ];
         times.into_iter().flatten().min()
     }
 

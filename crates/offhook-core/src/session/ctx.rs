@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use offhook_sip::{Agent, ConnectionId, Driven, Input as SipInput, Load, Millis, NameAddr, Output as SipOutput};
+use offhook_sip::{
+    Agent, CallKey, ConnectionId, Driven, Input as SipInput, Load, Millis, NameAddr, Output as SipOutput, Replaces,
+};
 
 use crate::call_id::CallId;
 use crate::config::PhoneConfig;
@@ -70,6 +72,22 @@ pub(crate) struct Sip {
 impl Sip {
     pub(crate) fn new(agent: Agent, contact: NameAddr) -> Self {
         Self { agent: Driven::new(agent), inbox: VecDeque::new(), timeout: None, connection: None, contact }
+    }
+
+    /// A call's dialog as its far end would be told to replace it (RFC 3891 §3).
+    pub(crate) fn dialog(&self, key: CallKey) -> Option<Replaces> {
+        let call = self.agent.view().call(key)?;
+        Some(Replaces {
+            call_id: call.call_id.to_owned(),
+            to_tag: call.remote_tag?.to_owned(),
+            from_tag: call.local_tag.to_owned(),
+            early_only: false,
+        })
+    }
+
+    /// The call whose dialog somebody wants to replace.
+    pub(crate) fn find_dialog(&self, replaces: &Replaces) -> Option<CallKey> {
+        self.agent.view().find_dialog(&replaces.call_id, &replaces.to_tag, &replaces.from_tag)
     }
 
     pub(crate) fn load(&self) -> Load {

@@ -119,6 +119,9 @@ impl Session {
 
     /// A request of ours in the dialog is answered.
     pub(crate) fn on_response(&mut self, ctx: &mut Ctx<'_>, request: RequestId, outcome: &RequestOutcome) {
+        if self.on_refer_response(ctx, request, outcome) {
+            return;
+        }
         let result = match outcome {
             RequestOutcome::Answered(response) if response.status.code() < 300 => Ok(()),
             RequestOutcome::Answered(response) => Err(PhoneError::Refused {

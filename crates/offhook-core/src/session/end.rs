@@ -55,6 +55,16 @@ impl Session {
         self.end(ctx, Ending::by_user(kind), None);
     }
 
+    /// The phone hangs up by itself.
+    pub(crate) fn hang_up(&mut self, ctx: &mut Ctx<'_>, kind: TerminateType) {
+        self.end(ctx, Ending::by_user(kind), None);
+    }
+
+    /// The phone hangs up then, if the far end has not.
+    pub(crate) fn end_later(&mut self, at: Millis) {
+        self.end_at.get_or_insert(at);
+    }
+
     /// Ends the call on the wire, in whatever state it is. The final event follows with the agent's `Terminated`, or at
     /// once when the far end has never heard of the call. `reason` is a SIP status and text for the far end.
     pub(crate) fn end(&mut self, ctx: &mut Ctx<'_>, ending: Ending, reason: Option<(u16, &str)>) {
@@ -121,6 +131,12 @@ impl Session {
         });
         ctx.out.event(PhoneEvent::DeleteSession { call_id: self.call_id.clone(), cause });
         let ended = PhoneError::Ended { cause, status: code };
+        self.transfer_at_end(ctx, &ended);
+        // What the referrer is told of a call that was never answered; of an answered one it was told already.
+        self.notify_referrer(
+            ctx,
+            code.filter(|code| *code >= 300).unwrap_or(if cause == Cause::Canceled { 487 } else { 503 }),
+        );
         let of_answer = ending.and_then(|ending| ending.error).unwrap_or_else(|| ended.clone());
         for (command, waiting) in std::mem::take(&mut self.waiting) {
             let result = match waiting {

@@ -7,6 +7,7 @@ mod dtmf;
 mod end;
 mod media;
 mod setup;
+mod transfer;
 
 use offhook_sip::{CallKey, HeaderField, Millis, RequestId, Uri};
 
@@ -23,7 +24,7 @@ use crate::io::{CommandId, Now};
 use crate::media::{EarlyDialog, MediaRequest, StreamId};
 use crate::negotiation::Negotiation;
 use crate::report::{Report, Reporter};
-use crate::status::{CallState, CallStatus, CommunicationType, RecordStatus, StatusPatch};
+use crate::status::{CallState, CallStatus, CommunicationType, RecordStatus, StatusPatch, TransferParent};
 use crate::timer::{Moments, TimerType};
 
 /// One call: its getters. It acts through the commands of its [`Phone`](crate::Phone).
@@ -64,6 +65,16 @@ pub struct Session {
     dtmf: dtmf::Dtmf,
     infos: Vec<(RequestId, CommandId)>,
     started_wall: u64,
+
+    transfer: Option<transfer::Transfer>,
+    /// A transfer has succeeded: the end of this call is no loss.
+    transferred: bool,
+    /// The call whose far end asked for this one by REFER.
+    referrer: Option<CallKey>,
+    /// The call that this one takes the place of when it is confirmed.
+    replaces: Option<CallId>,
+    /// Hung up then, if it is not over by itself.
+    end_at: Option<Millis>,
 }
 
 /// How the call began.
@@ -183,6 +194,11 @@ impl Session {
             dtmf: dtmf::Dtmf::default(),
             infos: Vec::new(),
             started_wall: now.wall,
+            transfer: None,
+            transferred: false,
+            referrer: None,
+            replaces: None,
+            end_at: None,
         }
     }
 
@@ -228,6 +244,36 @@ impl Session {
     #[must_use]
     pub fn remote_sdp(&self) -> Option<&str> {
         self.remote_sdp.as_deref()
+    }
+
+    /// The address that was called.
+    pub(crate) fn dialed(&self) -> Option<&Uri> {
+        match &self.side {
+            Setup::Outbound { target, .. } => Some(target),
+            Setup::Inbound { .. } => None,
+        }
+    }
+
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    pub(crate) fn set_parent(&mut self, parent: TransferParent) {
+        self.status.is_transfer = true;
+        self.status.transfer_parent = Some(parent);
+    }
+
+    pub(crate) fn refer_by(&mut self, referrer: CallKey) {
+        self.referrer = Some(referrer);
+    }
+
+    pub(crate) fn replace(&mut self, replaced: CallId) {
+        self.replaces = Some(replaced);
+    }
+
+    /// The call to end now that this one is confirmed; once.
+    pub(crate) fn take_replaced(&mut self) -> Option<CallId> {
+        if self.confirmed { self.replaces.take() } else { None }
     }
 
     pub(crate) fn key(&self) -> Option<CallKey> {

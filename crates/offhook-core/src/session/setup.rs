@@ -24,6 +24,12 @@ impl Session {
         self.make_offer(ctx);
     }
 
+    /// Begins a call that a REFER asked for: the referrer is told first.
+    pub(crate) fn dial_referred(&mut self, ctx: &mut Ctx<'_>) {
+        self.notify_referrer(ctx, 100);
+        self.dial(ctx);
+    }
+
     /// The offer is made: sends the INVITE.
     pub(super) fn send_invite(&mut self, ctx: &mut Ctx<'_>, offer: String) {
         let Setup::Outbound { target, headers, .. } = &self.side else { return };
@@ -77,6 +83,7 @@ impl Session {
         self.identify(ctx.out, identity::asserted(&response.headers));
         if rings {
             ctx.out.session(SessionEvent::Progress { call_id: self.call_id.clone(), status_code: status });
+            self.notify_referrer(ctx, status);
         }
         // One early dialog is heard: the first. Others of a forked call are as good as silent until one is answered.
         if let (Some(sdp), Some(dialog), None) = (answer, dialog, &self.early) {
@@ -138,7 +145,7 @@ impl Session {
     pub(crate) fn answer(
         &mut self,
         ctx: &mut Ctx<'_>,
-        command: CommandId,
+        command: Option<CommandId>,
         options: CallOptions,
         extra: Vec<HeaderField>,
     ) {
@@ -146,7 +153,7 @@ impl Session {
         *headers = extra;
         let offer = offer.take();
         self.give_up_ringing = None;
-        self.waiting.push((command, Waiting::Confirmed));
+        self.waiting.extend(command.map(|command| (command, Waiting::Confirmed)));
         self.change(ctx.out, |s| s.is_ring = false);
         self.open_media(ctx, options);
         ctx.out.event(PhoneEvent::StartSession { call_id: self.call_id.clone() });
@@ -218,6 +225,7 @@ impl Session {
         });
         ctx.out.session(SessionEvent::Confirmed { call_id: self.call_id.clone() });
         self.settle_where(ctx.out, |w| w == Waiting::Confirmed, &Ok(()));
+        self.notify_referrer(ctx, 200);
     }
 }
 
