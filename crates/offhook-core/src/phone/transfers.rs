@@ -81,7 +81,8 @@ impl Phone {
         let command =
             self.act(now, &parent, |session, ctx, command| session.transfer(ctx, command, refer_to, waits_for));
         if !established {
-            self.terminate(now, call_id, TerminateType::Terminate)?;
+            self.with_session(now, call_id, |session, ctx| session.hang_up(ctx, TerminateType::Terminate));
+            self.settle_down(now);
         }
         Ok(command)
     }

@@ -1,0 +1,504 @@
+//! The network, the phones on it, and the clock.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use offhook_core::{
+    CallId, CallOptions, CallState, CloseReason, CommandId, Driven, Input, MediaEvent, Now, Output, Phone, PhoneConfig,
+    PhoneError, PhoneEvent, SessionEvent, TransportError,
+};
+
+use crate::check::Ledger;
+use crate::media::Media;
+use crate::random::Random;
+use crate::server::{ConnectionId, Server};
+
+/// Events kept for each phone until they are taken; more are forgotten, oldest first.
+const KEPT_EVENTS: usize = 4_096;
+
+/// What goes wrong on its own, in so many of a thousand cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Faults {
+    /// A message between server and phone is lost (as behind a server that speaks UDP).
+    pub loss: u64,
+    /// It comes twice.
+    pub duplication: u64,
+    /// It is overtaken by the next ones.
+    pub reordering: u64,
+    /// A peer connection fails to make or take a description.
+    pub media: u64,
+}
+
+/// A phone of a [`World`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PhoneId(usize);
+
+/// The network, the phones on it, and the clock.
+#[derive(Debug)]
+pub struct World {
+    seed: u64,
+    now: u64,
+    random: Random,
+    server: Server,
+    server_up_at: u64,
+    phones: Vec<Host>,
+    queue: BTreeMap<(u64, u64), Delivery>,
+    sequence: u64,
+    connections: u64,
+    /// What goes wrong on its own.
+    pub faults: Faults,
+    /// One way, ms: at least, and so much more at most.
+    pub latency: (u64, u64),
+    /// Write every message and event to standard error.
+    pub trace: bool,
+    hash: u64,
+    steps: u64,
+}
+
+/// A phone and what is around it.
+#[derive(Debug)]
+struct Host {
+    name: String,
+    phone: Driven<Phone>,
+    due: Option<u64>,
+    outputs: VecDeque<Output>,
+    connection: Option<ConnectionId>,
+    /// Without network until then.
+    cut_until: u64,
+    /// The next message of each direction comes no sooner: a connection keeps its order.
+    not_before: [u64; 2],
+    media: BTreeMap<CallId, Media>,
+    ledger: Ledger,
+    events: VecDeque<PhoneEvent>,
+}
+
+#[derive(Debug)]
+enum Delivery {
+    ToServer(ConnectionId, Bytes),
+    ToPhone(usize, ConnectionId, Bytes),
+    Connected(usize),
+    Media(usize, CallId, MediaEvent),
+}
+
+impl World {
+    /// An empty one.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            now: 1_000,
+            random: Random::new(seed),
+            server: Server::default(),
+            server_up_at: 0,
+            phones: Vec::new(),
+            queue: BTreeMap::new(),
+            sequence: 0,
+            connections: 0,
+            faults: Faults::default(),
+            latency: (5, 30),
+            trace: false,
+            hash: 0xcbf2_9ce4_8422_2325,
+            steps: 0,
+        }
+    }
+
+    /// Adds a phone, registered under this name.
+    ///
+    /// # Panics
+    /// The name cannot stand in a SIP address.
+    pub fn phone(&mut self, name: &str) -> PhoneId {
+        self.phone_with(name, |_| {})
+    }
+
+    /// The same, with another configuration.
+    ///
+    /// # Panics
+    /// The name cannot stand in a SIP address.
+    pub fn phone_with(&mut self, name: &str, configure: impl FnOnce(&mut PhoneConfig)) -> PhoneId {
+        let seed = self.random.seed();
+        let mut config = PhoneConfig::new("wss://server.sim/ws", name, None, seed).expect("a name for an address");
+        configure(&mut config);
+        let id = PhoneId(self.phones.len());
+        self.phones.push(Host {
+            name: name.to_owned(),
+            phone: Driven::new(Phone::new(config)),
+            due: None,
+            outputs: VecDeque::new(),
+            connection: None,
+            cut_until: 0,
+            not_before: [0; 2],
+            media: BTreeMap::new(),
+            ledger: Ledger::default(),
+            events: VecDeque::new(),
+        });
+        self.command(id, |phone, now| phone.start(now)).expect("not started before");
+        self.run(1_000);
+        id
+    }
+
+    // --- getters ---
+
+    /// Milliseconds since the beginning of the world.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// The seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The phones.
+    pub fn phones(&self) -> impl Iterator<Item = PhoneId> + use<> {
+        (0..self.phones.len()).map(PhoneId)
+    }
+
+    /// A phone's name.
+    #[must_use]
+    pub fn name(&self, phone: PhoneId) -> &str {
+        &self.phones[phone.0].name
+    }
+
+    /// A phone's getters.
+    #[must_use]
+    pub fn view(&self, phone: PhoneId) -> &Phone {
+        self.phones[phone.0].phone.view()
+    }
+
+    /// What is known of a phone's promises.
+    #[must_use]
+    pub fn ledger(&self, phone: PhoneId) -> &Ledger {
+        &self.phones[phone.0].ledger
+    }
+
+    /// The calls of a phone that are not over, oldest first.
+    #[must_use]
+    pub fn calls(&self, phone: PhoneId) -> Vec<CallId> {
+        self.view(phone).sessions().map(|session| session.call_id().clone()).collect()
+    }
+
+    /// The call that rings at a phone, the oldest.
+    #[must_use]
+    pub fn ringing(&self, phone: PhoneId) -> Option<CallId> {
+        self.view(phone).incoming_list().next().map(|session| session.call_id().clone())
+    }
+
+    /// Whether a call is confirmed and not over.
+    #[must_use]
+    pub fn is_talking(&self, phone: PhoneId, call: &CallId) -> bool {
+        self.view(phone).session(call).is_some_and(|session| session.status().call_status == CallState::Talking)
+    }
+
+    /// Events of a phone since they were last taken.
+    pub fn take_events(&mut self, phone: PhoneId) -> Vec<PhoneEvent> {
+        self.phones[phone.0].events.drain(..).collect()
+    }
+
+    /// A hash over every message and event so far: the same seed and the same operations give the same.
+    #[must_use]
+    pub fn trace_hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Messages, timers and media events so far.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    // --- what users do ---
+
+    /// Gives a phone any command.
+    ///
+    /// # Errors
+    /// Those of the command.
+    pub fn command(
+        &mut self,
+        phone: PhoneId,
+        act: impl FnOnce(&mut Phone, Now) -> Result<CommandId, PhoneError>,
+    ) -> Result<CommandId, PhoneError> {
+        let now = self.clock();
+        let command = self.turn(phone.0, |core| act(core, now));
+        if let Ok(command) = command {
+            self.phones[phone.0].ledger.accepted(self.now, command);
+        }
+        self.settle(phone.0);
+        command
+    }
+
+    /// Calls a number.
+    ///
+    /// # Errors
+    /// Those of [`Phone::call`].
+    pub fn call(&mut self, phone: PhoneId, number: &str) -> Result<CallId, PhoneError> {
+        let mut made = None;
+        self.command(phone, |core, now| {
+            let (command, call) = core.call(now, number, CallOptions::default())?;
+            made = Some(call);
+            Ok(command)
+        })?;
+        made.ok_or(PhoneError::UnknownCall)
+    }
+
+    /// Makes a consultation call.
+    ///
+    /// # Errors
+    /// Those of [`Phone::consult`].
+    pub fn consult(&mut self, phone: PhoneId, parent: &CallId, number: &str) -> Result<CallId, PhoneError> {
+        let mut made = None;
+        self.command(phone, |core, now| {
+            let (command, call) = core.consult(now, parent, number, CallOptions::default())?;
+            made = Some(call);
+            Ok(command)
+        })?;
+        made.ok_or(PhoneError::UnknownCall)
+    }
+
+    /// Answers a call that rings.
+    ///
+    /// # Errors
+    /// Those of [`Phone::answer`].
+    pub fn answer(&mut self, phone: PhoneId, call: &CallId) -> Result<CommandId, PhoneError> {
+        self.command(phone, |core, now| core.answer(now, call, CallOptions::default()))
+    }
+
+    /// Ends a call.
+    ///
+    /// # Errors
+    /// Those of [`Phone::hangup`].
+    pub fn hangup(&mut self, phone: PhoneId, call: &CallId) -> Result<CommandId, PhoneError> {
+        self.command(phone, |core, now| core.hangup(now, call))
+    }
+
+    // --- what happens to them ---
+
+    /// A phone loses its network, for so long.
+    pub fn cut(&mut self, phone: PhoneId, for_ms: u64) {
+        self.phones[phone.0].cut_until = self.now + for_ms;
+        let detail = "the network is gone".to_owned();
+        self.drop_connection(phone.0, CloseReason::Failed(TransportError::Lost { detail }));
+    }
+
+    /// The server goes down, with every connection, and comes up again after so long, knowing nobody.
+    pub fn restart_server(&mut self, down_ms: u64) {
+        self.server.restart();
+        self.server_up_at = self.now + down_ms;
+        for at in 0..self.phones.len() {
+            self.drop_connection(at, CloseReason::Remote { code: Some(1006) });
+        }
+    }
+
+    /// Lets time pass.
+    ///
+    /// # Panics
+    /// A phone breaks a promise, or talks without end.
+    pub fn run(&mut self, for_ms: u64) {
+        let end = self.now + for_ms;
+        let (mut at, mut steps) = (self.now, 0_u32);
+        while let Some(next) = self.next_due().filter(|next| *next <= end) {
+            if next > at {
+                (at, steps) = (next, 0);
+            }
+            steps += 1;
+            assert!(steps < 20_000, "seed {}: a livelock at {} ms", self.seed, self.now);
+            self.now = self.now.max(next);
+            self.step();
+        }
+        self.now = end;
+        for host in &self.phones {
+            host.ledger.check(end);
+        }
+    }
+
+    // --- inside ---
+
+    fn next_due(&self) -> Option<u64> {
+        let message = self.queue.keys().next().map(|(at, _)| *at);
+        let timer = self.phones.iter().filter_map(|host| host.due).min();
+        [message, timer].into_iter().flatten().min()
+    }
+
+    fn step(&mut self) {
+        self.steps += 1;
+        if self.queue.keys().next().is_some_and(|(at, _)| *at <= self.now) {
+            if let Some((_, delivery)) = self.queue.pop_first() {
+                self.deliver(delivery);
+            }
+            return;
+        }
+        if let Some(at) = self.phones.iter().position(|host| host.due.is_some_and(|due| due <= self.now)) {
+            self.phones[at].due = None;
+            self.input(at, Input::Timeout);
+        }
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::ToServer(from, data) => {
+                self.mix(&data);
+                self.say(from, "->", &data);
+                if let Some((to, data)) = self.server.receive(from, &data) {
+                    self.pass_on(to, data);
+                }
+            }
+            Delivery::ToPhone(at, connection, data) => {
+                if self.phones[at].connection == Some(connection) {
+                    self.mix(&data);
+                    self.say(connection, "<-", &data);
+                    self.input(at, Input::TransportReceived(data));
+                }
+            }
+            Delivery::Connected(at) => self.connect(at),
+            Delivery::Media(at, call_id, event) => {
+                if self.phones[at].media.get(&call_id).is_some_and(|media| media.is_current(&event)) {
+                    self.input(at, Input::Media { call_id, event });
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, at: usize) {
+        let reachable = self.phones[at].cut_until <= self.now && self.server_up_at <= self.now;
+        if reachable {
+            self.connections += 1;
+            self.phones[at].connection = Some(self.connections);
+            self.input(at, Input::TransportConnected { secure: true });
+        } else {
+            let error = TransportError::Timeout { address: "server.sim".to_owned(), after_ms: 10 };
+            self.input(at, Input::TransportClosed { reason: CloseReason::Failed(error) });
+        }
+    }
+
+    fn drop_connection(&mut self, at: usize, reason: CloseReason) {
+        if let Some(connection) = self.phones[at].connection.take() {
+            self.server.disconnected(connection);
+            self.input(at, Input::TransportClosed { reason });
+        }
+    }
+
+    fn pass_on(&mut self, connection: ConnectionId, data: Bytes) {
+        let Some(at) = self.phones.iter().position(|host| host.connection == Some(connection)) else { return };
+        if self.random.per_mille(self.faults.loss) {
+            return;
+        }
+        let copies = if self.random.per_mille(self.faults.duplication) { 2 } else { 1 };
+        for _ in 0..copies {
+            let mut arrives = self.arrival(at, 1);
+            if self.random.per_mille(self.faults.reordering) {
+                arrives += self.random.below(200);
+            } else {
+                self.phones[at].not_before[1] = arrives;
+            }
+            self.schedule(arrives, Delivery::ToPhone(at, connection, data.clone()));
+        }
+    }
+
+    /// When a message sent now arrives, in order.
+    fn arrival(&mut self, at: usize, direction: usize) -> u64 {
+        let latency = self.latency.0 + self.random.below(self.latency.1 + 1);
+        (self.now + latency).max(self.phones[at].not_before[direction])
+    }
+
+    fn schedule(&mut self, at: u64, delivery: Delivery) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), delivery);
+    }
+
+    fn clock(&self) -> Now {
+        Now { mono: self.now, wall: 1_700_000_000_000 + self.now }
+    }
+
+    fn input(&mut self, at: usize, input: Input) {
+        let now = self.clock();
+        self.turn(at, |phone| phone.handle_input(now, input));
+        self.settle(at);
+    }
+
+    fn turn<R>(&mut self, at: usize, act: impl FnOnce(&mut Phone) -> R) -> R {
+        let Host { phone, due, outputs, .. } = &mut self.phones[at];
+        // The last deadline counts: a command that is refused changes nothing and gives none.
+        phone.turn(act, |output| match output {
+            Output::Timeout(when) => *due = Some(when),
+            other => outputs.push_back(other),
+        })
+    }
+
+    fn settle(&mut self, at: usize) {
+        while let Some(output) = self.phones[at].outputs.pop_front() {
+            self.carry_out(at, output);
+        }
+    }
+
+    fn carry_out(&mut self, at: usize, output: Output) {
+        match output {
+            Output::Connect => {
+                let when = self.now + 1 + self.random.below(20);
+                self.schedule(when, Delivery::Connected(at));
+            }
+            Output::Disconnect => self.drop_connection(at, CloseReason::Local),
+            Output::Transmit(data) => {
+                if let Some(connection) = self.phones[at].connection {
+                    let arrives = self.arrival(at, 0);
+                    self.phones[at].not_before[0] = arrives;
+                    self.schedule(arrives, Delivery::ToServer(connection, data));
+                }
+            }
+            Output::Media { call_id, command } => {
+                let failures = self.faults.media;
+                let media = self.phones[at].media.entry(call_id.clone()).or_default();
+                let events = media.command(command, &mut self.random, failures);
+                if media.closed {
+                    self.phones[at].media.remove(&call_id);
+                }
+                for (delay, event) in events {
+                    self.schedule(self.now + delay, Delivery::Media(at, call_id.clone(), event));
+                }
+            }
+            Output::Settled { command, .. } => self.phones[at].ledger.settled(command),
+            Output::Event(event) => self.told(at, event),
+            _ => {}
+        }
+    }
+
+    fn told(&mut self, at: usize, event: PhoneEvent) {
+        let now = self.now;
+        let host = &mut self.phones[at];
+        host.ledger.event(now, &event);
+        if let PhoneEvent::DeleteSession { call_id, .. } = &event {
+            assert!(host.phone.view().session(call_id).is_none(), "{call_id} is deleted, and still held");
+        }
+        self.mix(event.name().as_bytes());
+        if self.trace {
+            eprintln!("{:>9} {:>6}    {event:?}", self.now, self.phones[at].name);
+        }
+        let host = &mut self.phones[at];
+        let noise =
+            matches!(event, PhoneEvent::Session(SessionEvent::UpdateTimer { .. } | SessionEvent::CallReport { .. }));
+        if !noise {
+            if host.events.len() == KEPT_EVENTS {
+                host.events.pop_front();
+            }
+            host.events.push_back(event);
+        }
+    }
+
+    fn say(&self, connection: ConnectionId, direction: &str, data: &Bytes) {
+        if !self.trace {
+            return;
+        }
+        let name = self.phones.iter().find(|host| host.connection == Some(connection)).map_or("?", |host| &host.name);
+        let text = String::from_utf8_lossy(data);
+        let first = text.split("\r\n").next().unwrap_or("");
+        let cseq = text.split("\r\n").find(|line| line.starts_with("CSeq")).unwrap_or("");
+        eprintln!("{:>9} {name:>6} {direction} {first}   {cseq}", self.now);
+    }
+
+    /// FNV-1a.
+    fn mix(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().chain(&self.now.to_le_bytes()) {
+            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
