@@ -81,7 +81,8 @@ impl Direction {
 pub struct OpusConfig {
     /// Bits per second, 6000–128000. Default 24000: wideband to fullband speech.
     pub bitrate: u32,
-    /// Encoder effort, 0–10; see `docs/performance.md` for what each costs.
+    /// Encoder effort, 0–10. Measured on speech, in units of the cost of 0: 3 and 5 cost 1.2, 6 costs 1.5, 8 and 10 cost
+    /// 2.0 to 2.2. Default 5, the last before it gets dear: a leg then takes some 0.7 % of a core with its decoder.
     pub complexity: u8,
     /// Loss for which in-band FEC is dimensioned, percent, 0–50.
     pub expected_loss: u8,
@@ -89,7 +90,7 @@ pub struct OpusConfig {
 
 impl Default for OpusConfig {
     fn default() -> Self {
-        Self { bitrate: 24_000, complexity: 3, expected_loss: 5 }
+        Self { bitrate: 24_000, complexity: 5, expected_loss: 5 }
     }
 }
 

@@ -86,7 +86,8 @@ impl Peer {
         self.send(Command::SetMuted(muted));
     }
 
-    /// What is sent from now on. The default is [`AudioSource::Silence`].
+    /// What is sent from now on. The default is [`AudioSource::Silence`]. A source is asked for audio only while audio is
+    /// sent: it begins when the connection is up, and waits while the call is held.
     pub fn set_source(&self, source: AudioSource) {
         self.send(Command::SetSource(source));
     }

@@ -79,6 +79,11 @@ fn bind(addresses: &Addresses) -> Result<Vec<(SocketAddr, UdpSocket)>, MediaErro
 }
 
 fn bind_one(ip: IpAddr) -> std::io::Result<(SocketAddr, UdpSocket)> {
+    // A candidate is an address the peer can send to.
+    let link_local = matches!(ip, IpAddr::V4(v4) if v4.is_link_local());
+    if ip.is_unspecified() || ip.is_multicast() || link_local {
+        return Err(std::io::Error::other("this is no address of an interface that a peer could reach"));
+    }
     let socket = std::net::UdpSocket::bind((ip, 0))?;
     socket.set_nonblocking(true)?;
     let address = socket.local_addr()?;

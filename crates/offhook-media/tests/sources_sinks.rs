@@ -120,6 +120,43 @@ fn a_recording_is_readable_at_any_moment_and_complete_in_the_end() {
     std::fs::remove_file(&path).expect("it was there");
 }
 
+#[tokio::test]
+async fn what_is_heard_can_be_written_to_a_mono_file() {
+    let path = std::env::temp_dir().join(format!("offhook-sink-{}.wav", std::process::id()));
+    let (mut sink, recording) = WavSink::create(&path, 16_000).expect("file");
+    for _ in 0..10 {
+        sink.write(8_000, &[3_000; 160]);
+    }
+    // Another codec was negotiated.
+    for _ in 0..10 {
+        sink.write(48_000, &[3_000; 960]);
+    }
+    drop(sink);
+    let summary = timeout(LIMIT, recording.finished()).await.expect("in time").expect("written");
+    let read = WavSource::open(&path).expect("a WAV");
+    assert_eq!((read.sample_rate(), read.samples().len() as u64), (16_000, summary.frames));
+    assert!((6_300..=6_400).contains(&summary.frames), "400 ms at 16 kHz: {summary:?}");
+    assert!((2_950..=3_050).contains(&read.samples()[2_000]));
+    std::fs::remove_file(&path).expect("it was there");
+}
+
+#[tokio::test]
+async fn addresses_that_cannot_be_bound_are_refused_at_once() {
+    for ip in ["0.0.0.0", "192.0.2.1", "224.0.0.1"] {
+        let ip = ip.parse().expect("an address");
+        let refused = Peer::spawn(PeerConfig::new("nowhere").addresses(Addresses::Only(vec![ip]))).err();
+        assert!(matches!(refused, Some(MediaError::Socket { address, .. }) if address == ip), "{refused:?}");
+    }
+    let refused = Peer::spawn(PeerConfig::new("nowhere").addresses(Addresses::Only(Vec::new()))).err();
+    assert_eq!(refused, Some(MediaError::NoAddress));
+}
+
+#[test]
+fn a_peer_needs_a_runtime() {
+    let refused = Peer::spawn(PeerConfig::new("alone").addresses(Addresses::Loopback)).err();
+    assert_eq!(refused, Some(MediaError::NoRuntime));
+}
+
 #[test]
 fn a_file_that_cannot_be_written_is_told_at_once() {
     let refused = Recorder::create("/nowhere/at-all.wav", 8_000).err();

@@ -322,6 +322,15 @@ impl Engine {
         f64::from(self.last_sent_rate.max(1))
     }
 
+    /// Sends under another SSRC from now on, as some far ends do.
+    #[cfg(test)]
+    pub(crate) fn change_ssrc(&mut self) {
+        let ssrc = self.rtc.direct_api().new_ssrc();
+        self.rtc.direct_api().remove_stream_tx(self.send_ssrc);
+        self.rtc.direct_api().declare_stream_tx(ssrc, None, self.mid, None);
+        self.send_ssrc = ssrc;
+    }
+
     /// Makes the engine take packets of this source: without MID in the packets it drops sources it does not know.
     fn expect(&mut self, ssrc: u32) {
         if self.streams.iter().any(|&(known, _)| known == ssrc) {
