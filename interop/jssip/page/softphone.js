@@ -113,7 +113,9 @@ class Softphone {
   #adopt(session) {
     this.#session = session;
     const { journal } = this;
-    session.on('peerconnection', ({ peerconnection }) => this.#watch(peerconnection));
+    // An outgoing call has its peer connection before it is announced, an incoming one when it is answered.
+    if (session.connection) this.#watch(session.connection);
+    else session.on('peerconnection', ({ peerconnection }) => this.#watch(peerconnection));
     session.on('progress', ({ response }) => journal.add('progress', { code: response?.status_code }));
     session.on('accepted', ({ originator }) => journal.add('accepted', { originator }));
     session.on('confirmed', ({ originator }) => journal.add('confirmed', { originator }));
@@ -165,7 +167,6 @@ async function audioStats(connection) {
     packetsLost: inbound?.packetsLost ?? 0,
     jitterMs: (inbound?.jitter ?? 0) * 1000,
     concealedSamples: inbound?.concealedSamples ?? 0,
-    audioEnergyReceived: inbound?.totalAudioEnergy ?? 0,
     packetsSent: outbound?.packetsSent ?? 0,
     remoteLost: remote?.packetsLost,
     roundTripMs: remote?.roundTripTime === undefined ? undefined : remote.roundTripTime * 1000,

@@ -1,0 +1,102 @@
+// What every test of calls needs: a PBX, a browser, phones in it and outside of it.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { launch, openPage } from './browser.js';
+import { Native } from './native.js';
+import { servePage } from './server.js';
+
+export class Scene {
+  #natives = [];
+  #pages = [];
+
+  static async open() {
+    const scene = new Scene();
+    scene.folder = await mkdtemp(join(tmpdir(), 'offhook-interop-'));
+    scene.pbx = new Native(['pbx', '--port', '0', '--tls-port', '0', '--until-stdin-closes']);
+    // The PBX makes its own certificate, which no browser knows.
+    [scene.browser, scene.pages, scene.urls] = await Promise.all([
+      launch({ flags: ['--ignore-certificate-errors'] }),
+      servePage(),
+      scene.pbx.event('listening'),
+    ]);
+    return scene;
+  }
+
+  path(name) {
+    return join(this.folder, name);
+  }
+
+  /// A page with a phone, not registered.
+  async page() {
+    const page = await openPage(this.browser, this.pages.url);
+    this.#pages.push(page);
+    return page;
+  }
+
+  /// A page with a phone that is registered as `user`.
+  async phone(user, { server = this.urls.ws } = {}) {
+    const page = await this.page();
+    const account = { server, user, domain: 'localhost', password: `secret-${user}` };
+    const answer = await page.evaluate((account) => softphone.register(account), account);
+    if (answer.name !== 'registered') throw new Error(`not registered: ${JSON.stringify(answer)}`);
+    return page;
+  }
+
+  /// `offhook call …` or `offhook answer …`, registered as `user`.
+  async native(user, args) {
+    const account = ['--server', this.urls.ws, '--user', user];
+    const native = new Native([...args, ...account], { OFFHOOK_PASSWORD: `secret-${user}` });
+    this.#natives.push(native);
+    await native.event('registered');
+    return native;
+  }
+
+  /// Ends the phones of one test. Fails if a page had an error.
+  async clear() {
+    for (const native of this.#natives.splice(0)) await native.stop();
+    for (const page of this.#pages.splice(0)) {
+      page.check();
+      await page.context().close();
+    }
+  }
+
+  async close() {
+    await this.clear();
+    await this.browser?.close();
+    await this.pages?.close();
+    await this.pbx?.stop();
+    await rm(this.folder, { recursive: true });
+  }
+}
+
+/// Waits in the page for an entry of its journal.
+export function happened(page, name, options = {}) {
+  return page.evaluate(([name, options]) => softphone.journal.waitFor(name, options), [name, options]);
+}
+
+/// Listens until the far end's sine of `frequency` Hz is heard; gives what was measured then.
+export async function hearTone(page, frequency) {
+  return hearUntil(page, (heard) => isTone(heard, frequency), `${frequency} Hz`);
+}
+
+/// Listens until the sine of `frequency` Hz is no longer heard.
+export async function hearNoTone(page, frequency) {
+  return hearUntil(page, (heard) => !isTone(heard, frequency), `anything but ${frequency} Hz`);
+}
+
+function isTone({ rms, frequency, purity }, wanted) {
+  return rms > 0.05 && purity > 0.9 && Math.abs(frequency - wanted) < 8;
+}
+
+async function hearUntil(page, fits, what) {
+  const measured = [];
+  for (let window = 0; window < 8; window++) {
+    const heard = await page.evaluate(() => softphone.hear());
+    if (fits(heard)) return heard;
+    measured.push(JSON.stringify(heard));
+  }
+  throw new Error(`wanted to hear ${what}, heard\n  ${measured.join('\n  ')}`);
+}
