@@ -63,6 +63,8 @@ struct Host {
     due: Option<u64>,
     outputs: VecDeque<Output>,
     connection: Option<ConnectionId>,
+    /// The attempt to connect that is under way.
+    connecting: Option<u64>,
     /// Without network until then.
     cut_until: u64,
     /// The next message of each direction comes no sooner: a connection keeps its order.
@@ -76,7 +78,8 @@ struct Host {
 enum Delivery {
     ToServer(ConnectionId, Bytes),
     ToPhone(usize, ConnectionId, Bytes),
-    Connected(usize),
+    /// A phone's attempt to connect comes to its end.
+    Connected(usize, u64),
     Media(usize, CallId, MediaEvent),
 }
 
@@ -125,6 +128,7 @@ impl World {
             due: None,
             outputs: VecDeque::new(),
             connection: None,
+            connecting: None,
             cut_until: 0,
             not_before: [0; 2],
             media: BTreeMap::new(),
@@ -350,7 +354,12 @@ impl World {
                     self.input(at, Input::TransportReceived(data));
                 }
             }
-            Delivery::Connected(at) => self.connect(at),
+            Delivery::Connected(at, attempt) => {
+                if self.phones[at].connecting == Some(attempt) {
+                    self.phones[at].connecting = None;
+                    self.connect(at);
+                }
+            }
             Delivery::Media(at, call_id, event) => {
                 if self.phones[at].media.get(&call_id).is_some_and(|media| media.is_current(&event)) {
                     self.input(at, Input::Media { call_id, event });
@@ -435,9 +444,16 @@ impl World {
         match output {
             Output::Connect => {
                 let when = self.now + 1 + self.random.below(20);
-                self.schedule(when, Delivery::Connected(at));
+                self.connections += 1;
+                self.phones[at].connecting = Some(self.connections);
+                self.schedule(when, Delivery::Connected(at, self.connections));
             }
-            Output::Disconnect => self.drop_connection(at, CloseReason::Local),
+            Output::Disconnect => {
+                if self.phones[at].connecting.take().is_some() {
+                    self.input(at, Input::TransportClosed { reason: CloseReason::Local });
+                }
+                self.drop_connection(at, CloseReason::Local);
+            }
             Output::Transmit(data) => {
                 if let Some(connection) = self.phones[at].connection {
                     let arrives = self.arrival(at, 0);

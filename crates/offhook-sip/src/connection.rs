@@ -111,7 +111,7 @@ fn check(message: Message) -> Frame {
     match findings.iter().find(|finding| !finding.is_repairable()) {
         None => Frame::Message(Box::new(message)),
         Some(finding) => {
-            let (status, why) = (finding.status(), phrase(&format!("{finding:?}")));
+            let (status, why) = (finding.status(), in_words(finding));
             let answer = match message {
                 Message::Request(request) => Some((Box::new(request), status, why)),
                 Message::Response(_) => None,
@@ -147,6 +147,19 @@ fn parser_limits(limits: &Limits) -> sipx_sip::Limits {
         max_message_bytes: limits.max_message_bytes,
         max_body_bytes: limits.max_message_bytes,
         ..sipx_sip::Limits::datagram()
+    }
+}
+
+fn in_words(finding: &sipx_sip::Finding) -> String {
+    use sipx_sip::Finding as F;
+    match finding {
+        F::MissingRequiredHeader(name) => format!("Missing {name}"),
+        F::MalformedRequiredHeader(name) => format!("Malformed {name}"),
+        F::RepeatedSingleValueHeader(name) => format!("More Than One {name}"),
+        F::CSeqMethodMismatch => "CSeq Names Another Method".to_owned(),
+        F::UnsupportedVersion => "Version Not Supported".to_owned(),
+        F::RequestUriHasHeaders => "Headers In The Request-URI".to_owned(),
+        _ => "Bad Request".to_owned(),
     }
 }
 

@@ -63,6 +63,15 @@ fn messages_without_what_an_answer_needs_are_dropped() {
 }
 
 #[test]
+fn stray_responses_are_dropped_in_silence() {
+    let dialog = "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\n";
+    let stray = format!(
+        "SIP/2.0 200 OK\r\nVia: SIP/2.0/WSS x;branch=z9hG4bKx\r\n{dialog}CSeq: 1 INVITE\r\nContact: <sip:c@d>\r\nContent-Length: 0\r\n\r\n"
+    );
+    assert_eq!(answer(&stray), "");
+}
+
+#[test]
 fn a_huge_message_is_answered_513_and_the_connection_dropped() {
     let mut solo = Solo::server();
     solo.receive(request("INVITE", "sip:c@d", OUTSIDE, 1, "", &"x".repeat(1_000_000)));

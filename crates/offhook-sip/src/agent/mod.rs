@@ -112,6 +112,8 @@ pub(crate) enum TimerKey {
     Transaction(TxId, u8),
     /// A request that the transaction user never answered.
     Unanswered(TxId),
+    /// A request of ours that nobody waits for any more.
+    Abandoned(TxId),
     Call(CallKey, CallTimer),
     Registration(RegistrationId, RegistrationTimer),
     KeepAlive(ConnectionId),
@@ -282,6 +284,7 @@ impl Agent {
             match key {
                 TimerKey::Transaction(tx, index) => self.transaction_timer(tx, index),
                 TimerKey::Unanswered(tx) => self.unanswered(tx),
+                TimerKey::Abandoned(tx) => drop(self.forget_client(tx)),
                 TimerKey::Call(call, timer) => self.call_timer(call, timer),
                 TimerKey::Registration(registration, timer) => self.registration_timer(registration, timer),
                 TimerKey::KeepAlive(id) => self.keep_alive(id),

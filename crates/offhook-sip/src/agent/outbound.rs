@@ -221,6 +221,7 @@ impl Agent {
     /// Drops a client transaction; what still comes for it is nobody's.
     pub(crate) fn forget_client(&mut self, tx: TxId) -> Option<ClientTx> {
         let client = self.clients.remove(&tx)?;
+        self.timers.clear(TimerKey::Abandoned(tx));
         self.forget_key(client.connection, tx, &client.key.clone());
         Some(client)
     }

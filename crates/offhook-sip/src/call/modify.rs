@@ -100,12 +100,7 @@ impl Agent {
         let status = response.status.code();
         let Some(call) = self.calls.get_mut(&key) else {
             // The call ended while its re-INVITE was under way. A 2xx still wants its ACK.
-            if (200..300).contains(&status)
-                && let Some(id) = self.clients.get(&tx).map(|client| client.connection)
-            {
-                self.stray_response(id, &response);
-            }
-            return;
+            return self.orphan_response(tx, &response);
         };
         let Some(modify) = call.local_modify.as_ref().filter(|modify| modify.tx == tx) else {
             return self.repeat_ack(key, &response);

@@ -391,7 +391,8 @@ impl Agent {
 
     pub(super) fn cancel_gave_up(&mut self, key: CallKey) {
         if let Some(tx) = self.calls.get(&key).and_then(|call| call.outbound.as_ref()).map(|outbound| outbound.tx) {
-            self.forget_client(tx);
+            // A late 2xx must find its transaction, to be acknowledged and hung up.
+            self.timers.set(TimerKey::Abandoned(tx), self.now + 64 * self.config.timers.t1_ms);
         }
         self.canceled(key, None);
     }
@@ -430,7 +431,8 @@ impl Agent {
 
     // --- what nobody waits for any more ---
 
-    fn orphan_response(&mut self, tx: TxId, response: &Response) {
+    /// The response to an INVITE whose call is over.
+    pub(super) fn orphan_response(&mut self, tx: TxId, response: &Response) {
         if response.status.is_success()
             && let Some(client) = self.clients.get(&tx)
         {
@@ -439,7 +441,7 @@ impl Agent {
         }
     }
 
-    /// A response without a transaction: a 2xx to an INVITE must be acknowledged nevertheless.
+    /// A response without a transaction: a 2xx to the INVITE of a call that we have must be acknowledged nevertheless.
     pub(crate) fn stray_response(&mut self, id: ConnectionId, response: &Response) {
         let is_invite = response.headers.text("CSeq").is_some_and(|cseq| cseq.ends_with("INVITE"));
         if !is_invite || !response.status.is_success() {
@@ -449,16 +451,12 @@ impl Agent {
             return;
         };
         let local_tag = from.tag().unwrap_or("").to_owned();
-        match self.dialogs.get(&(call_id, local_tag)).copied() {
-            Some(key) => {
-                let tag = response.headers.address("To").and_then(|to| to.tag().map(str::to_owned));
-                if self.calls.get(&key).is_some_and(|call| call.dialog.remote_tag == tag) {
-                    self.repeat_ack(key, response);
-                } else {
-                    self.ack_and_bye(id, response, key);
-                }
-            }
-            None => self.ack_and_bye_with(id, response, None),
+        let Some(key) = self.dialogs.get(&(call_id, local_tag)).copied() else { return };
+        let tag = response.headers.address("To").and_then(|to| to.tag().map(str::to_owned));
+        if self.calls.get(&key).is_some_and(|call| call.dialog.remote_tag == tag) {
+            self.repeat_ack(key, response);
+        } else {
+            self.ack_and_bye(id, response, key);
         }
     }
 
