@@ -1,14 +1,17 @@
 //! What the PBX tells about itself.
 
 use futures_util::Stream;
+use serde::Serialize;
 use tokio::sync::broadcast;
 
 /// One call through the PBX. Never used twice by one PBX.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct CallId(pub u64);
 
-/// Something happened in the PBX.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something happened in the PBX. As JSON, an object whose `event` is the variant in snake case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PbxEvent {
     /// An extension has a binding that it had not before (not sent for refreshes).
@@ -59,7 +62,10 @@ pub enum PbxEvent {
         duration_ms: u64,
     },
     /// This receiver was too slow; so many events are lost to it.
-    Missed(u64),
+    Missed {
+        /// How many.
+        events: u64,
+    },
 }
 
 /// The events of a PBX, from the moment at which this was made.
@@ -75,7 +81,7 @@ impl PbxEvents {
     pub async fn next(&mut self) -> Option<PbxEvent> {
         match self.0.recv().await {
             Ok(event) => Some(event),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(PbxEvent::Missed(missed)),
+            Err(broadcast::error::RecvError::Lagged(events)) => Some(PbxEvent::Missed { events }),
             Err(broadcast::error::RecvError::Closed) => None,
         }
     }
@@ -90,7 +96,7 @@ impl PbxEvents {
 }
 
 /// How much the PBX holds: all zero when the last call is over and the last client is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Load {
     /// Open WebSocket connections.
     pub connections: usize,

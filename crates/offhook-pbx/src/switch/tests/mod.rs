@@ -1,6 +1,7 @@
 //! The switch between real agents in virtual time; only sockets and media are played.
 
 mod calls;
+mod chaos;
 mod ends;
 mod forking;
 mod hold;

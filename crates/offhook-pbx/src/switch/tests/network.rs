@@ -36,6 +36,8 @@ pub(super) struct Network {
     pub(super) told: Vec<PbxEvent>,
     /// Media connections open.
     pub(super) open: Vec<LegId>,
+    /// The media takes its time: what it has to tell waits for [`Network::deliver`].
+    pub(super) slow: Option<VecDeque<MediaEvent>>,
     /// Offers and answers that have this in them are refused by the media.
     pub(super) refused_sdp: Option<&'static str>,
     agent_timeout: Option<Millis>,
@@ -74,6 +76,7 @@ impl Network {
             media: Vec::new(),
             told: Vec::new(),
             open: Vec::new(),
+            slow: None,
             refused_sdp: None,
             agent_timeout: None,
         }
@@ -130,9 +133,15 @@ impl Network {
 
     pub(super) fn register(&mut self, who: Who, expires_s: u32, password: &str) {
         let number = self.clients[who.0].number.clone();
+        self.register_as(who, &number, expires_s, password);
+    }
+
+    /// Registers for a number, with the client's own user name.
+    pub(super) fn register_as(&mut self, who: Who, aor: &str, expires_s: u32, password: &str) {
+        let number = self.clients[who.0].number.clone();
         let register = Register {
             registrar: uri("sip:localhost"),
-            aor: self.address(&number),
+            aor: self.address(aor),
             contact: self.contact(who),
             expires_s,
             credentials: Some(Credentials::password(number, password)),
@@ -292,6 +301,20 @@ impl Network {
         self.settle();
     }
 
+    /// The slow media tells the next thing; says whether there was one.
+    pub(super) fn deliver(&mut self) -> bool {
+        let event = self.slow.as_mut().and_then(VecDeque::pop_front);
+        let is_some = event.is_some();
+        if let Some(event) = event {
+            self.media_event(event);
+        }
+        is_some
+    }
+
+    pub(super) fn is_connected(&self, who: Who) -> bool {
+        self.clients[who.0].connection.is_some()
+    }
+
     /// The PBX is told to stop.
     pub(super) fn stop(&mut self) {
         self.decide(Switch::stop);
@@ -397,7 +420,10 @@ impl Network {
             MediaAction::AcceptAnswer { leg, purpose, .. } => MediaEvent::Applied { leg, purpose },
             _ => return,
         };
-        self.decide(|switch, turn| switch.on_media(turn, event));
+        match &mut self.slow {
+            Some(waiting) => waiting.push_back(event),
+            None => self.decide(|switch, turn| switch.on_media(turn, event)),
+        }
     }
 
     fn address(&self, number: &str) -> NameAddr {

@@ -40,6 +40,29 @@ fn an_unknown_extension_is_refused_like_a_wrong_password() {
 }
 
 #[test]
+fn nobody_registers_for_another() {
+    let mut net = Network::new();
+    let phone = net.connect("1000");
+    net.register_as(phone, "1001", 600, "secret-1000");
+    let Event::RegistrationFailed { failure, .. } = net.next(phone) else { panic!("registered") };
+    assert!(matches!(failure, RegistrationFailure::Refused { status: 403, .. }), "{failure:?}");
+    assert_eq!(net.switch.registrations(), 0);
+}
+
+#[test]
+fn too_many_devices_are_refused() {
+    let mut config = crate::config::PbxConfig::default();
+    config.limits.bindings = 1;
+    let mut net = Network::with(config);
+    net.phone("1000");
+    let second = net.connect("1000");
+    net.register(second, 600, "secret-1000");
+    let Event::RegistrationFailed { failure, .. } = net.next(second) else { panic!("registered") };
+    let RegistrationFailure::Refused { status, retry_after_s, .. } = failure else { panic!("{failure:?}") };
+    assert_eq!((status, retry_after_s), (503, Some(60)));
+}
+
+#[test]
 fn too_brief_a_time_is_raised_to_the_minimum() {
     let mut net = Network::new();
     let phone = net.connect("1000");

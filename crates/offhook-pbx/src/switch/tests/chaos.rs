@@ -1,0 +1,165 @@
+//! Clients that do anything at any time, with media that takes its time: nothing panics, nothing is left.
+
+use offhook_media::MediaError;
+use offhook_sip::{
+    Accept, CallKey, ConnectionId, Credentials, Event, Invite, Modify, ModifyMethod, NameAddr, Ring, Uri,
+};
+
+use super::network::{HELD, Network, SDP, Who};
+use crate::media::MediaEvent;
+
+const RUNS: u64 = 150;
+const STEPS: usize = 80;
+const NUMBERS: [&str; 10] = ["1000", "1001", "1001", "1002", "600", "601", "606", "607", "612", "4242"];
+
+/// xorshift64*: any sequence will do, as long as it is the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % sides
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> Option<T> {
+        if of.is_empty() { None } else { of.get(self.roll(of.len())).copied() }
+    }
+}
+
+#[test]
+fn whatever_clients_do_nothing_is_left() {
+    for seed in 1..=RUNS {
+        let run = std::panic::catch_unwind(|| chaos(seed));
+        assert!(run.is_ok(), "seed {seed}");
+    }
+}
+
+fn chaos(seed: u64) {
+    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut net = Network::new();
+    let phones: Vec<Who> = ["1000", "1001", "1001", "1002"].map(|number| net.phone(number)).to_vec();
+    let mut calls: Vec<Vec<CallKey>> = vec![Vec::new(); phones.len()];
+    net.slow = Some(std::collections::VecDeque::new());
+    for _ in 0..STEPS {
+        let i = dice.roll(phones.len());
+        let who = phones[i];
+        let call = dice.pick(&calls[i]);
+        match dice.roll(16) {
+            0..=2 if net.is_connected(who) => {
+                let number = NUMBERS[dice.roll(NUMBERS.len())];
+                let with_offer = dice.roll(6) > 0;
+                if let Some(call) = dial(&mut net, who, i, number, with_offer) {
+                    calls[i].push(call);
+                }
+            }
+            3 => on(&mut net, who, call, |agent, now, call| {
+                let sdp = (seed % 2 == 0).then(|| SDP.to_owned());
+                let status = if sdp.is_some() { 183 } else { 180 };
+                let _ = agent.ring(now, call, Ring { status, sdp, ..Ring::default() });
+            }),
+            4..=5 => on(&mut net, who, call, |agent, now, call| {
+                let _ =
+                    agent.accept(now, call, Accept { sdp: SDP.to_owned(), contact: contact(i), headers: Vec::new() });
+            }),
+            6 => on(&mut net, who, call, |agent, now, call| {
+                let _ = agent.reject(now, call, 486, Vec::new());
+            }),
+            7 => on(&mut net, who, call, |agent, now, call| {
+                let _ = agent.hangup(now, call, None);
+            }),
+            8..=9 => {
+                let offer = if dice.roll(2) == 0 { HELD } else { SDP };
+                on(&mut net, who, call, |agent, now, call| {
+                    let modify =
+                        Modify { method: ModifyMethod::Invite, offer: Some(offer.to_owned()), headers: Vec::new() };
+                    let _ = agent.modify(now, call, modify);
+                });
+            }
+            10 => on(&mut net, who, call, |agent, now, call| {
+                let _ = agent.request(now, call, "INFO", Vec::new(), Some(("text/plain".to_owned(), b"x".to_vec())));
+            }),
+            11 if net.is_connected(who) && dice.roll(2) == 0 => net.disconnect(who),
+            11 if !net.is_connected(who) => {
+                net.reconnect(who);
+                net.register(who, 600, if dice.roll(4) == 0 { "wrong" } else { PASSWORDS[i] });
+            }
+            12 => net.advance(dice.roll(20_000) as u64),
+            13 => {
+                if let Some(leg) = dice.pick(&net.open.clone()) {
+                    let events = [
+                        MediaEvent::Connected { leg },
+                        MediaEvent::Silent { leg },
+                        MediaEvent::Broken { leg, error: MediaError::Closed },
+                    ];
+                    let event = events[dice.roll(events.len())].clone();
+                    net.media_event(event);
+                }
+            }
+            _ => {
+                for _ in 0..dice.roll(4) {
+                    net.deliver();
+                }
+            }
+        }
+        for (i, &who) in phones.iter().enumerate() {
+            react(&mut net, who, &mut calls[i]);
+        }
+    }
+    while net.deliver() {}
+    net.slow = None;
+    net.assert_nothing_left();
+}
+
+const PASSWORDS: [&str; 4] = ["secret-1000", "secret-1001", "secret-1001", "secret-1002"];
+const OWN: [&str; 4] = ["1000", "1001", "1001", "1002"];
+
+fn dial(net: &mut Network, who: Who, i: usize, number: &str, with_offer: bool) -> Option<CallKey> {
+    let address = |user: &str| NameAddr::new(Uri::sip(user, "localhost").expect("a number"));
+    let invite = Invite {
+        target: Uri::sip(number, "localhost").expect("a number"),
+        from: address(OWN[i]),
+        to: address(number),
+        contact: contact(i),
+        call_id: None,
+        route: Vec::new(),
+        headers: Vec::new(),
+        offer: with_offer.then(|| SDP.to_owned()),
+        credentials: Some(Credentials::password(OWN[i], PASSWORDS[i])),
+        no_answer_ms: Some(15_000),
+    };
+    net.command(who, |agent, now| agent.invite(now, ConnectionId(0), invite)).ok()
+}
+
+/// Does something to a call, if there is one; that it may be too late for it is the point.
+fn on(net: &mut Network, who: Who, call: Option<CallKey>, act: impl FnOnce(&mut offhook_sip::Agent, u64, CallKey)) {
+    if let Some(call) = call {
+        net.command(who, |agent, now| act(agent, now, call));
+    }
+}
+
+/// What a phone owes at once.
+fn react(net: &mut Network, who: Who, calls: &mut Vec<CallKey>) {
+    for event in net.events(who) {
+        match event {
+            Event::Incoming { call, .. } => calls.push(call),
+            Event::Terminated { call, .. } => calls.retain(|&known| known != call),
+            Event::RemoteOffer { call, .. } => {
+                let _ = net.command(who, |agent, now| agent.answer_offer(now, call, SDP.to_owned()));
+            }
+            Event::Request { transaction, .. } => {
+                let _ = net.command(who, |agent, now| agent.respond(now, transaction, 200, Vec::new(), None));
+            }
+            Event::Accepted { call, sdp: Some(_), .. } => {
+                // Only a call without an offer takes it.
+                let _ = net.command(who, |agent, now| agent.ack(now, call, SDP.to_owned()));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn contact(i: usize) -> NameAddr {
+    NameAddr::new(Uri::parse(&format!("sip:device-{i}@client.invalid;transport=ws")).expect("a URI"))
+}
