@@ -221,7 +221,9 @@ mod tests {
             let _ = bad.send((1, *n));
             assert!(*n != 1, "the listener's own fault");
         });
-        let _second = hub.listen(move |n: &u32| drop(send.send((2, *n))));
+        let _second = hub.listen(move |n: &u32| {
+            let _ = send.send((2, *n));
+        });
         hub.publish(&1);
         hub.publish(&2);
         let mut got = Vec::new();
@@ -236,7 +238,9 @@ mod tests {
     async fn a_dropped_subscription_hears_nothing_more() {
         let hub = Hub::new();
         let (send, mut heard) = tokio::sync::mpsc::unbounded_channel();
-        let subscription = hub.listen(move |n: &u32| drop(send.send(*n)));
+        let subscription = hub.listen(move |n: &u32| {
+            let _ = send.send(*n);
+        });
         drop(subscription);
         // The channel closes with the listener.
         assert_eq!(heard.recv().await, None);

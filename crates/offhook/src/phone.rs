@@ -28,7 +28,6 @@ struct Inner {
 
 impl Phone {
     /// What a phone is made with.
-    #[must_use]
     pub fn builder() -> PhoneBuilder {
         PhoneBuilder::new()
     }
