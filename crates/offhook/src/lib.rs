@@ -85,12 +85,14 @@ pub use phone::Phone;
 pub use session::{CallEnd, Playback, Session};
 
 pub use offhook_core::events;
+pub use offhook_core::media::StreamId;
 pub use offhook_core::{
     CallId, CallOptions, CallState, CallStatus, CandidateKind, Cause, CommunicationType, DtmfMode, KeepAlive,
     MediaStats, PhoneError, PhoneEvent, ReconnectPolicy, RecordStatus, Report, ReportStats, Secret, SessionEvent,
     SessionTimer, StaticCallStatus, StaticPatch, StatusPatch, TerminateType, TimerType, TransportError,
 };
 pub use offhook_media::{
-    Addresses, AudioSink, AudioSource, AudioSourceFn, Codec, MediaError, PcmInput, PcmOutput, PeerStats, Recording,
-    RecordingSummary, SourceState, Tap, TapFrame, TapId, ToneSpec, WavSink, WavSource,
+    Addresses, AudioSink, AudioSource, AudioSourceFn, CandidatePair, Codec, DtlsState, IceState, InboundStats,
+    MediaError, OutboundStats, PcmInput, PcmOutput, PeerStats, Recording, RecordingSummary, RemoteReport, SourceState,
+    Tap, TapFrame, TapId, ToneSpec, WavSink, WavSource,
 };

@@ -1,0 +1,110 @@
+//! How calls end.
+
+use futures_util::StreamExt;
+use offhook::{CallOptions, Cause, PhoneError, PhoneEvent, SessionEvent, TerminateType};
+
+use crate::support::{Talk, pbx, phone, soon, talk, until};
+
+#[tokio::test]
+async fn either_side_can_hang_up() {
+    for caller in [true, false] {
+        let Talk { a, b, pbx, alice, bob } = talk().await;
+        let (one, other) = if caller { (&a, &b) } else { (&b, &a) };
+        let mut events = other.events();
+        soon(one.hangup()).await.expect("hangs up");
+        let end = soon(other.ended()).await;
+        assert_eq!((end.cause, end.was_established), (Cause::Terminated, true));
+        let all: Vec<SessionEvent> = soon(async { events.by_ref().collect().await }).await;
+        assert!(all.last().expect("events").is_final(), "the stream ends with the call");
+        assert!(alice.sessions().is_empty() && bob.sessions().is_empty());
+        soon(pbx.load_when(|load| load.calls == 0)).await.expect("nothing is left at the PBX");
+    }
+}
+
+#[tokio::test]
+async fn refusals_have_their_cause() {
+    let pbx = pbx().await;
+    for (number, cause, code) in [
+        ("604", Cause::Busy, 486),
+        ("605", Cause::SipFailureCode, 503),
+        ("609", Cause::Rejected, 403),
+        ("612", Cause::Unavailable, 480),
+        ("4711", Cause::NotFound, 404),
+    ] {
+        let phone = phone(&pbx, "1000").await;
+        let call = soon(phone.call(number, CallOptions::default())).await.expect("calls");
+        let end = soon(call.ended()).await;
+        assert_eq!((end.cause, end.code, end.was_established), (cause, Some(code), false), "{number}");
+        assert_eq!(soon(call.confirmed()).await, Err(PhoneError::Ended { cause, status: Some(code) }));
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_up_ends_the_call() {
+    let pbx = pbx().await;
+    let phone = phone(&pbx, "1000").await;
+    let call = soon(phone.call("601", CallOptions::default())).await.expect("calls");
+    assert_eq!(soon(call.ended()).await.cause, Cause::Terminated);
+}
+
+#[tokio::test]
+async fn a_caller_who_gives_up_stops_the_ringing() {
+    let pbx = pbx().await;
+    let (alice, bob) = (phone(&pbx, "1000").await, phone(&pbx, "1001").await);
+    let call = soon(alice.call("1001", CallOptions::default())).await.expect("calls");
+    let ringing = soon(bob.incoming().next()).await.expect("rings");
+    soon(call.terminate(TerminateType::Terminate)).await.expect("gives up");
+    assert_eq!(soon(call.ended()).await.cause, Cause::Canceled);
+    assert_eq!(soon(ringing.ended()).await.cause, Cause::Canceled);
+}
+
+#[tokio::test]
+async fn a_refused_call_is_busy_to_the_caller() {
+    let pbx = pbx().await;
+    let (alice, bob) = (phone(&pbx, "1000").await, phone(&pbx, "1001").await);
+    let call = soon(alice.call("1001", CallOptions::default())).await.expect("calls");
+    let ringing = soon(bob.incoming().next()).await.expect("rings");
+    soon(ringing.reject()).await.expect("refuses");
+    assert_eq!(soon(call.ended()).await.cause, Cause::Busy);
+    assert_eq!(soon(ringing.ended()).await.cause, Cause::Rejected);
+}
+
+#[tokio::test]
+async fn dropping_a_session_does_nothing_and_dropping_the_phone_hangs_up() {
+    let Talk { a, b, pbx, alice, bob: _bob } = talk().await;
+    drop(a);
+    assert_eq!(alice.sessions().len(), 1);
+    drop(alice);
+    let end = soon(b.ended()).await;
+    assert_eq!((end.cause, end.was_established), (Cause::Terminated, true));
+    soon(pbx.load_when(|load| load.registrations == 1)).await.expect("only the other is left");
+}
+
+#[tokio::test]
+async fn shutting_down_ends_every_call_and_every_stream() {
+    let Talk { a, b, pbx: _pbx, alice, bob: _bob } = talk().await;
+    let (calls, phone_events) = (a.events(), alice.events());
+    soon(alice.shutdown()).await;
+    assert_eq!(soon(a.ended()).await.cause, Cause::Terminated);
+    assert_eq!(soon(b.ended()).await.cause, Cause::Terminated);
+    assert!(soon(calls.collect::<Vec<_>>()).await.last().expect("events").is_final());
+    drop(alice);
+    let all: Vec<PhoneEvent> = soon(phone_events.collect()).await;
+    assert!(matches!(all.last(), Some(PhoneEvent::Disconnected { .. })), "{:?}", all.last());
+}
+
+#[tokio::test]
+async fn a_server_that_dies_in_a_call_leaves_it_reconnecting_and_it_can_be_hung_up() {
+    let Talk { a, b: _b, pbx, alice, bob: _bob } = talk().await;
+    let mut events = a.events();
+    let mut phone_events = alice.events();
+    soon(pbx.shutdown()).await;
+    // A PBX that stops ends its calls; one that is killed does not. Either way the phone is told.
+    until(&mut phone_events, |event| matches!(event, PhoneEvent::Disconnected { .. })).await;
+    let told = until(&mut events, |event| event.is_final() || matches!(event, SessionEvent::Reconnecting { .. })).await;
+    if !told.is_final() {
+        soon(a.hangup()).await.expect("hangs up");
+    }
+    assert!(soon(a.ended()).await.was_established);
+    assert!(!alice.is_registered());
+}

@@ -1,0 +1,8 @@
+//! Phones at the embedded PBX, with real media on real sockets.
+
+mod connect;
+mod controls;
+mod endings;
+mod handles;
+mod sound;
+mod support;
