@@ -8,3 +8,51 @@ pub mod args;
 pub mod audio;
 pub mod demo;
 pub mod exit;
+mod output;
+mod pbx;
+mod signal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use args::{Cli, Command};
+use exit::{Failure, Reason};
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if cli.verbose || std::env::var_os("RUST_LOG").is_some() {
+        log(cli.verbose);
+    }
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("offhook: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Reason::Failed, format!("cannot start threads: {e}")))?;
+    let result = runtime.block_on(async {
+        match command {
+            Command::Pbx(args) => pbx::run(args).await,
+            Command::Demo(_) | Command::Call(_) | Command::Answer(_) => Err(Failure::new(Reason::Failed, "")),
+        }
+    });
+    // A thread that reads standard input cannot be ended: do not wait for it.
+    runtime.shutdown_background();
+    result
+}
+
+fn log(verbose: bool) {
+    let or = if verbose { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(or));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

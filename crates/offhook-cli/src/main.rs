@@ -1,2 +1,5 @@
-//! cli
-fn main() {}
+//! The `offhook` command.
+
+fn main() -> std::process::ExitCode {
+    offhook_cli::main()
+}

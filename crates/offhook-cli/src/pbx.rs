@@ -1,0 +1,211 @@
+//! `offhook pbx`.
+
+use std::io::Read as _;
+use std::net::SocketAddr;
+
+use offhook_pbx::{Pbx, PbxBuilder, PbxConfig, PbxError, PbxEvent};
+use serde::Serialize;
+
+use crate::args::PbxArgs;
+use crate::exit::{Failure, Reason};
+use crate::output::Output;
+use crate::signal::Interrupt;
+
+/// Ports without a configuration file and without `--port`, `--tls-port`.
+const WS_PORT: u16 = 8088;
+const WSS_PORT: u16 = 8089;
+
+/// Runs a PBX until Ctrl-C.
+pub(crate) async fn run(args: PbxArgs) -> Result<(), Failure> {
+    let output = Output::new(args.json);
+    let mut interrupt = Interrupt::install();
+    let closed = stdin_closed(args.until_stdin_closes);
+    let config_file = args.config.is_some();
+    let pbx = builder(&args)?.start().await.map_err(|e| failure(&e, config_file))?;
+    let mut events = pbx.events();
+    let listening = Listening::new(&pbx, &args);
+    output.tell(&listening, || listening.text());
+
+    tokio::pin!(closed);
+    loop {
+        tokio::select! {
+            () = interrupt.wait() => break,
+            () = &mut closed => break,
+            event = events.next() => match event {
+                Some(event) => tell(output, &event),
+                None => return Err(Failure::new(Reason::Failed, "the PBX stopped by itself; RUST_LOG=offhook_pbx=debug says why")),
+            },
+        }
+    }
+    pbx.shutdown().await;
+    Ok(())
+}
+
+/// What the command line and the configuration file say together.
+fn builder(args: &PbxArgs) -> Result<PbxBuilder, Failure> {
+    let mut builder = Pbx::builder();
+    if let Some(path) = &args.config {
+        let config = PbxConfig::read(path).map_err(|e| Failure::new(Reason::Usage, e.to_string()))?;
+        builder = builder.config(config);
+    } else {
+        builder = builder.ws_port(WS_PORT).wss_port(WSS_PORT);
+    }
+    if let Some(bind) = args.bind {
+        builder = builder.bind(bind);
+    }
+    if let Some(port) = args.port {
+        builder = builder.ws_port(port);
+    }
+    if let Some(port) = args.tls_port {
+        builder = builder.wss_port(port);
+    }
+    if let Some(dir) = &args.data {
+        builder = builder.data_dir(dir);
+    }
+    Ok(builder)
+}
+
+fn failure(error: &PbxError, config_file: bool) -> Failure {
+    let reason = match error {
+        PbxError::Config(_) | PbxError::NoListener => Reason::Usage,
+        _ => Reason::Bind,
+    };
+    let message = match error {
+        PbxError::PortInUse { listener, address } => {
+            let option = if *listener == "wss" { "--tls-port" } else { "--port" };
+            format!(
+                "port {} on {} is in use: stop the other program, or choose another port with {option} (0 takes a free one)",
+                address.port(),
+                address.ip()
+            )
+        }
+        PbxError::WeakPasswords { .. } if !config_file => {
+            format!("{error} (--config FILE)")
+        }
+        other => other.to_string(),
+    };
+    Failure::new(reason, message)
+}
+
+/// Resolves when standard input ends; never if that does not matter.
+async fn stdin_closed(matters: bool) {
+    if !matters {
+        return std::future::pending().await;
+    }
+    let (sender, closed) = tokio::sync::oneshot::channel::<()>();
+    // Not `spawn_blocking`: the runtime would wait for it at its end.
+    std::thread::spawn(move || {
+        let mut buffer = [0; 256];
+        while std::io::stdin().read(&mut buffer).is_ok_and(|count| count > 0) {}
+        drop(sender);
+    });
+    let _ = closed.await;
+}
+
+/// The first thing told.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "listening")]
+struct Listening {
+    pid: u32,
+    ws: Option<String>,
+    wss: Option<String>,
+    fingerprint: String,
+    certificate: Option<String>,
+    extensions: Vec<String>,
+    services: Vec<ServiceLine>,
+    #[serde(skip)]
+    built_in: bool,
+    #[serde(skip)]
+    address: Option<SocketAddr>,
+}
+
+/// A number that the PBX answers itself.
+#[derive(Debug, Serialize)]
+struct ServiceLine {
+    number: &'static str,
+    does: &'static str,
+}
+
+impl Listening {
+    fn new(pbx: &Pbx, args: &PbxArgs) -> Self {
+        Self {
+            pid: std::process::id(),
+            ws: pbx.ws_url(),
+            wss: pbx.wss_url(),
+            fingerprint: pbx.certificate_sha256().iter().map(|b| format!("{b:02x}")).collect(),
+            certificate: args.data.as_ref().map(|dir| dir.join("certificate.pem").display().to_string()),
+            extensions: pbx.extensions().iter().map(|e| e.number().to_owned()).collect(),
+            services: pbx
+                .services()
+                .iter()
+                .map(|s| ServiceLine { number: s.number(), does: s.description() })
+                .collect(),
+            built_in: args.config.is_none(),
+            address: pbx.ws_address().or(pbx.wss_address()),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut lines = Vec::new();
+        for url in [&self.ws, &self.wss].into_iter().flatten() {
+            lines.push(format!("listening on {url}"));
+        }
+        lines.push(format!("certificate  SHA-256 {}", self.fingerprint));
+        if let Some(path) = &self.certificate {
+            lines.push(format!("             {path}"));
+        }
+        lines.push(format!("extensions   {}", self.extensions.join(", ")));
+        if self.built_in {
+            lines.push("passwords    secret- and the number, e.g. secret-1000".to_owned());
+        }
+        for (index, service) in self.services.iter().enumerate() {
+            let title = if index == 0 { "services" } else { "" };
+            lines.push(format!("{title:<12} {} {}", service.number, service.does));
+        }
+        if self.address.is_some_and(|a| !a.ip().is_loopback()) {
+            lines.push("reachable from other machines".to_owned());
+        }
+        lines.push("Ctrl-C ends it".to_owned());
+        lines.join("\n")
+    }
+}
+
+/// An event as it is printed.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+enum Told<'a> {
+    Registered { extension: &'a str, bindings: usize },
+    Unregistered { extension: &'a str, bindings: usize },
+    CallStarted { call: u64, from: &'a str, to: &'a str },
+    CallAnswered { call: u64, from: &'a str, to: &'a str },
+    CallEnded { call: u64, from: &'a str, to: &'a str, answered: bool, status: u16, duration_ms: u64 },
+    Missed { events: u64 },
+}
+
+fn tell(output: Output, event: &PbxEvent) {
+    let (told, text) = match event {
+        PbxEvent::Registered { extension, bindings } => (
+            Told::Registered { extension, bindings: *bindings },
+            format!("{extension} registered ({bindings} devices)"),
+        ),
+        PbxEvent::Unregistered { extension, bindings } => (
+            Told::Unregistered { extension, bindings: *bindings },
+            format!("{extension} unregistered ({bindings} devices left)"),
+        ),
+        PbxEvent::CallStarted { call, from, to } => {
+            (Told::CallStarted { call: call.0, from, to }, format!("{from} calls {to}"))
+        }
+        PbxEvent::CallAnswered { call, from, to } => {
+            (Told::CallAnswered { call: call.0, from, to }, format!("{to} answers {from}"))
+        }
+        PbxEvent::CallEnded { call, from, to, answered, status, duration_ms } => (
+            Told::CallEnded { call: call.0, from, to, answered: *answered, status: *status, duration_ms: *duration_ms },
+            format!("{from} → {to} ended after {:.1} s ({status})", *duration_ms as f64 / 1000.0),
+        ),
+        PbxEvent::Missed(events) => {
+            (Told::Missed { events: *events }, format!("{events} events were too fast to print"))
+        }
+        _ => return,
+    };
+    output.tell(&told, || text);
+}

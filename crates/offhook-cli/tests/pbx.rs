@@ -1,0 +1,100 @@
+//! `offhook pbx` as a process.
+
+mod common;
+
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use common::{Dir, Offhook, PbxProcess, run};
+
+#[test]
+fn it_tells_where_it_listens_and_ends_with_ctrl_c() {
+    let mut pbx = Offhook::start(["pbx", "--port", "0", "--tls-port", "0"]);
+    let url = pbx.line(|line| line.starts_with("listening on ws://"));
+    let address = url.trim_start_matches("listening on ws://").trim_end_matches("/ws");
+    std::net::TcpStream::connect(address).expect("it listens there");
+    pbx.line(|line| line.starts_with("listening on wss://127.0.0.1:"));
+    pbx.line(|line| line.starts_with("certificate  SHA-256 "));
+    pbx.line(|line| line.contains("1000, 1001"));
+    pbx.line(|line| line.contains("600"));
+    pbx.line(|line| line == "Ctrl-C ends it");
+    pbx.signal("INT");
+    pbx.finish().succeeds();
+}
+
+#[test]
+fn as_json_it_prints_nothing_but_json() {
+    let mut pbx = Offhook::start(["pbx", "--json", "--port", "0", "--tls-port", "0"]);
+    let listening = pbx.event("listening");
+    assert_eq!(listening["pid"], pbx.pid());
+    assert_eq!(listening["fingerprint"].as_str().map(str::len), Some(64));
+    pbx.signal("TERM");
+    let finished = pbx.finish();
+    finished.succeeds();
+    assert_eq!(finished.json_lines().len(), 1);
+}
+
+#[test]
+fn the_certificate_is_kept_in_the_data_directory() {
+    let dir = Dir::new();
+    let data = dir.path("data");
+    let fingerprint = || {
+        let mut pbx = Offhook::start(["pbx", "--json", "--port", "0", "--tls-port", "0", "--data", &data]);
+        let listening = pbx.event("listening");
+        let path = listening["certificate"].as_str().expect("a path");
+        assert!(std::fs::read_to_string(path).expect("PEM").starts_with("-----BEGIN CERTIFICATE"));
+        listening["fingerprint"].clone()
+    };
+    assert_eq!(fingerprint(), fingerprint());
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_option_to_change_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("address").port().to_string();
+    run(["pbx", "--port", &port, "--tls-port", "0"]).fails(9, &[&port, "in use", " --port "]);
+    run(["pbx", "--port", "0", "--tls-port", &port]).fails(9, &[&port, "in use", "--tls-port"]);
+}
+
+#[test]
+fn beyond_loopback_built_in_passwords_are_refused() {
+    run(["pbx", "--bind", "0.0.0.0", "--port", "0", "--tls-port", "0"]).fails(9, &["passwords", "--config"]);
+}
+
+#[test]
+fn a_wrong_configuration_file_is_named_with_its_line() {
+    let dir = Dir::new();
+    let file = dir.write("pbx.toml", "domain = \"a\"\nextensions = 7\n");
+    run(["pbx", "--config", &file]).fails(2, &["pbx.toml", "line 2"]);
+    run(["pbx", "--config", &dir.path("none.toml")]).fails(2, &["none.toml"]);
+}
+
+#[test]
+fn a_configuration_file_replaces_the_built_in_extensions() {
+    let dir = Dir::new();
+    let toml =
+        "wss_port = false\nws_port = 0\n[[extension]]\nnumber = \"77\"\nname = \"Eve\"\npassword = \"long enough\"\n";
+    let file = dir.write("pbx.toml", toml);
+    let mut pbx = Offhook::start(["pbx", "--json", "--config", &file]);
+    let listening = pbx.event("listening");
+    assert_eq!(listening["extensions"], serde_json::json!(["77"]));
+    assert!(listening["wss"].is_null() && listening["ws"].is_string());
+}
+
+#[test]
+fn it_ends_with_its_parents_pipe_when_asked_to() {
+    let mut pbx =
+        Offhook::start_with(["pbx", "--json", "--port", "0", "--tls-port", "0", "--until-stdin-closes"], |command| {
+            command.stdin(Stdio::piped());
+        });
+    pbx.event("listening");
+    pbx.close_stdin();
+    pbx.finish().succeeds();
+}
+
+#[test]
+fn two_at_once_do_not_disturb_each_other() {
+    let (one, two) = (PbxProcess::start(), PbxProcess::start());
+    assert_ne!(one.ws, two.ws);
+    assert_ne!(one.fingerprint, two.fingerprint);
+}
