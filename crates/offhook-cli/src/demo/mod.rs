@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod clips;
+pub mod contract;
 pub mod live;
 pub mod outcome;
 pub mod report;
