@@ -4,13 +4,18 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 pub mod args;
 pub mod audio;
+mod call;
 pub mod demo;
 pub mod exit;
 mod output;
 mod pbx;
+mod server;
 mod signal;
+mod sound;
+mod told;
 
 use std::process::ExitCode;
 
@@ -43,7 +48,9 @@ fn run(command: Command) -> Result<(), Failure> {
     let result = runtime.block_on(async {
         match command {
             Command::Pbx(args) => pbx::run(args).await,
-            Command::Demo(_) | Command::Call(_) | Command::Answer(_) => Err(Failure::new(Reason::Failed, "")),
+            Command::Demo(args) => demo::run(args).await,
+            Command::Call(args) => call::run(args).await,
+            Command::Answer(args) => answer::run(args).await,
         }
     });
     // A thread that reads standard input cannot be ended: do not wait for it.

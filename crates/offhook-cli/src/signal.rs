@@ -1,6 +1,7 @@
 //! Ctrl-C: the first asks the command to end properly, the second ends it at once.
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Says when the user wants the command to end.
 #[derive(Debug, Clone)]
@@ -25,6 +26,14 @@ impl Interrupt {
             // Only if signals cannot be received at all: then nobody can ask.
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Resolves at a deadline; never if there is none.
+pub(crate) async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -5,8 +5,8 @@ mod order;
 mod report;
 mod status;
 
-use offhook_core::events::SessionEvent;
-use offhook_core::{CommunicationType, PhoneEvent};
+use offhook::events::SessionEvent;
+use offhook::{CommunicationType, PhoneEvent};
 
 use super::outcome::Check;
 
@@ -28,12 +28,23 @@ pub struct Expected {
     pub peer: String,
     /// Which side made the call.
     pub side: CommunicationType,
-    /// This phone held the call (the other one was held by it).
-    pub holds: bool,
+    /// What this phone must tell of the hold.
+    pub hold: Hold,
     /// How long the call was on hold, ms.
     pub hold_ms: u64,
     /// The tones it must have received, in order.
     pub tones: String,
+}
+
+/// What a phone tells of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It holds the call: isHold, holdDuration.
+    Local,
+    /// The far end holds it: isRemoteHold.
+    Remote,
+    /// The far end holds it, but a PBX between them answers for it: nothing.
+    Unseen,
 }
 
 /// Checks all that one phone told.

@@ -3,6 +3,14 @@
 pub mod analysis;
 pub mod clips;
 pub mod contract;
+mod diary;
+mod judge;
 pub mod live;
 pub mod outcome;
+mod pbx_process;
 pub mod report;
+mod run;
+mod script;
+pub mod track;
+
+pub(crate) use run::run;

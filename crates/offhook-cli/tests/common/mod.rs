@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `offhook`.
-pub struct Offhook {
+pub(crate) struct Offhook {
     child: Child,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
@@ -20,11 +20,11 @@ pub struct Offhook {
 }
 
 impl Offhook {
-    pub fn start<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
         Self::start_with(args, |_| ())
     }
 
-    pub fn start_with<S: AsRef<std::ffi::OsStr>>(
+    pub(crate) fn start_with<S: AsRef<std::ffi::OsStr>>(
         args: impl IntoIterator<Item = S>,
         prepare: impl FnOnce(&mut Command),
     ) -> Self {
@@ -43,12 +43,12 @@ impl Offhook {
         Self { child, stdout, stderr, seen: Vec::new() }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The next line of standard output that `wanted` accepts; fails the test if there is none in time.
-    pub fn line(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn line(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
             match self.stdout.recv_timeout(end.saturating_duration_since(Instant::now())) {
@@ -65,23 +65,23 @@ impl Offhook {
     }
 
     /// The next JSON line with this `event`.
-    pub fn event(&mut self, name: &str) -> serde_json::Value {
+    pub(crate) fn event(&mut self, name: &str) -> serde_json::Value {
         let line = self.line(|line| serde_json::from_str::<serde_json::Value>(line).is_ok_and(|v| v["event"] == name));
         serde_json::from_str(&line).expect("checked above")
     }
 
     /// Closes the pipe to its standard input.
-    pub fn close_stdin(&mut self) {
+    pub(crate) fn close_stdin(&mut self) {
         drop(self.child.stdin.take());
     }
 
     /// Sends a signal by name, such as `INT`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal(self.child.id(), name);
     }
 
     /// Waits for the end.
-    pub fn finish(mut self) -> Finished {
+    pub(crate) fn finish(mut self) -> Finished {
         let end = Instant::now() + PATIENCE;
         let mut stdout = std::mem::take(&mut self.seen);
         while let Some(left) = end.checked_duration_since(Instant::now()) {
@@ -121,16 +121,16 @@ impl Drop for Offhook {
 
 /// How a run ended.
 #[derive(Debug)]
-pub struct Finished {
-    pub status: ExitStatus,
-    pub stdout: Vec<String>,
-    pub stderr: Vec<String>,
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<String>,
+    pub(crate) stderr: Vec<String>,
 }
 
 impl Finished {
     /// Checks the exit code and that the error is one line with all of `parts`.
     #[track_caller]
-    pub fn fails(&self, code: i32, parts: &[&str]) {
+    pub(crate) fn fails(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.status.code(), Some(code), "{self:#?}");
         assert_eq!(self.stderr.len(), 1, "one line: {self:#?}");
         for part in parts {
@@ -139,39 +139,39 @@ impl Finished {
     }
 
     #[track_caller]
-    pub fn succeeds(&self) {
+    pub(crate) fn succeeds(&self) {
         assert!(self.status.success(), "{self:#?}");
     }
 
     /// The JSON objects on standard output; every line must be one.
     #[track_caller]
-    pub fn json_lines(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn json_lines(&self) -> Vec<serde_json::Value> {
         self.stdout.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
     }
 }
 
 /// Runs to the end.
-pub fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Finished {
+pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Finished {
     Offhook::start(args).finish()
 }
 
-pub fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status().expect("kill");
     assert!(status.success(), "kill -s {name} {pid}");
 }
 
 /// A running PBX on free ports.
-pub struct PbxProcess {
-    pub process: Offhook,
-    pub ws: String,
-    pub wss: String,
-    pub fingerprint: String,
-    pub certificate: String,
+pub(crate) struct PbxProcess {
+    pub(crate) process: Offhook,
+    pub(crate) ws: String,
+    pub(crate) wss: String,
+    pub(crate) fingerprint: String,
+    pub(crate) certificate: String,
     _dir: Dir,
 }
 
 impl PbxProcess {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let dir = Dir::new();
         let data = dir.path("data");
         let mut process =
@@ -190,10 +190,10 @@ impl PbxProcess {
 }
 
 /// A directory that is removed at the end.
-pub struct Dir(PathBuf);
+pub(crate) struct Dir(PathBuf);
 
 impl Dir {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("offhook-test-{}-{count}", std::process::id()));
@@ -201,15 +201,15 @@ impl Dir {
         Self(path)
     }
 
-    pub fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().expect("UTF-8").to_owned()
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.0
     }
 
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         std::fs::write(self.0.join(name), content).expect("write");
         self.path(name)
     }

@@ -3,7 +3,7 @@
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 
-use crate::audio::Pcm;
+use crate::audio::{Pcm, resample_weighted};
 
 /// The rate everything is compared at, Hz. Twice what the band needs, so that the delay is found
 /// to a fraction of a sample.
@@ -15,44 +15,8 @@ const LOW_EDGE: (f64, f64) = (150.0, 250.0);
 const HIGH_EDGE: (f64, f64) = (3_400.0, 3_700.0);
 
 /// The signal at [`RATE`], limited to the telephone band, without any delay added.
-///
-/// Done on the whole signal at once: the spectrum is cut or padded, which resamples between any
-/// two rates exactly.
 pub(super) fn telephone_band(pcm: &Pcm) -> Vec<f32> {
-    let (rate, samples) = (pcm.rate() as usize, pcm.samples());
-    if rate == 0 || samples.is_empty() {
-        return Vec::new();
-    }
-    // A length that is a whole number of samples at both rates, and 50 ms of padding, so that
-    // the end does not ring into the beginning.
-    let unit = rate / gcd(rate, RATE as usize);
-    let length_in = (samples.len() + rate / 20).div_ceil(unit) * unit;
-    let length_out = length_in / unit * (RATE as usize / gcd(rate, RATE as usize));
-    let keep = (samples.len() as u64 * u64::from(RATE) / rate as u64) as usize;
-
-    let mut planner = RealFftPlanner::<f32>::new();
-    let forward = planner.plan_fft_forward(length_in);
-    let mut time = forward.make_input_vec();
-    if let Some(head) = time.get_mut(..samples.len()) {
-        head.copy_from_slice(samples);
-    }
-    let mut spectrum = forward.make_output_vec();
-    let inverse = planner.plan_fft_inverse(length_out);
-    let mut band = inverse.make_input_vec();
-    let mut out = inverse.make_output_vec();
-    if forward.process(&mut time, &mut spectrum).is_err() {
-        return Vec::new();
-    }
-    let hertz_per_bin = rate as f64 / length_in as f64;
-    for (bin, (to, from)) in band.iter_mut().zip(&spectrum).enumerate() {
-        let weight = band_weight(bin as f64 * hertz_per_bin) / length_in as f64;
-        *to = from * weight as f32;
-    }
-    if inverse.process(&mut band, &mut out).is_err() {
-        return Vec::new();
-    }
-    out.truncate(keep.max(1));
-    out
+    resample_weighted(pcm, RATE, band_weight)
 }
 
 /// Dot products of `template` with `signal` at every offset where it lies inside:
@@ -96,10 +60,6 @@ fn band_weight(hertz: f64) -> f64 {
     let slope = |(from, to): (f64, f64)| ((hertz - from) / (to - from)).clamp(0.0, 1.0);
     let smooth = |x: f64| 0.5 - 0.5 * (std::f64::consts::PI * x).cos();
     smooth(slope(LOW_EDGE)) * (1.0 - smooth(slope(HIGH_EDGE)))
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]

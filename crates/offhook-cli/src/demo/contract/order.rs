@@ -1,7 +1,7 @@
 //! The order of the events.
 
-use offhook_core::events::{SdpType, SessionEvent, Side};
-use offhook_core::{CallState, Cause, CommunicationType, PhoneEvent};
+use offhook::events::{SdpType, SessionEvent, Side};
+use offhook::{CallState, Cause, CommunicationType, PhoneEvent};
 
 use super::{Expected, Finding, Recorded};
 

@@ -1,9 +1,9 @@
 //! Timers and quality reports.
 
-use offhook_core::events::SessionEvent;
-use offhook_core::{CommunicationType, PhoneEvent, Report, TimerType};
+use offhook::events::SessionEvent;
+use offhook::{CommunicationType, PhoneEvent, Report, TimerType};
 
-use super::{Expected, Finding, Recorded, at, talked};
+use super::{Expected, Finding, Hold, Recorded, at, talked};
 
 /// How far a duration in whole seconds may be from the clock: rounding and a busy machine.
 const SLACK_S: f64 = 1.5;
@@ -44,7 +44,7 @@ pub(super) fn timers(expected: &Expected, log: &[Recorded]) -> Finding {
     near("callingDuration", last.calling_duration, calling)?;
     near("holdDuration at the end", last.hold_duration, 0.0)?;
     let longest_hold = ticks.iter().map(|(_, t)| t.hold_duration).max().unwrap_or(0);
-    let hold = if expected.holds { expected.hold_ms as f64 / 1000.0 } else { 0.0 };
+    let hold = if expected.hold == Hold::Local { expected.hold_ms as f64 / 1000.0 } else { 0.0 };
     // The last tick of the hold may be a second before its end.
     near("the longest holdDuration", longest_hold, (hold - 0.5).max(0.0))?;
     if ticks.windows(2).any(|w| matches!(w, [a, b] if a.1.call_duration > b.1.call_duration)) {

@@ -1,9 +1,9 @@
 //! The status.
 
-use offhook_core::events::SessionEvent;
-use offhook_core::{CallState, CallStatus, CommunicationType, PhoneEvent};
+use offhook::events::SessionEvent;
+use offhook::{CallState, CallStatus, CommunicationType, PhoneEvent};
 
-use super::{Expected, Finding, Recorded};
+use super::{Expected, Finding, Hold, Recorded};
 
 pub(super) fn check(expected: &Expected, log: &[Recorded]) -> Finding {
     let changes: Vec<(&CallStatus, &CallStatus)> = log
@@ -37,10 +37,9 @@ pub(super) fn check(expected: &Expected, log: &[Recorded]) -> Finding {
         &[CallState::Connecting, CallState::Talking]
     };
     sequence("callStatus", &snapshots, |s| s.call_status, states)?;
-    let held: &[bool] = if expected.hold_ms == 0 { &[false] } else { &[false, true, false] };
-    let (own, remote) = if expected.holds { (held, &[false][..]) } else { (&[false][..], held) };
-    sequence("isHold", &snapshots, |s| s.is_hold, own)?;
-    sequence("isRemoteHold", &snapshots, |s| s.is_remote_hold, remote)?;
+    let held = |by: Hold| if expected.hold == by { &[false, true, false][..] } else { &[false] };
+    sequence("isHold", &snapshots, |s| s.is_hold, held(Hold::Local))?;
+    sequence("isRemoteHold", &snapshots, |s| s.is_remote_hold, held(Hold::Remote))?;
     let ring: &[bool] = if outbound { &[false] } else { &[true, false] };
     sequence("isRing", &snapshots, |s| s.is_ring, ring)?;
     Ok(format!("{} changes, each with its own snapshots", changes.len()))

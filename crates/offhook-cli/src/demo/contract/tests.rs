@@ -1,6 +1,6 @@
-use offhook_core::events::{Ended, SdpType, Side};
-use offhook_core::media::StreamId;
-use offhook_core::{CallId, CallState, CallStatus, Cause, RecordStatus, Report, ReportStats, TimerType};
+use offhook::events::StreamId;
+use offhook::events::{Ended, SdpType, Side};
+use offhook::{CallId, CallState, CallStatus, Cause, RecordStatus, Report, ReportStats, TimerType};
 
 use super::*;
 
@@ -166,7 +166,7 @@ fn good(side: CommunicationType) -> (Expected, Vec<Recorded>) {
         phone: phone.to_owned(),
         peer: if outbound { "1001" } else { "1000" }.to_owned(),
         side,
-        holds: outbound,
+        hold: if outbound { Hold::Local } else { Hold::Remote },
         hold_ms: HOLD_MS,
         tones: "12#".to_owned(),
     };
@@ -327,4 +327,12 @@ fn reports_that_are_too_few_or_cannot_be_true_are_seen() {
     assert!(change(|r| r.extension.clear()).contains("extension"));
     assert!(change(|r| r.lks_audio_rx = "7".to_owned()).contains("lksAudioRx"));
     assert!(change(|r| r.lks_date = "today".to_owned()).contains("lksDate"));
+}
+
+#[test]
+fn a_hold_behind_a_pbx_must_not_show() {
+    let (mut expected, log) = good(CommunicationType::Inbound);
+    expected.hold = Hold::Unseen;
+    let failed: Vec<Check> = check(&expected, &log).into_iter().filter(|c| !c.ok).collect();
+    assert!(matches!(&failed[..], [one] if one.detail.contains("isRemoteHold")), "{failed:?}");
 }

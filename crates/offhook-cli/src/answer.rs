@@ -1,0 +1,160 @@
+//! `offhook answer`.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use offhook::{AudioSource, CallOptions, EventStream, Phone, Session, WavSource};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::args::AnswerArgs;
+use crate::exit::{Failure, Reason};
+use crate::server::{connect, of_end};
+use crate::signal::{Interrupt, until};
+use crate::sound;
+use crate::told::{self, Teller};
+
+/// A hang-up is settled within this time.
+const HANGUP: Duration = Duration::from_secs(10);
+
+/// Answers calls until Ctrl-C, or one of them.
+pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
+    let mut interrupt = Interrupt::install();
+    let teller = Teller::new(args.json);
+    let prepared = tokio::select! {
+        prepared = prepare(&args) => prepared,
+        () = interrupt.wait() => return Ok(()),
+    };
+    let (phone, play) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => {
+            if args.json {
+                teller.summary(&told::of_nothing(&failure), "");
+            }
+            return Err(failure);
+        }
+    };
+    teller.note("registered", format!("registered as {}, waiting for calls", args.server.user));
+    let result = wait(&args, &phone, play, teller, &mut interrupt).await;
+    phone.shutdown().await;
+    result
+}
+
+async fn prepare(args: &AnswerArgs) -> Result<(Phone, Option<WavSource>), Failure> {
+    let play = sound::open(args.play.as_deref())?;
+    sound::check_record(args.record.as_deref())?;
+    Ok((connect(&args.server).await?, play))
+}
+
+async fn wait(
+    args: &AnswerArgs,
+    phone: &Phone,
+    play: Option<WavSource>,
+    teller: Teller,
+    interrupt: &mut Interrupt,
+) -> Result<(), Failure> {
+    let mut incoming = phone.incoming();
+    let mut events = phone.events();
+    let mut calls = 0_u64;
+    loop {
+        let session = tokio::select! {
+            session = incoming.next() => session,
+            event = events.next() => {
+                if let Some(event) = event {
+                    teller.phone(&event);
+                }
+                continue;
+            }
+            () = interrupt.wait() => break,
+        };
+        let Some(session) = session else {
+            return Err(Failure::new(Reason::Failed, "the phone stopped by itself"));
+        };
+        calls += 1;
+        let call = Call { args, session: &session, teller };
+        let ended = call.take(play.clone(), &mut incoming, interrupt).await;
+        match ended {
+            Taken::Interrupted => break,
+            Taken::Ended(result) if args.once => return result,
+            // The next call may be better.
+            Taken::Ended(Err(failure)) => eprintln!("offhook: {failure}"),
+            Taken::Ended(Ok(())) => {}
+        }
+    }
+    let summary = json!({ "event": "summary", "ok": true, "calls": calls, "exit_code": 0 });
+    teller.summary(&summary, format!("{calls} calls answered"));
+    Ok(())
+}
+
+/// How a call left us.
+enum Taken {
+    Ended(Result<(), Failure>),
+    Interrupted,
+}
+
+struct Call<'a> {
+    args: &'a AnswerArgs,
+    session: &'a Session,
+    teller: Teller,
+}
+
+impl Call<'_> {
+    /// Answers the call and stays in it to its end; others that come meanwhile hear that we are busy.
+    async fn take(
+        &self,
+        play: Option<WavSource>,
+        incoming: &mut EventStream<Session>,
+        interrupt: &mut Interrupt,
+    ) -> Taken {
+        let Self { args, session, teller } = self;
+        let status = session.status();
+        teller.note("call", format!("{} calls", status.number));
+        let recording = match sound::record(session, args.record.as_deref()) {
+            Ok(recording) => recording,
+            Err(failure) => {
+                let _ = session.reject().await;
+                return Taken::Ended(Err(failure));
+            }
+        };
+        // The outcome of both is told by the events and the end of the call.
+        drop(session.play(if args.echo { AudioSource::Echo } else { sound::source(play) }));
+        drop(session.answer(CallOptions::default()));
+
+        let mut events = session.events();
+        let mut interrupted = false;
+        let mut deadline = None;
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(event) => teller.session(&event),
+                    None => break,
+                },
+                Some(other) = incoming.next() => {
+                    teller.note("busy", format!("{} calls too: busy", other.status().number));
+                    drop(other.reject());
+                }
+                () = interrupt.wait(), if !interrupted => {
+                    interrupted = true;
+                    drop(session.hangup());
+                    deadline = Some(Instant::now() + HANGUP);
+                }
+                () = until(deadline) => return Taken::Interrupted,
+            }
+        }
+        let end = session.ended().await;
+        let recorded = sound::finish(recording).await;
+        let failure = of_end(&end, &status.number);
+        let (recorded, failure) = match (recorded, failure) {
+            (Ok(path), failure) => (path, failure),
+            (Err(error), failure) => (None, Some(failure.unwrap_or(error))),
+        };
+        let mut summary = told::of_call(session, &end, recorded.as_deref(), failure.as_ref());
+        if !args.once
+            && let Some(object) = summary.as_object_mut()
+        {
+            object.insert("event".to_owned(), "callSummary".into());
+        }
+        teller.summary(&summary, told::of_call_text(session, &end, recorded.as_deref()));
+        if interrupted { Taken::Interrupted } else { Taken::Ended(failure.map_or(Ok(()), Err)) }
+    }
+}

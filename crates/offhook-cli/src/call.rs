@@ -1,0 +1,166 @@
+//! `offhook call`.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use offhook::{CallOptions, Phone, PhoneError, Session, WavSource};
+use tokio::time::Instant;
+
+use crate::args::CallArgs;
+use crate::exit::{Failure, Reason};
+use crate::server::{connect, of_end, of_phone};
+use crate::signal::{Interrupt, until};
+use crate::sound;
+use crate::told::{self, Teller};
+
+/// How long `--hold-after` holds.
+const HOLD: Duration = Duration::from_secs(2);
+/// A hang-up is settled within this time.
+const HANGUP: Duration = Duration::from_secs(10);
+
+/// Calls a number and does what the options say.
+pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
+    let mut interrupt = Interrupt::install();
+    let teller = Teller::new(args.json);
+    let prepared = tokio::select! {
+        prepared = prepare(&args) => prepared,
+        () = interrupt.wait() => Err(Failure::new(Reason::Interrupted, "interrupted before the call")),
+    };
+    let (phone, play) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => {
+            if args.json {
+                teller.summary(&told::of_nothing(&failure), "");
+            }
+            return Err(failure);
+        }
+    };
+    teller.note("registered", format!("registered as {}", args.server.user));
+    let result = call(&args, &phone, play, teller, &mut interrupt).await;
+    phone.shutdown().await;
+    result
+}
+
+/// Everything that can be wrong before somebody's telephone rings.
+async fn prepare(args: &CallArgs) -> Result<(Phone, Option<WavSource>), Failure> {
+    let play = sound::open(args.play.as_deref())?;
+    sound::check_record(args.record.as_deref())?;
+    Ok((connect(&args.server).await?, play))
+}
+
+async fn call(
+    args: &CallArgs,
+    phone: &Phone,
+    play: Option<WavSource>,
+    teller: Teller,
+    interrupt: &mut Interrupt,
+) -> Result<(), Failure> {
+    let session = match phone.call(&args.number, CallOptions::default()).await {
+        Ok(session) => session,
+        Err(error) => {
+            let failure = of_phone(&error, &args.server);
+            if args.json {
+                teller.summary(&told::of_nothing(&failure), "");
+            }
+            return Err(failure);
+        }
+    };
+    let recording = sound::record(&session, args.record.as_deref())?;
+    let mut events = session.events();
+    let mut failure = None;
+    let mut interrupted = false;
+    let mut deadline = None;
+    let script = script(args, &session, play);
+    tokio::pin!(script);
+    let mut playing = true;
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                Some(event) => teller.session(&event),
+                None => break,
+            },
+            result = &mut script, if playing => {
+                playing = false;
+                if let Err(error) = result {
+                    failure = Some(of_phone(&error, &args.server));
+                }
+                // Acts at once; how it ends is the last event.
+                drop(session.hangup());
+                deadline = Some(Instant::now() + HANGUP);
+            }
+            () = interrupt.wait(), if !interrupted => {
+                interrupted = true;
+                playing = false;
+                drop(session.hangup());
+                deadline = Some(Instant::now() + HANGUP);
+            }
+            () = until(deadline) => {
+                failure = Some(Failure::new(Reason::Timeout, "the call did not end in time"));
+                break;
+            }
+        }
+    }
+    let end = session.ended().await;
+    let recorded = sound::finish(recording).await;
+    let mut failure = failure.or_else(|| of_end(&end, &args.number));
+    if interrupted && !end.was_established {
+        failure = Some(Failure::new(Reason::Interrupted, format!("interrupted before {} answered", args.number)));
+    }
+    let (recorded, failure) = match (recorded, failure) {
+        (Ok(path), failure) => (path, failure),
+        (Err(error), failure) => (None, Some(failure.unwrap_or(error))),
+    };
+    teller.summary(
+        &told::of_call(&session, &end, recorded.as_deref(), failure.as_ref()),
+        told::of_call_text(&session, &end, recorded.as_deref()),
+    );
+    failure.map_or(Ok(()), Err)
+}
+
+/// What is done in the call. When it is over, the call is to be ended; it is never over if the far end is to end it.
+async fn script(args: &CallArgs, session: &Session, play: Option<WavSource>) -> Result<(), PhoneError> {
+    if session.confirmed().await.is_err() {
+        // The reason is in the end of the call.
+        return std::future::pending().await;
+    }
+    let file = play.is_some();
+    let playback = session.play(sound::source(play));
+    let tones = optional(args.dtmf.as_ref().map(|tones| session.dtmf(tones.as_str())));
+    let hold = async {
+        let Some(after) = args.hold_after else { return Ok(()) };
+        tokio::time::sleep(after).await;
+        session.hold().await?;
+        tokio::time::sleep(HOLD).await;
+        session.unhold().await
+    };
+    let work = async { tokio::try_join!(tones, hold).map(drop) };
+    match args.duration {
+        Some(duration) => {
+            let stay = async {
+                tokio::time::sleep(duration).await;
+                Ok(())
+            };
+            let until_error = async {
+                work.await?;
+                std::future::pending().await
+            };
+            tokio::select! { end = stay => end, error = until_error => error }
+        }
+        None if file && args.record.is_none() => {
+            let (_, done) = tokio::join!(playback, work);
+            done
+        }
+        None => {
+            work.await?;
+            std::future::pending().await
+        }
+    }
+}
+
+async fn optional<E>(command: Option<impl Future<Output = Result<(), E>>>) -> Result<(), E> {
+    match command {
+        Some(command) => command.await,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,157 @@
+//! What `call` and `answer` print of what happens.
+
+use std::path::Path;
+use std::time::Instant;
+
+use offhook::{CallEnd, CallState, PhoneEvent, Session, SessionEvent};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::exit::Failure;
+use crate::output::Output;
+
+/// Prints events with the time since the start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Teller {
+    output: Output,
+    start: Instant,
+}
+
+impl Teller {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { output: Output::new(json), start: Instant::now() }
+    }
+
+    /// An event of the phone, its calls left out.
+    pub(crate) fn phone(&self, event: &PhoneEvent) {
+        let text = match event {
+            PhoneEvent::Session(_) => return,
+            PhoneEvent::Disconnected { reason } => format!("connection lost: {reason}"),
+            PhoneEvent::Reconnecting { attempt, delay_ms } => {
+                format!("attempt {attempt} to connect again in {:.0} s", *delay_ms as f64 / 1000.0)
+            }
+            PhoneEvent::Registered => "registered".to_owned(),
+            PhoneEvent::RegistrationFailed { cause, .. } => format!("not registered: {}", cause.as_str()),
+            _ => String::new(),
+        };
+        self.tell(event, text);
+    }
+
+    /// An event of a call.
+    pub(crate) fn session(&self, event: &SessionEvent) {
+        let text = match event {
+            SessionEvent::Progress { status_code, .. } => format!("ringing ({status_code})"),
+            SessionEvent::Confirmed { .. } => "talking".to_owned(),
+            SessionEvent::Dtmf { tone, .. } => format!("tone {tone}"),
+            SessionEvent::WarningMessage { message, .. } => message.clone(),
+            SessionEvent::Reconnecting { .. } => "connection lost, the call goes on".to_owned(),
+            SessionEvent::Reconnected { .. } => "connection back".to_owned(),
+            SessionEvent::StatusChange { new_status, old_status, .. }
+                if new_status.call_status == CallState::Talking && old_status.call_status == CallState::Talking =>
+            {
+                let held = |was: bool, is: bool, begins: &str, ends: &str| match (was, is) {
+                    (false, true) => begins.to_owned(),
+                    (true, false) => ends.to_owned(),
+                    _ => String::new(),
+                };
+                let own = held(old_status.is_hold, new_status.is_hold, "on hold", "resumed");
+                let remote = held(
+                    old_status.is_remote_hold,
+                    new_status.is_remote_hold,
+                    "held by the far end",
+                    "resumed by the far end",
+                );
+                own + &remote
+            }
+            _ => String::new(),
+        };
+        self.tell(event, text);
+    }
+
+    /// Something that is no event of the SDK.
+    pub(crate) fn note(&self, name: &str, text: impl Into<String>) {
+        self.tell(&json!({ "event": name }), text.into());
+    }
+
+    /// The last line.
+    pub(crate) fn summary(&self, summary: &Value, text: impl Into<String>) {
+        self.tell(summary, text.into());
+    }
+
+    /// As JSON with the time added; as text, if there is one.
+    fn tell(&self, event: &impl Serialize, text: String) {
+        let at_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match self.output {
+            Output::Text if text.is_empty() => {}
+            Output::Text => crate::output::print_line(&format!("{:>8.2} s  {}", at_ms as f64 / 1000.0, clean(&text))),
+            Output::Json => {
+                if let Ok(mut value) = serde_json::to_value(event) {
+                    if let Some(object) = value.as_object_mut() {
+                        // It holds the keys of the media connection.
+                        object.remove("sdp");
+                        object.insert("at_ms".to_owned(), at_ms.into());
+                    }
+                    crate::output::print_line(&value.to_string());
+                }
+            }
+        }
+    }
+}
+
+/// What came of a call, for the summary.
+pub(crate) fn of_call(session: &Session, end: &CallEnd, recorded: Option<&Path>, failure: Option<&Failure>) -> Value {
+    let status = session.status();
+    let stats = session.call_report().map(|report| report.stats).unwrap_or_default();
+    json!({
+        "event": "summary",
+        "ok": failure.is_none(),
+        "error": failure.map(ToString::to_string),
+        "exit_code": failure.map_or(0, |f| f.reason().code()),
+        "callId": session.call_id(),
+        "number": status.number,
+        "established": end.was_established,
+        "cause": end.cause,
+        "code": end.code,
+        "duration_s": session.timer().call_duration,
+        "codec": stats.codec,
+        "packets_received": stats.packets_received,
+        "packets_sent": stats.packets_sent,
+        "loss": stats.loss,
+        "jitter_ms": stats.jitter_ms,
+        "rtt_ms": stats.rtt_ms,
+        "mos": stats.mos,
+        "recorded": recorded.map(|path| path.display().to_string()),
+    })
+}
+
+/// The same for a human.
+pub(crate) fn of_call_text(session: &Session, end: &CallEnd, recorded: Option<&Path>) -> String {
+    let mut text = format!("ended ({})", end.cause.as_str());
+    if end.was_established {
+        text += &format!(" after {} s", session.timer().call_duration);
+        if let Some(stats) = session.call_report().map(|r| r.stats) {
+            let mos = stats.mos.map(|mos| format!(", MOS {mos:.2}")).unwrap_or_default();
+            text += &format!(": {}, {:.1} % lost{mos}", stats.codec, stats.loss * 100.0);
+        }
+    }
+    if let Some(path) = recorded {
+        text += &format!("; recorded to {}", path.display());
+    }
+    text
+}
+
+/// The summary of a command that came to no call.
+pub(crate) fn of_nothing(failure: &Failure) -> Value {
+    json!({
+        "event": "summary",
+        "ok": false,
+        "error": failure.to_string(),
+        "exit_code": failure.reason().code(),
+        "established": false,
+    })
+}
+
+/// Without control characters: what a far end sends must not move the cursor.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
