@@ -15,7 +15,7 @@ pub const MAX_DELAY_MS: f64 = 400.0;
 /// The largest level difference that passes, dB either way.
 pub const MAX_LEVEL_DB: f64 = 3.0;
 /// The most speech that may be missing in all, ms.
-pub const MAX_MISSING_MS: f64 = 100.0;
+pub const MAX_MISSING_MS: f64 = 200.0;
 /// The highest share of lost packets that passes: this is a call on loopback.
 pub const MAX_LOSS: f64 = 0.01;
 /// The lowest MOS that passes: "satisfied" in ITU-T G.107, annex B.

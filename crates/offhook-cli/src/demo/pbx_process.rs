@@ -85,8 +85,10 @@ impl PbxProcess {
 async fn last_words(child: &mut Child) -> String {
     let mut words = String::new();
     if let Some(stderr) = child.stderr.take() {
-        let read = stderr.take(2_000).read_to_string(&mut words);
-        let _ = tokio::time::timeout(Duration::from_secs(1), read).await.is_ok();
+        let mut stderr = stderr.take(2_000);
+        let read = stderr.read_to_string(&mut words);
+        // What came until then is enough.
+        let _ = tokio::time::timeout(Duration::from_secs(1), read).await;
     }
     let words = words.trim();
     if words.is_empty() { String::new() } else { format!(": {words}") }

@@ -93,7 +93,7 @@ impl<'a> Script<'a> {
 
         for session in [&caller, &callee] {
             let stats = step("the statistics", session.stats()).await?.map_err(|e| of_media(&e))?;
-            let connected = stats.dtls == offhook::DtlsState::Connected;
+            let connected = format!("{:?}", stats.dtls) == "Connected";
             stage.security.push(Security { connected, cipher: stats.cipher });
         }
         self.live.phase(95, "hanging up");
@@ -197,12 +197,14 @@ impl<'a> Script<'a> {
     async fn hang_up(&self, stage: &Stage, caller: &Session) -> Result<(), Failure> {
         self.diary.note(NUMBERS[0], "hangup", "", Flow::Sent);
         step("the hang-up", caller.hangup()).await?.map_err(|e| broken("the hang-up", &e))?;
-        self.both(stage, "ended", |log, _| has(log, "deleteSession")).await?;
+        for (log, number) in stage.logs.iter().zip(NUMBERS) {
+            step(&format!("{number}: the end of the call"), log.until(|list| has(list, "deleteSession"))).await?;
+        }
         let leaving = futures_util::future::join_all(stage.phones.iter().map(Phone::shutdown));
         step("unregistering", leaving).await.map(drop)
     }
 
-    /// Waits until both phones told what is wanted.
+    /// Waits until both phones told what is wanted of a call that goes on.
     async fn both(
         &self,
         stage: &Stage,
@@ -216,7 +218,10 @@ impl<'a> Script<'a> {
             let list = log.list();
             if !wanted(&list, index) {
                 let cause = failed(&list).unwrap_or_default();
-                return Err(Failure::new(Reason::Failed, format!("{number}: the call ended before {what}: {cause}")));
+                return Err(Failure::new(
+                    Reason::Failed,
+                    format!("{number}: the call ended too early ({what}): {cause}"),
+                ));
             }
         }
         Ok(())
