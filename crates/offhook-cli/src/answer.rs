@@ -12,7 +12,7 @@ use crate::exit::{Failure, Reason};
 use crate::server::{connect, of_end};
 use crate::signal::{Interrupt, until};
 use crate::sound;
-use crate::told::{self, Teller};
+use crate::told::{self, CallTime, Teller};
 
 /// A hang-up is settled within this time.
 const HANGUP: Duration = Duration::from_secs(10);
@@ -121,12 +121,16 @@ impl Call<'_> {
         drop(session.answer(CallOptions::default()));
 
         let mut events = session.events();
+        let mut time = CallTime::default();
         let mut interrupted = false;
         let mut deadline = None;
         loop {
             tokio::select! {
                 event = events.next() => match event {
-                    Some(event) => teller.session(&event),
+                    Some(event) => {
+                        time.see(&event);
+                        teller.session(&event);
+                    }
                     None => break,
                 },
                 Some(other) = incoming.next() => {
@@ -148,13 +152,13 @@ impl Call<'_> {
             (Ok(path), failure) => (path, failure),
             (Err(error), failure) => (None, Some(failure.unwrap_or(error))),
         };
-        let mut summary = told::of_call(session, &end, recorded.as_deref(), failure.as_ref());
+        let mut summary = told::of_call(session, &end, time, recorded.as_deref(), failure.as_ref());
         if !args.once
             && let Some(object) = summary.as_object_mut()
         {
             object.insert("event".to_owned(), "callSummary".into());
         }
-        teller.summary(&summary, told::of_call_text(session, &end, recorded.as_deref()));
+        teller.summary(&summary, told::of_call_text(session, &end, time, recorded.as_deref()));
         if interrupted { Taken::Interrupted } else { Taken::Ended(failure.map_or(Ok(()), Err)) }
     }
 }

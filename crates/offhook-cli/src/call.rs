@@ -12,7 +12,7 @@ use crate::exit::{Failure, Reason};
 use crate::server::{connect, of_end, of_phone};
 use crate::signal::{Interrupt, until};
 use crate::sound;
-use crate::told::{self, Teller};
+use crate::told::{self, CallTime, Teller};
 
 /// How long `--hold-after` holds.
 const HOLD: Duration = Duration::from_secs(2);
@@ -68,6 +68,7 @@ async fn call(
     };
     let recording = sound::record(&session, args.record.as_deref())?;
     let mut events = session.events();
+    let mut time = CallTime::default();
     let mut failure = None;
     let mut interrupted = false;
     let mut deadline = None;
@@ -77,7 +78,10 @@ async fn call(
     loop {
         tokio::select! {
             event = events.next() => match event {
-                Some(event) => teller.session(&event),
+                Some(event) => {
+                    time.see(&event);
+                    teller.session(&event);
+                }
                 None => break,
             },
             result = &mut script, if playing => {
@@ -112,8 +116,8 @@ async fn call(
         (Err(error), failure) => (None, Some(failure.unwrap_or(error))),
     };
     teller.summary(
-        &told::of_call(&session, &end, recorded.as_deref(), failure.as_ref()),
-        told::of_call_text(&session, &end, recorded.as_deref()),
+        &told::of_call(&session, &end, time, recorded.as_deref(), failure.as_ref()),
+        told::of_call_text(&session, &end, time, recorded.as_deref()),
     );
     failure.map_or(Ok(()), Err)
 }

@@ -93,6 +93,7 @@ pub(crate) fn of_phone(error: &PhoneError, args: &ServerArgs) -> Failure {
 fn of_transport(error: &TransportError) -> Failure {
     let reason = match error {
         TransportError::Certificate { .. } | TransportError::Tls { .. } => Reason::Tls,
+        TransportError::Timeout { .. } => Reason::Timeout,
         _ => Reason::Unreachable,
     };
     let message = match error {

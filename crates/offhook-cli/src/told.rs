@@ -1,7 +1,7 @@
 //! What `call` and `answer` print of what happens.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use offhook::{CallEnd, CallState, PhoneEvent, Session, SessionEvent};
 use serde::Serialize;
@@ -98,8 +98,37 @@ impl Teller {
     }
 }
 
+/// How long a call was, from the answer to the end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct CallTime {
+    answered: Option<Instant>,
+    length: Duration,
+}
+
+impl CallTime {
+    /// Looks at an event when it comes.
+    pub(crate) fn see(&mut self, event: &SessionEvent) {
+        if matches!(event, SessionEvent::Accepted { .. }) {
+            self.answered = Some(Instant::now());
+        }
+        if event.is_final() {
+            self.length = self.answered.map_or(Duration::ZERO, |answered| answered.elapsed());
+        }
+    }
+
+    fn seconds(self) -> f64 {
+        (self.length.as_secs_f64() * 1_000.0).round() / 1_000.0
+    }
+}
+
 /// What came of a call, for the summary.
-pub(crate) fn of_call(session: &Session, end: &CallEnd, recorded: Option<&Path>, failure: Option<&Failure>) -> Value {
+pub(crate) fn of_call(
+    session: &Session,
+    end: &CallEnd,
+    time: CallTime,
+    recorded: Option<&Path>,
+    failure: Option<&Failure>,
+) -> Value {
     let status = session.status();
     let stats = session.call_report().map(|report| report.stats).unwrap_or_default();
     json!({
@@ -112,7 +141,7 @@ pub(crate) fn of_call(session: &Session, end: &CallEnd, recorded: Option<&Path>,
         "established": end.was_established,
         "cause": end.cause,
         "code": end.code,
-        "duration_s": session.timer().call_duration,
+        "duration_s": time.seconds(),
         "codec": stats.codec,
         "packets_received": stats.packets_received,
         "packets_sent": stats.packets_sent,
@@ -125,10 +154,10 @@ pub(crate) fn of_call(session: &Session, end: &CallEnd, recorded: Option<&Path>,
 }
 
 /// The same for a human.
-pub(crate) fn of_call_text(session: &Session, end: &CallEnd, recorded: Option<&Path>) -> String {
+pub(crate) fn of_call_text(session: &Session, end: &CallEnd, time: CallTime, recorded: Option<&Path>) -> String {
     let mut text = format!("ended ({})", end.cause.as_str());
     if end.was_established {
-        text += &format!(" after {} s", session.timer().call_duration);
+        text += &format!(" after {:.1} s", time.seconds());
         if let Some(stats) = session.call_report().map(|r| r.stats) {
             let mos = stats.mos.map(|mos| format!(", MOS {mos:.2}")).unwrap_or_default();
             text += &format!(": {}, {:.1} % lost{mos}", stats.codec, stats.loss * 100.0);

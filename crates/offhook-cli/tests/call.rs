@@ -1,0 +1,166 @@
+//! `offhook call` and `offhook answer`: calls between processes through a PBX in a third one.
+
+mod common;
+
+use std::path::Path;
+
+use common::{Dir, Offhook, PbxProcess};
+use offhook_cli::audio::{Pcm, read_wav, write_wav};
+use offhook_cli::demo::analysis::{Search, compare};
+use offhook_cli::demo::clips::{speech_1000, speech_1001};
+
+/// `offhook COMMAND… --server … --user …`, the password in the environment.
+fn phone(command: &[&str], pbx: &PbxProcess, user: &str) -> Offhook {
+    let args = command.iter().copied().chain(["--server", &pbx.ws, "--user", user]);
+    let password = format!("secret-{user}");
+    Offhook::start_with(args, |command| {
+        command.env("OFFHOOK_PASSWORD", password);
+    })
+}
+
+fn answering(extra: &[&str], pbx: &PbxProcess) -> Offhook {
+    let mut command = vec!["answer", "--json"];
+    command.extend(extra);
+    let mut phone = phone(&command, pbx, "1001");
+    phone.event("registered");
+    phone
+}
+
+fn clip(dir: &Dir, name: &str, pcm: &Pcm) -> String {
+    let path = dir.path(name);
+    write_wav(Path::new(&path), pcm).expect("clip");
+    path
+}
+
+/// How much of `said` is in the recording.
+#[track_caller]
+fn heard(said: &Pcm, recording: &str) -> f64 {
+    let recording = read_wav(Path::new(recording)).expect("a recording");
+    compare(said, &recording, &Search::anywhere(&recording)).correlation
+}
+
+#[test]
+fn speech_and_tones_go_both_ways() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let (first, second) = (speech_1000().part(0.0, 4_000.0), speech_1001().part(0.0, 4_000.0));
+    let (a, b) = (clip(&dir, "a.wav", &first), clip(&dir, "b.wav", &second));
+    let (heard_a, heard_b) = (dir.path("heard-a.wav"), dir.path("heard-b.wav"));
+    let mut callee = answering(&["--once", "--play", &b, "--record", &heard_b], &pbx);
+    let caller = phone(
+        &["call", "1001", "--json", "--play", &a, "--record", &heard_a, "--dtmf", "12#", "--duration", "5500ms"],
+        &pbx,
+        "1000",
+    );
+    let tones: String = (0..3).map(|_| callee.event("dtmf")["tone"].as_str().expect("tone").to_owned()).collect();
+    assert_eq!(tones, "12#");
+
+    let caller = caller.finish();
+    caller.succeeds();
+    let lines = caller.json_lines();
+    let summary = lines.last().expect("a summary");
+    assert_eq!((&summary["event"], &summary["ok"]), (&"summary".into(), &true.into()), "{summary}");
+    assert_eq!(summary["cause"], "Terminated");
+    assert_eq!(summary["number"], "1001");
+    assert!(summary["duration_s"].as_f64().is_some_and(|s| (5.4..7.0).contains(&s)), "{summary}");
+    assert!(summary["mos"].as_f64().is_some_and(|mos| mos > 4.0), "{summary}");
+    assert!(lines.iter().all(|line| line["event"].is_string() && line["at_ms"].is_u64()));
+    let sdp: Vec<_> = lines.iter().filter(|line| line["event"] == "sdp").collect();
+    assert!(!sdp.is_empty() && sdp.iter().all(|line| line.get("sdp").is_none()), "keys are not printed");
+
+    let callee = callee.finish();
+    callee.succeeds();
+    assert_eq!(callee.json_lines().last().expect("a summary")["ok"], true);
+    assert!(heard(&first, &heard_b) > 0.9 && heard(&second, &heard_a) > 0.9);
+    assert!(heard(&second, &heard_b) < 0.4 && heard(&first, &heard_a) < 0.4);
+}
+
+#[test]
+fn an_echo_comes_back_and_the_far_end_ends_with_the_file() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let said = speech_1000().part(0.0, 3_000.0);
+    let file = clip(&dir, "said.wav", &said);
+    let recording = dir.path("echo.wav");
+    let callee = answering(&["--once", "--echo", "--record", &recording], &pbx);
+    // Without --duration and --record, the end of the file ends the call.
+    phone(&["call", "1001", "--play", &file], &pbx, "1000").finish().succeeds();
+    callee.finish().succeeds();
+    assert!(heard(&said, &recording) > 0.9);
+
+    let recording = dir.path("back.wav");
+    let _callee = answering(&["--echo"], &pbx);
+    phone(&["call", "1001", "--play", &file, "--record", &recording, "--duration", "4s"], &pbx, "1000")
+        .finish()
+        .succeeds();
+    assert!(heard(&said, &recording) > 0.9);
+}
+
+#[test]
+fn a_hold_begins_and_ends_by_itself() {
+    let pbx = PbxProcess::start();
+    let _callee = answering(&["--echo"], &pbx);
+    let caller = phone(&["call", "1001", "--json", "--hold-after", "500ms", "--duration", "4s"], &pbx, "1000").finish();
+    caller.succeeds();
+    let holds: Vec<bool> = caller
+        .json_lines()
+        .iter()
+        .filter(|line| line["event"] == "statusChange" && line["newStatus"]["isHold"] != line["oldStatus"]["isHold"])
+        .filter_map(|line| line["newStatus"]["isHold"].as_bool())
+        .collect();
+    assert_eq!(holds, [true, false]);
+}
+
+#[test]
+fn ctrl_c_hangs_up_properly_on_either_side() {
+    let pbx = PbxProcess::start();
+    let mut callee = answering(&[], &pbx);
+    let mut caller = phone(&["call", "1001", "--json"], &pbx, "1000");
+    caller.event("confirmed");
+    caller.signal("INT");
+    caller.finish().succeeds();
+    assert_eq!(callee.event("ended")["cause"], "Terminated");
+
+    let mut caller = phone(&["call", "1001", "--json"], &pbx, "1002");
+    caller.event("confirmed");
+    callee.signal("TERM");
+    let callee = callee.finish();
+    callee.succeeds();
+    assert_eq!(callee.json_lines().last().expect("a summary")["calls"], 2);
+    assert_eq!(caller.event("ended")["cause"], "Terminated");
+    caller.finish().succeeds();
+}
+
+#[test]
+fn a_service_that_hangs_up_ends_the_call_without_error() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let recording = dir.path("tone.wav");
+    let caller = phone(&["call", "601", "--record", &recording], &pbx, "1000").finish();
+    caller.succeeds();
+    let text = caller.stdout.join("\n");
+    assert!(text.contains("talking") && text.contains("ended (Terminated)"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colours without a terminal");
+    let tone = read_wav(Path::new(&recording)).expect("a recording");
+    assert!(tone.active_share(-40.0) > 0.7 && tone.duration_ms() > 2_500.0, "{} ms", tone.duration_ms());
+}
+
+#[test]
+fn tls_is_accepted_with_the_ca_or_the_pin() {
+    let pbx = PbxProcess::start();
+    for trust in [["--ca", &pbx.certificate], ["--pin", &pbx.fingerprint]] {
+        let mut args = vec!["call", "600", "--server", &pbx.wss, "--user", "1000", "--duration", "300ms"];
+        args.extend(trust);
+        Offhook::start_with(args, |command| {
+            command.env("OFFHOOK_PASSWORD", "secret-1000");
+        })
+        .finish()
+        .succeeds();
+    }
+}
+
+#[test]
+fn the_password_may_be_in_a_file() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let file = dir.write("password", "secret-1000\nnot this\n");
+    let server = ["--server", &pbx.ws, "--user", "1000", "--password-file", &file];
+    let args = ["call", "600", "--duration", "300ms"].into_iter().chain(server);
+    common::run(args).succeeds();
+}

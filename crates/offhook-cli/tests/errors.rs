@@ -1,0 +1,172 @@
+//! Every error: its exit code, one line, and the fix in it.
+
+mod common;
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use common::{Dir, Finished, Offhook, PbxProcess, run};
+use offhook_cli::audio::{Pcm, write_wav};
+
+fn call(number: &str, server: &str, extra: &[&str]) -> Finished {
+    start(number, server, extra).finish()
+}
+
+fn start(number: &str, server: &str, extra: &[&str]) -> Offhook {
+    let mut args = vec!["call", number, "--server", server, "--user", "1000"];
+    args.extend(extra);
+    Offhook::start_with(args, |command| {
+        if !extra.contains(&"--password-file") {
+            command.env("OFFHOOK_PASSWORD", "secret-1000");
+        }
+    })
+}
+
+/// An address where nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    format!("ws://{}/ws", listener.local_addr().expect("address"))
+}
+
+#[test]
+fn an_unreachable_server() {
+    let server = nobody();
+    let address = server.trim_start_matches("ws://").trim_end_matches("/ws").to_owned();
+    call("1001", &server, &[]).fails(3, &[&address, "is the server running"]);
+    call("1001", "ws://no-such-host.invalid/ws", &[]).fails(3, &["no-such-host.invalid"]);
+    let answer = Offhook::start_with(["answer", "--server", &server, "--user", "1000"], |command| {
+        command.env("OFFHOOK_PASSWORD", "x");
+    });
+    answer.finish().fails(3, &[&address]);
+}
+
+#[test]
+fn a_server_that_is_no_sip_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("address");
+    let server = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let (mut socket, _) = listener.accept().expect("the call");
+        let _ = socket.read(&mut [0; 1_024]);
+        let _ = socket.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    });
+    call("1001", &format!("ws://{address}/ws"), &[]).fails(3, &[&address.to_string(), "SIP"]);
+    server.join().expect("server");
+}
+
+#[test]
+fn a_server_that_says_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("address");
+    call("1001", &format!("ws://{address}/ws"), &[]).fails(8, &[&address.to_string()]);
+    drop(listener);
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted() {
+    let pbx = PbxProcess::start();
+    call("1001", &pbx.wss, &[]).fails(4, &["certificate", "--ca", "--pin"]);
+    call("1001", &pbx.wss, &["--pin", &"00".repeat(32)]).fails(4, &["certificate"]);
+    let other = PbxProcess::start();
+    call("1001", &pbx.wss, &["--ca", &other.certificate]).fails(4, &["certificate"]);
+    // TLS to a port without it.
+    let plain = pbx.ws.replace("ws://", "wss://");
+    call("1001", &plain, &[]).fails(4, &["TLS"]);
+}
+
+#[test]
+fn trust_that_cannot_be_used() {
+    let dir = Dir::new();
+    let server = nobody();
+    call("1001", &server, &["--pin", &"00".repeat(32)]).fails(2, &["wss://"]);
+    let secure = server.replace("ws://", "wss://");
+    call("1001", &secure, &["--ca", &dir.path("none.pem")]).fails(2, &["none.pem"]);
+    let text = dir.write("text.pem", "no certificate in here");
+    call("1001", &secure, &["--ca", &text]).fails(2, &["certificate"]);
+}
+
+#[test]
+fn a_wrong_password_or_user() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let wrong = dir.write("password", "not-the-password\n");
+    let finished = call("1001", &pbx.ws, &["--password-file", &wrong]);
+    finished.fails(5, &["1000", "password"]);
+    assert!(!finished.stderr[0].contains("not-the-password"));
+    let unknown = run(["answer", "--server", &pbx.ws, "--user", "4711", "--password-file", &wrong]);
+    unknown.fails(5, &["4711", "--user"]);
+}
+
+#[test]
+fn no_password() {
+    run(["call", "1001", "--server", &nobody(), "--user", "1000"]).fails(2, &["OFFHOOK_PASSWORD", "--password-file"]);
+    let dir = Dir::new();
+    call("1001", &nobody(), &["--password-file", &dir.path("none")]).fails(2, &["none"]);
+    let empty = dir.write("empty", "");
+    call("1001", &nobody(), &["--password-file", &empty]).fails(2, &["empty"]);
+}
+
+#[test]
+fn refused_calls_have_their_sip_status() {
+    let pbx = PbxProcess::start();
+    for (number, said) in [
+        ("4711", &["4711", "404", "check the number"][..]),
+        ("1009", &["1009", "480", "registered"]),
+        ("604", &["604", "busy", "486"]),
+        ("605", &["605", "503"]),
+        ("607", &["607", "603"]),
+        ("609", &["609", "403"]),
+        ("612", &["612", "480"]),
+    ] {
+        call(number, &pbx.ws, &[]).fails(6, said);
+    }
+}
+
+#[test]
+fn as_json_a_refused_call_ends_with_a_summary_too() {
+    let pbx = PbxProcess::start();
+    let finished = call("604", &pbx.ws, &["--json"]);
+    finished.fails(6, &["486"]);
+    let lines = finished.json_lines();
+    let failed = lines.iter().find(|line| line["event"] == "failed").expect("the failed event");
+    assert_eq!((&failed["cause"], &failed["code"]), (&"Busy".into(), &486.into()));
+    let summary = lines.last().expect("a summary");
+    assert_eq!(summary["event"], "summary");
+    assert_eq!((&summary["ok"], &summary["exit_code"], &summary["code"]), (&false.into(), &6.into(), &486.into()));
+
+    let unreachable = call("604", &nobody(), &["--json"]);
+    unreachable.fails(3, &[]);
+    let lines = unreachable.json_lines();
+    assert_eq!((lines.len(), &lines[0]["exit_code"]), (1, &3.into()));
+}
+
+#[test]
+fn a_number_that_is_none() {
+    let pbx = PbxProcess::start();
+    call("", &pbx.ws, &[]).fails(2, &["number"]);
+}
+
+#[test]
+fn interrupted_before_anybody_answered() {
+    let pbx = PbxProcess::start();
+    let mut caller = start("606", &pbx.ws, &["--json"]);
+    caller.event("progress");
+    caller.signal("INT");
+    let finished = caller.finish();
+    finished.fails(130, &["interrupted", "606"]);
+    let canceled = finished.json_lines().into_iter().find(|line| line["event"] == "failed").expect("failed");
+    assert_eq!(canceled["cause"], "Canceled");
+}
+
+#[test]
+fn sound_files_that_cannot_be_used() {
+    let dir = Dir::new();
+    let server = nobody();
+    // Found before the server is asked for, or the exit code would be 3.
+    let text = dir.write("text.wav", "no sound in here");
+    call("1001", &server, &["--play", &text]).fails(7, &["text.wav"]);
+    call("1001", &server, &["--play", &dir.path("none.wav")]).fails(7, &["none.wav"]);
+    call("1001", &server, &["--record", &dir.path("none/heard.wav")]).fails(7, &["heard.wav"]);
+    let odd = dir.path("odd.wav");
+    write_wav(Path::new(&odd), &Pcm::new(1_000, vec![0.0; 100])).expect("write");
+    call("1001", &server, &["--play", &odd]).fails(7, &["odd.wav", "1000 Hz"]);
+}
