@@ -29,7 +29,7 @@ pub(super) struct PbxProcess {
 impl PbxProcess {
     /// Starts `offhook pbx` on free ports.
     pub(super) async fn start() -> Result<Self, Failure> {
-        let cannot = |why: String| Failure::new(Reason::Failed, format!("cannot start the PBX: {why}"));
+        let cannot = |why: String| Failure::new(Reason::Bind, format!("cannot start the PBX: {why}"));
         let program = std::env::current_exe().map_err(|e| cannot(e.to_string()))?;
         let mut child = Command::new(program)
             .args(["pbx", "--json", "--port", "0", "--tls-port", "0", "--until-stdin-closes"])
@@ -43,7 +43,7 @@ impl PbxProcess {
         let mut lines = BufReader::new(stdout).lines();
         let listening = match tokio::time::timeout(START, lines.next_line()).await {
             Ok(Ok(Some(line))) => serde_json::from_str::<Value>(&line).map_err(|e| cannot(e.to_string()))?,
-            Ok(_) => return Err(cannot(last_words(&mut child).await)),
+            Ok(_) => return Err(cannot(how_it_ended(&mut child).await)),
             Err(_) => return Err(cannot(format!("it does not listen within {} s", START.as_secs()))),
         };
         let text = |key: &str| {
@@ -58,12 +58,8 @@ impl PbxProcess {
         if let Ok(Some(line)) = self.lines.next_line().await {
             return Ok(serde_json::from_str(&line).unwrap_or(Value::Null));
         }
-        let status = match self.child.wait().await {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
-        };
-        let words = last_words(&mut self.child).await;
-        Err(Failure::new(Reason::Unreachable, format!("the PBX ended in the middle of the call ({status}){words}")))
+        let how = how_it_ended(&mut self.child).await;
+        Err(Failure::new(Reason::Unreachable, format!("the PBX ended in the middle of the call ({how})")))
     }
 
     /// Ends it properly, and says whether that worked.
@@ -81,8 +77,8 @@ impl PbxProcess {
     }
 }
 
-/// What it said on standard error.
-async fn last_words(child: &mut Child) -> String {
+/// The exit status, and what it said on standard error.
+async fn how_it_ended(child: &mut Child) -> String {
     let mut words = String::new();
     if let Some(stderr) = child.stderr.take() {
         let mut stderr = stderr.take(2_000);
@@ -90,8 +86,13 @@ async fn last_words(child: &mut Child) -> String {
         // What came until then is enough.
         let _ = tokio::time::timeout(Duration::from_secs(1), read).await;
     }
+    let status = match tokio::time::timeout(Duration::from_secs(1), child.wait()).await {
+        Ok(Ok(status)) => status.to_string(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it closed its output".to_owned(),
+    };
     let words = words.trim();
-    if words.is_empty() { String::new() } else { format!(": {words}") }
+    if words.is_empty() { status } else { format!("{status}: {words}") }
 }
 
 /// What an event of the PBX is called and says, for the ladder; none for what the phones tell too.
