@@ -32,7 +32,7 @@ pub(crate) async fn run(args: PbxArgs) -> Result<(), Failure> {
             () = interrupt.wait() => break,
             () = &mut closed => break,
             event = events.next() => match event {
-                Some(event) => tell(output, &event),
+                Some(event) => output.tell(&event, || text(&event)),
                 None => return Err(Failure::new(Reason::Failed, "the PBX stopped by itself; RUST_LOG=offhook_pbx=debug says why")),
             },
         }
@@ -170,42 +170,23 @@ impl Listening {
     }
 }
 
-/// An event as it is printed.
-#[derive(Debug, Serialize)]
-#[serde(tag = "event", rename_all = "camelCase")]
-enum Told<'a> {
-    Registered { extension: &'a str, bindings: usize },
-    Unregistered { extension: &'a str, bindings: usize },
-    CallStarted { call: u64, from: &'a str, to: &'a str },
-    CallAnswered { call: u64, from: &'a str, to: &'a str },
-    CallEnded { call: u64, from: &'a str, to: &'a str, answered: bool, status: u16, duration_ms: u64 },
-    Missed { events: u64 },
+/// An event for a human.
+fn text(event: &PbxEvent) -> String {
+    match event {
+        PbxEvent::Registered { extension, bindings } => format!("{extension} registered ({})", devices(*bindings)),
+        PbxEvent::Unregistered { extension, bindings } => {
+            format!("{extension} unregistered ({} left)", devices(*bindings))
+        }
+        PbxEvent::CallStarted { from, to, .. } => format!("{from} calls {to}"),
+        PbxEvent::CallAnswered { from, to, .. } => format!("{to} answers {from}"),
+        PbxEvent::CallEnded { from, to, status, duration_ms, .. } => {
+            format!("{from} → {to} ended after {:.1} s ({status})", *duration_ms as f64 / 1000.0)
+        }
+        PbxEvent::Missed { events } => format!("{events} events came faster than they could be printed"),
+        other => format!("{other:?}"),
+    }
 }
 
-fn tell(output: Output, event: &PbxEvent) {
-    let (told, text) = match event {
-        PbxEvent::Registered { extension, bindings } => (
-            Told::Registered { extension, bindings: *bindings },
-            format!("{extension} registered ({bindings} devices)"),
-        ),
-        PbxEvent::Unregistered { extension, bindings } => (
-            Told::Unregistered { extension, bindings: *bindings },
-            format!("{extension} unregistered ({bindings} devices left)"),
-        ),
-        PbxEvent::CallStarted { call, from, to } => {
-            (Told::CallStarted { call: call.0, from, to }, format!("{from} calls {to}"))
-        }
-        PbxEvent::CallAnswered { call, from, to } => {
-            (Told::CallAnswered { call: call.0, from, to }, format!("{to} answers {from}"))
-        }
-        PbxEvent::CallEnded { call, from, to, answered, status, duration_ms } => (
-            Told::CallEnded { call: call.0, from, to, answered: *answered, status: *status, duration_ms: *duration_ms },
-            format!("{from} → {to} ended after {:.1} s ({status})", *duration_ms as f64 / 1000.0),
-        ),
-        PbxEvent::Missed(events) => {
-            (Told::Missed { events: *events }, format!("{events} events were too fast to print"))
-        }
-        _ => return,
-    };
-    output.tell(&told, || text);
+fn devices(count: usize) -> String {
+    if count == 1 { "1 device".to_owned() } else { format!("{count} devices") }
 }

@@ -95,17 +95,17 @@ async fn how_it_ended(child: &mut Child) -> String {
     if words.is_empty() { status } else { format!("{status}: {words}") }
 }
 
-/// What an event of the PBX is called and says, for the ladder; none for what the phones tell too.
+/// What an event of the PBX is called and says, for the ladder; none for those that say nothing to a human.
 pub(super) fn describe(event: &Value) -> Option<(String, String)> {
     let text = |key: &str| event.get(key).map(|v| v.as_str().map_or_else(|| v.to_string(), ToOwned::to_owned));
     let name = text("event")?;
     let detail = match name.as_str() {
         "registered" | "unregistered" => text("extension")?,
-        "callStarted" | "callAnswered" => format!("{} → {}", text("from")?, text("to")?),
-        "callEnded" => {
+        "call_started" | "call_answered" => format!("{} → {}", text("from")?, text("to")?),
+        "call_ended" => {
             format!("{} → {}, {} after {} ms", text("from")?, text("to")?, text("status")?, text("duration_ms")?)
         }
         _ => return None,
     };
-    Some((name, detail))
+    Some((name.replace('_', " "), detail))
 }

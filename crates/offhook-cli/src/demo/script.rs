@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use offhook::{AudioSource, CallOptions, Phone, PhoneError, PhoneEvent, Session, SessionEvent, WavSource};
+use offhook::{AudioSource, CallOptions, DtlsState, Phone, PhoneError, PhoneEvent, Session, SessionEvent, WavSource};
 
 use super::clips::{speech_1000, speech_1001};
 use super::contract::Recorded;
@@ -93,7 +93,7 @@ impl<'a> Script<'a> {
 
         for session in [&caller, &callee] {
             let stats = step("the statistics", session.stats()).await?.map_err(|e| of_media(&e))?;
-            let connected = format!("{:?}", stats.dtls) == "Connected";
+            let connected = stats.dtls == DtlsState::Connected;
             stage.security.push(Security { connected, cipher: stats.cipher });
         }
         self.live.phase(95, "hanging up");

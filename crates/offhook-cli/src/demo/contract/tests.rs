@@ -1,6 +1,6 @@
+use offhook::StreamId;
 use offhook::events::{Ended, SdpType, Side};
 use offhook::{CallId, CallState, CallStatus, Cause, RecordStatus, Report, ReportStats, TimerType};
-use offhook_core::media::StreamId;
 
 use super::*;
 
