@@ -17,7 +17,7 @@ pub struct PeerStats {
     pub ice: IceState,
     /// State of DTLS.
     pub dtls: DtlsState,
-    /// SRTP cipher suite in use, e.g. `SRTP_AEAD_AES_128_GCM`, where the engine tells it.
+    /// SRTP cipher suite in use, where the engine tells it; str0m 0.24 does not.
     pub cipher: Option<String>,
     /// The pair of addresses in use.
     pub candidate_pair: Option<CandidatePair>,

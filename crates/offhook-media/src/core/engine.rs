@@ -17,6 +17,8 @@ use crate::stats::{CandidateKind, CandidatePair, DtlsState, IceState, RemoteRepo
 
 /// Receive streams kept at once: those of a transfer overlap, more than a few are an attack.
 const MAX_STREAMS: usize = 4;
+/// Candidates of the far end kept over the life of a transport.
+const MAX_REMOTE_CANDIDATES: usize = 128;
 /// Between two sender or receiver reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
@@ -187,7 +189,9 @@ impl Engine {
         if remote.candidates.is_empty() && first {
             added.extend(remote.default_address.and_then(|a| Candidate::host(a, Protocol::Udp).ok()));
         }
-        for candidate in added {
+        // Each description may bring new ones; a peer that never stops is not followed for ever.
+        let room = MAX_REMOTE_CANDIDATES.saturating_sub(self.remote_candidates.len());
+        for candidate in added.into_iter().take(room) {
             self.remote_candidates.push((candidate.addr(), kind_of(&candidate)));
             self.rtc.add_remote_candidate(candidate);
         }
