@@ -55,7 +55,7 @@ fn chaos(seed: u64) {
                 }
             }
             3 => on(&mut net, who, call, |agent, now, call| {
-                let sdp = (seed % 2 == 0).then(|| SDP.to_owned());
+                let sdp = seed.is_multiple_of(2).then(|| SDP.to_owned());
                 let status = if sdp.is_some() { 183 } else { 180 };
                 let _ = agent.ring(now, call, Ring { status, sdp, ..Ring::default() });
             }),
