@@ -29,6 +29,27 @@ async fn a_call_outlives_the_connection_until_its_media_is_missed() {
 }
 
 #[tokio::test]
+async fn a_call_is_taken_along_to_a_new_connection() {
+    let pbx = pbx().await;
+    let (mut ada, mut ben) = (Phone::new(&pbx, "1000").await, Phone::new(&pbx, "1001").await);
+    let mut ours = ada.dial("1001").await;
+    let mut theirs = ben.pick_up().await;
+    ada.answered(&ours).await;
+    assert_both_hear(&mut ours, &mut theirs).await;
+    ada.lose_connection();
+    pbx.load_when(|load| load.connections == 1).await.expect("the PBX runs");
+    assert_both_hear(&mut ours, &mut theirs).await;
+    ada.reconnect(&pbx).await;
+    ada.take_along(&ours).await;
+    assert_both_hear(&mut ours, &mut theirs).await;
+    // What the other side does reaches the new connection.
+    ben.hang_up(&theirs).await;
+    assert_eq!(ada.ended().await.kind, TerminationKind::Bye);
+    drop((ada, ben));
+    assert_nothing_left(&pbx).await;
+}
+
+#[tokio::test]
 async fn clients_that_vanish_leave_nothing() {
     let mut limits = PbxLimits::default();
     limits.media_timeout_s = 1;

@@ -2,26 +2,34 @@
 
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use offhook_media::{Addresses, Direction, Peer, PeerConfig, PeerEvents};
 use offhook_pbx::{Load, Pbx};
 use offhook_sip::{
     Accept, Agent, AgentConfig, CallKey, ConnectionId, ConnectionKind, Credentials, Driven, Event, Input, Invite,
     Modify, ModifyMethod, ModifyOutcome, NameAddr, Output, Register, Ring, Termination, Uri,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::sound::Ear;
 
 /// For whatever should happen. Generous: the machine may be busy.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-const LINK: ConnectionId = ConnectionId(1);
+/// A WebSocket, on whatever it runs.
+trait Socket: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Send + Unpin {}
+
+impl<S> Socket for S where S: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Send + Unpin {}
+
+type AnySocket = Box<dyn Socket>;
 
 pub(crate) async fn pbx() -> Pbx {
     Pbx::builder().start().await.expect("the PBX starts")
@@ -40,6 +48,10 @@ pub(crate) struct Phone {
     /// The user part of its Contact.
     device: String,
     acts: mpsc::UnboundedSender<Act>,
+    /// Its connections, one after the other; `None` breaks the present one.
+    sockets: mpsc::UnboundedSender<Option<AnySocket>>,
+    /// The present one.
+    link: ConnectionId,
     events: mpsc::UnboundedReceiver<Event>,
     task: JoinHandle<()>,
 }
@@ -60,10 +72,7 @@ impl Phone {
 
     /// One of several devices of an extension.
     pub(crate) async fn new_device(pbx: &Pbx, number: &str, device: &str) -> Self {
-        let request = handshake(&pbx.ws_url().expect("ws is on"));
-        let without_nagle = true;
-        let (socket, _) =
-            tokio_tungstenite::connect_async_with_config(request, None, without_nagle).await.expect("the handshake");
+        let socket = connect(pbx).await;
         let mut phone = Self::on(socket, number);
         phone.device = device.to_owned();
         phone.register().await;
@@ -71,14 +80,43 @@ impl Phone {
     }
 
     /// On a WebSocket that is open already.
-    pub(crate) fn on<S>(socket: tokio_tungstenite::WebSocketStream<S>, number: &str) -> Self
+    pub(crate) fn on<S>(socket: WebSocketStream<S>, number: &str) -> Self
     where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (acts, inbox) = mpsc::unbounded_channel();
+        let (sockets, connections) = mpsc::unbounded_channel();
         let (sender, events) = mpsc::unbounded_channel();
-        let task = tokio::spawn(drive(socket, inbox, sender));
-        Self { number: number.to_owned(), device: number.to_owned(), acts, events, task }
+        let task = tokio::spawn(drive(connections, inbox, sender));
+        let (number, device) = (number.to_owned(), number.to_owned());
+        let mut phone = Self { number, device, acts, sockets, link: ConnectionId(0), events, task };
+        phone.switch_to(Box::new(socket));
+        phone
+    }
+
+    /// The connection breaks; the phone and its calls live on.
+    pub(crate) fn lose_connection(&self) {
+        self.sockets.send(None).expect("the phone runs");
+    }
+
+    /// Another connection, registered.
+    pub(crate) async fn reconnect(&mut self, pbx: &Pbx) {
+        let lost = self.next().await;
+        assert!(matches!(lost, Event::RegistrationFailed { .. }), "{lost:?}");
+        self.switch_to(Box::new(connect(pbx).await));
+        self.register().await;
+    }
+
+    /// Moves a call to the present connection: re-INVITE with a new Contact.
+    pub(crate) async fn take_along(&mut self, call: &Call) {
+        let (key, link, contact) = (call.key, self.link, self.contact());
+        self.act(move |agent, now| agent.rebind(now, key, link, contact)).await.expect("moved");
+        self.change(call, Direction::SendRecv).await;
+    }
+
+    fn switch_to(&mut self, socket: AnySocket) {
+        self.link.0 += 1;
+        assert!(self.sockets.send(Some(socket)).is_ok(), "the phone runs");
     }
 
     pub(crate) async fn register(&mut self) {
@@ -90,7 +128,8 @@ impl Phone {
             credentials: Some(self.credentials()),
             headers: Vec::new(),
         };
-        self.act(|agent, now| agent.register(now, LINK, register)).await.expect("taken");
+        let link = self.link;
+        self.act(move |agent, now| agent.register(now, link, register)).await.expect("taken");
         let registered = self.next().await;
         assert!(matches!(registered, Event::Registered { .. }), "{registered:?}");
     }
@@ -131,7 +170,8 @@ impl Phone {
             credentials: Some(self.credentials()),
             no_answer_ms: None,
         };
-        let key = self.act(|agent, now| agent.invite(now, LINK, invite)).await.expect("dialled");
+        let link = self.link;
+        let key = self.act(move |agent, now| agent.invite(now, link, invite)).await.expect("dialled");
         Call { key, peer, events, ear }
     }
 
@@ -229,6 +269,14 @@ impl Drop for Phone {
     }
 }
 
+async fn connect(pbx: &Pbx) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+    let request = handshake(&pbx.ws_url().expect("ws is on"));
+    let without_nagle = true;
+    let (socket, _) =
+        tokio_tungstenite::connect_async_with_config(request, None, without_nagle).await.expect("the handshake");
+    socket
+}
+
 /// A WebSocket handshake for SIP.
 pub(crate) fn handshake(url: &str) -> tokio_tungstenite::tungstenite::handshake::client::Request {
     let mut request = url.into_client_request().expect("a URL");
@@ -246,37 +294,34 @@ fn media(config: PeerConfig) -> (Peer, PeerEvents, Ear) {
     (peer, events, ear)
 }
 
-/// Runs the agent on its socket.
-async fn drive<S>(
-    mut socket: tokio_tungstenite::WebSocketStream<S>,
+/// Runs the agent on its connections.
+async fn drive(
+    mut connections: mpsc::UnboundedReceiver<Option<AnySocket>>,
     mut acts: mpsc::UnboundedReceiver<Act>,
     events: mpsc::UnboundedSender<Event>,
-) where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-{
+) {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).expect("random");
     let mut agent = Driven::new(Agent::new(AgentConfig::new(seed)));
     let started = Instant::now();
     let now = || u64::try_from(started.elapsed().as_millis()).expect("a short test");
+    let (mut socket, mut link): (Option<AnySocket>, _) = (None, ConnectionId(0));
     let mut outputs = Vec::new();
-    let connected = Input::Connected { connection: LINK, kind: ConnectionKind::Client { secure: false } };
-    agent.turn(|agent| agent.handle_input(now(), connected), |output| outputs.push(output));
     let mut due = None;
     loop {
         for output in outputs.drain(..) {
-            match output {
-                Output::Transmit { data, .. } => {
+            match (output, &mut socket) {
+                (Output::Transmit { data, .. }, Some(socket)) => {
                     let text = String::from_utf8(data.to_vec()).expect("UTF-8");
-                    if socket.send(Message::text(text)).await.is_err() {
-                        return;
-                    }
+                    // That it is broken is seen when it is read.
+                    let _ = socket.send(Message::text(text)).await;
                 }
-                Output::Event(event) => {
+                (Output::Transmit { .. }, None) => {}
+                (Output::Event(event), _) => {
                     let _ = events.send(event);
                 }
-                Output::Timeout(at) => due = Some(started + Duration::from_millis(at)),
-                Output::Disconnect { reason, .. } => panic!("dropped: {reason:?}"),
+                (Output::Timeout(at), _) => due = Some(started + Duration::from_millis(at)),
+                (Output::Disconnect { reason, .. }, _) => panic!("dropped: {reason:?}"),
             }
         }
         let timer = async {
@@ -285,7 +330,27 @@ async fn drive<S>(
                 None => std::future::pending().await,
             }
         };
+        let message = async {
+            match &mut socket {
+                Some(socket) => socket.next().await,
+                None => std::future::pending().await,
+            }
+        };
         let input = tokio::select! {
+            // First the connections: what is done next is done on them.
+            biased;
+            next = connections.recv() => match next {
+                Some(Some(next)) => {
+                    link.0 += 1;
+                    socket = Some(next);
+                    Input::Connected { connection: link, kind: ConnectionKind::Client { secure: false } }
+                }
+                Some(None) => {
+                    socket = None;
+                    Input::Disconnected { connection: link }
+                }
+                None => return,
+            },
             act = acts.recv() => match act {
                 Some(act) => {
                     due = None;
@@ -294,10 +359,13 @@ async fn drive<S>(
                 }
                 None => return,
             },
-            message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => Input::Received { connection: LINK, data: text.into() },
+            message = message => match message {
+                Some(Ok(Message::Text(text))) => Input::Received { connection: link, data: text.into() },
                 Some(Ok(_)) => continue,
-                _ => return,
+                _ => {
+                    socket = None;
+                    Input::Disconnected { connection: link }
+                }
             },
             () = timer => Input::Timeout,
         };
