@@ -27,6 +27,8 @@ pub(crate) enum Step {
 
 /// Longest script that is looked at, bytes.
 const MAX_BYTES: usize = 256 * 1024;
+/// Longest single wait: longer than any timer but those of hours, which would only repeat what minutes show.
+const MAX_WAIT_MS: u64 = 400_000;
 /// Most steps of a script.
 const MAX_STEPS: usize = 200;
 
@@ -57,7 +59,7 @@ pub(crate) fn steps(data: &[u8]) -> Vec<Step> {
 fn parse_directive(text: &str) -> Option<Step> {
     let mut words = text.split_whitespace();
     match (words.next()?, words.next()) {
-        ("wait", Some(ms)) => ms.parse().ok().map(|ms: u64| Step::Wait(ms.min(86_400_000))),
+        ("wait", Some(ms)) => ms.parse().ok().map(|ms: u64| Step::Wait(ms.min(MAX_WAIT_MS))),
         ("reconnect", None) => Some(Step::Reconnect),
         ("do", Some(number)) => number.parse().ok().map(Step::Command),
         _ => None,
