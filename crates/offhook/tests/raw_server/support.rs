@@ -90,6 +90,14 @@ impl Connection {
         let _ = self.socket.send(message).await;
     }
 
+    /// The next text, SIP or keep-alive.
+    pub(crate) async fn next_text(&mut self) -> String {
+        match soon("a message", self.socket.next()).await {
+            Some(Ok(Message::Text(text))) => text.to_string(),
+            other => panic!("no text: {other:?}"),
+        }
+    }
+
     /// The next SIP message, `None` when the phone has closed the connection.
     pub(crate) async fn next(&mut self) -> Option<Received> {
         loop {
