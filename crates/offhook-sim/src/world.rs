@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use offhook_core::{
-    CallId, CallOptions, CallState, CloseReason, CommandId, Driven, Input, MediaEvent, Now, Output, Phone, PhoneConfig,
-    PhoneError, PhoneEvent, SessionEvent, TransportError,
+    CallId, CallOptions, CallState, CloseReason, CommandId, Driven, Input, MediaCommand, MediaEvent, Now, Output,
+    Phone, PhoneConfig, PhoneError, PhoneEvent, SessionEvent, TransportError,
 };
 
 use crate::check::Ledger;
@@ -462,6 +462,9 @@ impl World {
                 }
             }
             Output::Media { call_id, command } => {
+                if let MediaCommand::SendDtmf { tones, duration_ms, gap_ms, .. } = &command {
+                    self.send_tones(at, &call_id, tones, *duration_ms, *gap_ms);
+                }
                 let failures = self.faults.media;
                 let media = self.phones[at].media.entry(call_id.clone()).or_default();
                 let events = media.command(command, &mut self.random, failures);
@@ -475,6 +478,24 @@ impl World {
             Output::Settled { command, .. } => self.phones[at].ledger.settled(command),
             Output::Event(event) => self.told(at, event),
             _ => {}
+        }
+    }
+
+    /// The tones are heard at the other end: the server passes Call-IDs on unchanged, so that is who has the same call.
+    fn send_tones(&mut self, from: usize, call: &CallId, tones: &str, duration_ms: u32, gap_ms: u32) {
+        let Some(to) = (0..self.phones.len()).find(|at| *at != from && self.phones[*at].media.contains_key(call))
+        else {
+            return;
+        };
+        let mut when = self.now + self.latency.0;
+        for tone in tones.chars() {
+            if tone == ',' {
+                when += 2_000;
+                continue;
+            }
+            when += u64::from(duration_ms);
+            self.schedule(when, Delivery::Media(to, call.clone(), MediaEvent::DtmfReceived { tone, duration_ms }));
+            when += u64::from(gap_ms);
         }
     }
 
