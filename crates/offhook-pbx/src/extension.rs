@@ -35,12 +35,13 @@ impl Extension {
 
     /// With the hash of a password instead, `md5(number:realm:password)` in hex: the realm of the PBX must then never change.
     pub fn with_ha1(number: impl Into<String>, name: impl Into<String>, md5: impl Into<Secret>) -> Self {
-        let proof = Proof::Ha1 { md5: Some(md5.into()), sha256: None };
-        Self { number: number.into(), name: name.into(), proof }
+        Self::with_hashes(number.into(), name.into(), Some(md5.into()), None)
     }
 
     pub(crate) fn with_hashes(number: String, name: String, md5: Option<Secret>, sha256: Option<Secret>) -> Self {
-        Self { number, name, proof: Proof::Ha1 { md5, sha256 } }
+        // The digest is made over the hash as it is written in RFC 7616 §3.4.2: lower case.
+        let lower = |hash: Secret| Secret::new(hash.expose().to_ascii_lowercase());
+        Self { number, name, proof: Proof::Ha1 { md5: md5.map(lower), sha256: sha256.map(lower) } }
     }
 
     /// The extensions there are when none are configured: 1000 to 1009, each with the password `secret-` and its number.
@@ -105,9 +106,8 @@ impl Extension {
             Proof::Ha1 { .. } => guesses.iter().any(|guess| {
                 let guess = Secret::from(guess.as_str());
                 [DigestAlgorithm::Md5, DigestAlgorithm::Sha256].into_iter().any(|algorithm| {
-                    self.ha1(algorithm, realm).is_some_and(|own| {
-                        own.expose().eq_ignore_ascii_case(ha1(algorithm, &self.number, realm, &guess).expose())
-                    })
+                    self.ha1(algorithm, realm)
+                        .is_some_and(|own| own.expose() == ha1(algorithm, &self.number, realm, &guess).expose())
                 })
             }),
         }
@@ -159,4 +159,34 @@ impl Extension {
 
 fn built_in_password(number: &str) -> String {
     format!("secret-{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REALM: &str = "pbx.example";
+
+    fn hash(password: &str) -> Secret {
+        ha1(DigestAlgorithm::Md5, "2000", REALM, &password.into())
+    }
+
+    #[test]
+    fn a_hash_stands_for_its_password_in_any_case() {
+        let upper = hash("correct horse").expose().to_ascii_uppercase();
+        let hashed = Extension::with_ha1("2000", "Zoë", upper);
+        let plain = Extension::new("2000", "Zoë", "correct horse");
+        let md5 = |extension: &Extension| extension.ha1(DigestAlgorithm::Md5, REALM).map(|h| h.expose().to_owned());
+        assert_eq!(md5(&hashed), md5(&plain));
+        assert!(hashed.ha1(DigestAlgorithm::Sha256, REALM).is_none());
+        assert!(!hashed.answers(DigestAlgorithm::Sha256) && plain.answers(DigestAlgorithm::Sha256));
+    }
+
+    #[test]
+    fn a_guessable_password_is_seen_in_its_hash_too() {
+        assert!(Extension::with_ha1("2000", "", hash("secret-2000")).is_guessable(REALM));
+        assert!(!Extension::with_ha1("2000", "", hash("correct horse")).is_guessable(REALM));
+        assert!(Extension::new("2000", "", "2000").is_guessable(REALM));
+        assert!(!Extension::new("2000", "", "correct horse").is_guessable(REALM));
+    }
 }

@@ -8,8 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use rustls::ServerConfig;
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::PbxError;
@@ -39,7 +41,13 @@ impl Identity {
         if exists(&certificate_path)? && exists(&key_path)? {
             let certificate = std::fs::read_to_string(&certificate_path).map_err(|e| at(&certificate_path, e))?;
             let key = std::fs::read_to_string(&key_path).map_err(|e| at(&key_path, e))?;
-            return Self::from_pem(&certificate, &key);
+            let kept = Self::from_pem(&certificate, &key)?;
+            if !bind.is_unspecified() && !kept.is_for(bind) {
+                // It may be pinned, so it is not replaced unasked.
+                let file = certificate_path.display();
+                tracing::warn!(%bind, "the kept certificate does not name this address: remove {file} to have one made that does");
+            }
+            return Ok(kept);
         }
         let (certificate, key) = make(bind, domain)?;
         // The key first: a certificate without a key is made anew, and never the other way round.
@@ -61,6 +69,14 @@ impl Identity {
     /// For the TLS acceptor.
     pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// Whether a client that checks names accepts it at this address.
+    fn is_for(&self, address: IpAddr) -> bool {
+        let name = ServerName::IpAddress(address.into());
+        CertificateDer::from_pem_slice(self.pem.as_bytes()).is_ok_and(|certificate| {
+            ParsedCertificate::try_from(&certificate).is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok())
+        })
     }
 
     fn from_pem(certificate: &str, key: &str) -> Result<Self, PbxError> {
@@ -151,6 +167,14 @@ mod tests {
         let broken = Identity::open(Some(&dir), bind, "pbx.example").expect_err("garbage").to_string();
         assert!(broken.contains("key.pem") && broken.contains("remove"), "{broken}");
         std::fs::remove_dir_all(&dir).expect("removed");
+    }
+
+    #[test]
+    fn a_certificate_names_loopback_and_the_address_listened_on() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let own = Identity::open(None, address("192.0.2.7"), "pbx.example").expect("made");
+        assert!(["127.0.0.1", "::1", "192.0.2.7"].into_iter().all(|text| own.is_for(address(text))));
+        assert!(!own.is_for(address("192.0.2.8")));
     }
 
     #[test]

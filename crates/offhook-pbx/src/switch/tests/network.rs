@@ -63,7 +63,9 @@ impl Network {
     }
 
     pub(super) fn with(mut config: PbxConfig) -> Self {
-        config.extensions = Extension::built_in();
+        if config.extensions.is_empty() {
+            config.extensions = Extension::built_in();
+        }
         config.no_answer = Duration::from_secs(30);
         let mut agent = AgentConfig::new([1; 32]);
         agent.keep_alive = KeepAlive::Off;

@@ -40,6 +40,18 @@ fn an_unknown_extension_is_refused_like_a_wrong_password() {
 }
 
 #[test]
+fn an_extension_of_which_only_a_hash_is_known_registers_with_its_password() {
+    let mut config = crate::config::PbxConfig::default();
+    let hash = offhook_sip::ha1(offhook_sip::DigestAlgorithm::Md5, "2000", config.realm(), &"correct horse".into());
+    config.extensions = vec![crate::extension::Extension::with_ha1("2000", "Zoë", hash)];
+    let mut net = Network::with(config);
+    let phone = net.connect("2000");
+    net.register(phone, 600, "correct horse");
+    let registered = net.next(phone);
+    assert!(matches!(registered, Event::Registered { .. }), "{registered:?}");
+}
+
+#[test]
 fn nobody_registers_for_another() {
     let mut net = Network::new();
     let phone = net.connect("1000");
