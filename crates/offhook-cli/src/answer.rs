@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use offhook::{AudioSource, CallOptions, EventStream, Phone, Session, WavSource};
+use offhook::{AudioSource, CallOptions, EventStream, Phone, PhoneEvent, Session, WavSource};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -34,7 +34,6 @@ pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    teller.note("registered", format!("registered as {}, waiting for calls", args.server.user));
     let result = wait(&args, &phone, play, teller, &mut interrupt).await;
     phone.shutdown().await;
     result
@@ -59,10 +58,8 @@ async fn wait(
     loop {
         let session = tokio::select! {
             session = incoming.next() => session,
-            event = events.next() => {
-                if let Some(event) = event {
-                    teller.phone(&event);
-                }
+            Some(event) = events.next() => {
+                teller.event(&event);
                 continue;
             }
             () = interrupt.wait() => break,
@@ -72,8 +69,10 @@ async fn wait(
         };
         calls += 1;
         let call = Call { args, session: &session, teller };
-        let ended = call.take(play.clone(), &mut incoming, interrupt).await;
+        let ended = call.take(play.clone(), &mut events, &mut incoming, interrupt).await;
         match ended {
+            // Its summary is printed.
+            Taken::Interrupted if args.once => return Ok(()),
             Taken::Interrupted => break,
             Taken::Ended(result) if args.once => return result,
             // The next call may be better.
@@ -103,6 +102,7 @@ impl Call<'_> {
     async fn take(
         &self,
         play: Option<WavSource>,
+        events: &mut EventStream<PhoneEvent>,
         incoming: &mut EventStream<Session>,
         interrupt: &mut Interrupt,
     ) -> Taken {
@@ -120,19 +120,19 @@ impl Call<'_> {
         drop(session.play(if args.echo { AudioSource::Echo } else { sound::source(play) }));
         drop(session.answer(CallOptions::default()));
 
-        let mut events = session.events();
         let mut time = CallTime::default();
         let mut interrupted = false;
         let mut deadline = None;
         loop {
             tokio::select! {
-                event = events.next() => match event {
-                    Some(event) => {
-                        time.see(&event);
-                        teller.session(&event);
+                event = events.next() => {
+                    let Some(event) = event else { break };
+                    time.see(&event);
+                    teller.event(&event);
+                    if told::is_last(&event, session) {
+                        break;
                     }
-                    None => break,
-                },
+                }
                 Some(other) = incoming.next() => {
                     teller.note("busy", format!("{} calls too: busy", other.status().number));
                     drop(other.reject());
@@ -147,7 +147,7 @@ impl Call<'_> {
         }
         let end = session.ended().await;
         let recorded = sound::finish(recording).await;
-        let failure = of_end(&end, &status.number);
+        let failure = of_end(&end, &status.number).or_else(|| time.connection_lost());
         let (recorded, failure) = match (recorded, failure) {
             (Ok(path), failure) => (path, failure),
             (Err(error), failure) => (None, Some(failure.unwrap_or(error))),

@@ -10,7 +10,7 @@ use crate::exit::EXIT_CODES;
 
 /// A softphone, a PBX and a proof that both work, in one command.
 #[derive(Debug, Parser)]
-#[command(name = "offhook", version, about, after_help = EXIT_CODES)]
+#[command(name = "offhook", version, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

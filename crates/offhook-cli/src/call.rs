@@ -36,7 +36,6 @@ pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    teller.note("registered", format!("registered as {}", args.server.user));
     let result = call(&args, &phone, play, teller, &mut interrupt).await;
     phone.shutdown().await;
     result
@@ -56,6 +55,7 @@ async fn call(
     teller: Teller,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
+    let mut events = phone.events();
     let session = match phone.call(&args.number, CallOptions::default()).await {
         Ok(session) => session,
         Err(error) => {
@@ -67,7 +67,6 @@ async fn call(
         }
     };
     let recording = sound::record(&session, args.record.as_deref())?;
-    let mut events = session.events();
     let mut time = CallTime::default();
     let mut failure = None;
     let mut interrupted = false;
@@ -77,13 +76,14 @@ async fn call(
     let mut playing = true;
     loop {
         tokio::select! {
-            event = events.next() => match event {
-                Some(event) => {
-                    time.see(&event);
-                    teller.session(&event);
+            event = events.next() => {
+                let Some(event) = event else { break };
+                time.see(&event);
+                teller.event(&event);
+                if told::is_last(&event, &session) {
+                    break;
                 }
-                None => break,
-            },
+            }
             result = &mut script, if playing => {
                 playing = false;
                 if let Err(error) = result {
@@ -107,7 +107,7 @@ async fn call(
     }
     let end = session.ended().await;
     let recorded = sound::finish(recording).await;
-    let mut failure = failure.or_else(|| of_end(&end, &args.number));
+    let mut failure = failure.or_else(|| of_end(&end, &args.number)).or_else(|| time.connection_lost());
     if interrupted && !end.was_established {
         failure = Some(Failure::new(Reason::Interrupted, format!("interrupted before {} answered", args.number)));
     }

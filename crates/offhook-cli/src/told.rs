@@ -7,7 +7,7 @@ use offhook::{CallEnd, CallState, PhoneEvent, Session, SessionEvent};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::exit::Failure;
+use crate::exit::{Failure, Reason};
 use crate::output::Output;
 
 /// Prints events with the time since the start.
@@ -22,23 +22,23 @@ impl Teller {
         Self { output: Output::new(json), start: Instant::now() }
     }
 
-    /// An event of the phone, its calls left out.
-    pub(crate) fn phone(&self, event: &PhoneEvent) {
+    /// An event of the phone or of one of its calls.
+    pub(crate) fn event(&self, event: &PhoneEvent) {
         let text = match event {
-            PhoneEvent::Session(_) => return,
+            PhoneEvent::Session(event) => return self.session(event),
             PhoneEvent::Disconnected { reason } => format!("connection lost: {reason}"),
             PhoneEvent::Reconnecting { attempt, delay_ms } => {
                 format!("attempt {attempt} to connect again in {:.0} s", *delay_ms as f64 / 1000.0)
             }
-            PhoneEvent::Registered => "registered".to_owned(),
+            PhoneEvent::IsRegisteredChange { is_registered: true } => "registered".to_owned(),
+            PhoneEvent::IsRegisteredChange { is_registered: false } => "not registered any more".to_owned(),
             PhoneEvent::RegistrationFailed { cause, .. } => format!("not registered: {}", cause.as_str()),
             _ => String::new(),
         };
         self.tell(event, text);
     }
 
-    /// An event of a call.
-    pub(crate) fn session(&self, event: &SessionEvent) {
+    fn session(&self, event: &SessionEvent) {
         let text = match event {
             SessionEvent::Progress { status_code, .. } => format!("ringing ({status_code})"),
             SessionEvent::Confirmed { .. } => "talking".to_owned(),
@@ -68,7 +68,7 @@ impl Teller {
         self.tell(event, text);
     }
 
-    /// Something that is no event of the SDK.
+    /// Something that is no event of the phone.
     pub(crate) fn note(&self, name: &str, text: impl Into<String>) {
         self.tell(&json!({ "event": name }), text.into());
     }
@@ -98,22 +98,35 @@ impl Teller {
     }
 }
 
-/// How long a call was, from the answer to the end.
+/// How long a call was, from the answer to the end, and whether the server was there at its end.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct CallTime {
     answered: Option<Instant>,
     length: Duration,
+    lost: bool,
 }
 
 impl CallTime {
     /// Looks at an event when it comes.
-    pub(crate) fn see(&mut self, event: &SessionEvent) {
+    pub(crate) fn see(&mut self, event: &PhoneEvent) {
+        let event = match event {
+            PhoneEvent::Session(event) => event,
+            PhoneEvent::Connected => return self.lost = false,
+            PhoneEvent::Disconnected { .. } => return self.lost = true,
+            _ => return,
+        };
         if matches!(event, SessionEvent::Accepted { .. }) {
             self.answered = Some(Instant::now());
         }
         if event.is_final() {
             self.length = self.answered.map_or(Duration::ZERO, |answered| answered.elapsed());
         }
+    }
+
+    /// What it means if the call ended without the server.
+    pub(crate) fn connection_lost(self) -> Option<Failure> {
+        let text = "the connection to the server was lost during the call: is the server still running?";
+        self.lost.then(|| Failure::new(Reason::Unreachable, text))
     }
 
     fn seconds(self) -> f64 {
@@ -183,4 +196,9 @@ pub(crate) fn of_nothing(failure: &Failure) -> Value {
 /// Without control characters: what a far end sends must not move the cursor.
 fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Whether an event is the very last of a call.
+pub(crate) fn is_last(event: &PhoneEvent, call: &Session) -> bool {
+    matches!(event, PhoneEvent::DeleteSession { call_id, .. } if call_id == call.call_id())
 }

@@ -130,6 +130,20 @@ fn ctrl_c_hangs_up_properly_on_either_side() {
 }
 
 #[test]
+fn who_answers_takes_one_call_at_a_time() {
+    let pbx = PbxProcess::start();
+    let mut callee = answering(&["--echo"], &pbx);
+    let mut first = phone(&["call", "1001", "--json"], &pbx, "1000");
+    first.event("confirmed");
+    phone(&["call", "1001"], &pbx, "1002").finish().fails(6, &["1001", "busy", "486"]);
+    assert_eq!(callee.event("busy")["event"], "busy");
+    first.signal("INT");
+    first.finish().succeeds();
+    // And it takes the next one.
+    phone(&["call", "1001", "--duration", "300ms"], &pbx, "1002").finish().succeeds();
+}
+
+#[test]
 fn a_service_that_hangs_up_ends_the_call_without_error() {
     let (pbx, dir) = (PbxProcess::start(), Dir::new());
     let recording = dir.path("tone.wav");

@@ -146,6 +146,18 @@ fn a_number_that_is_none() {
 }
 
 #[test]
+fn a_server_that_dies_in_the_middle_of_a_call() {
+    let pbx = PbxProcess::start();
+    let mut caller = start("600", &pbx.ws, &["--json", "--duration", "3s"]);
+    caller.event("confirmed");
+    pbx.process.signal("KILL");
+    caller.event("disconnected");
+    let finished = caller.finish();
+    finished.fails(3, &["lost"]);
+    assert_eq!(finished.json_lines().last().expect("a summary")["exit_code"], 3);
+}
+
+#[test]
 fn interrupted_before_anybody_answered() {
     let pbx = PbxProcess::start();
     let mut caller = start("606", &pbx.ws, &["--json"]);

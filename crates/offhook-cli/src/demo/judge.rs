@@ -173,7 +173,7 @@ fn silence(heard: &Pcm, held: (u64, u64)) -> Check {
 fn encrypted(security: &[Security]) -> Check {
     let ciphers: Vec<&str> = security.iter().filter_map(|s| s.cipher.as_deref()).collect();
     Check {
-        name: "speech is encrypted on both legs".to_owned(),
+        name: "Speech is encrypted on both legs".to_owned(),
         ok: security.len() == 2 && security.iter().all(|s| s.connected),
         detail: if ciphers.is_empty() { "DTLS-SRTP".to_owned() } else { format!("DTLS-SRTP, {}", ciphers.join(", ")) },
     }

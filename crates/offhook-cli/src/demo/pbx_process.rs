@@ -31,7 +31,11 @@ impl PbxProcess {
     pub(super) async fn start() -> Result<Self, Failure> {
         let cannot = |why: String| Failure::new(Reason::Bind, format!("cannot start the PBX: {why}"));
         let program = std::env::current_exe().map_err(|e| cannot(e.to_string()))?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        // Ctrl-C in a terminal goes to the whole group: the phones say goodbye first, then the PBX is stopped.
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command
             .args(["pbx", "--json", "--port", "0", "--tls-port", "0", "--until-stdin-closes"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -107,5 +111,5 @@ pub(super) fn describe(event: &Value) -> Option<(String, String)> {
         }
         _ => return None,
     };
-    Some((name.replace('_', " "), detail))
+    Some((name, detail))
 }
