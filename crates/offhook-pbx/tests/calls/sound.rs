@@ -65,17 +65,25 @@ impl Ear {
         self.until("music", |samples| power(samples) > 1e-4 && purity(samples, hz) < 0.1).await;
     }
 
-    /// The correlation of what was said in one second with what came back, at the best delay up to 0.6 s.
-    pub(crate) async fn echo_correlation(&mut self) -> f64 {
-        let (second, most_delay) = (RATE, RATE * 6 / 10);
-        let from = self.said.len();
-        while self.said.len() < from + second + most_delay {
-            self.frame().await;
-        }
-        let said = &self.said[from..from + second];
-        (0..most_delay)
-            .map(|delay| correlation(said, &self.heard[from + delay..from + delay + second]))
-            .fold(0.0, f64::max)
+    /// Waits until 300 ms of what was said come back within a second, alike to nine tenths.
+    pub(crate) async fn hears_echo(&mut self) {
+        let (window, most_delay) = (RATE * 3 / 10, RATE);
+        let mut best = 0.0_f64;
+        let echo = tokio::time::timeout(SOON, async {
+            while best < 0.9 {
+                let from = self.said.len();
+                while self.heard.len() < from + window + most_delay {
+                    self.frame().await;
+                }
+                let said = self.said[from..from + window].to_vec();
+                let heard = self.heard[from..from + window + most_delay].to_vec();
+                // Elsewhere: it takes long, and audio must not wait for it.
+                let found = tokio::task::spawn_blocking(move || best_correlation(&said, &heard));
+                best = best.max(found.await.expect("a number"));
+            }
+        });
+        let heard = echo.await.is_ok();
+        assert!(heard, "no echo: the best correlation was {best}");
     }
 
     async fn frame(&mut self) {
@@ -141,8 +149,19 @@ fn purity(samples: &[f64], hz: f64) -> f64 {
     2.0 * (cos * cos + sin * sin) / (n * n) / total
 }
 
-fn correlation(a: &[f64], b: &[f64]) -> f64 {
-    let dot: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
-    let norm = (power(a) * power(b)).sqrt() * a.len() as f64;
-    if norm > 0.0 { dot / norm } else { 0.0 }
+/// The correlation of a sound with what of another is most like it.
+fn best_correlation(sound: &[f64], other: &[f64]) -> f64 {
+    let own = power(sound);
+    other
+        .windows(sound.len())
+        .map(|part| {
+            let (mut dot, mut square) = (0.0, 0.0);
+            for (a, b) in sound.iter().zip(part) {
+                dot += a * b;
+                square += b * b;
+            }
+            let norm = (own * sound.len() as f64 * square).sqrt();
+            if norm > 0.0 { dot / norm } else { 0.0 }
+        })
+        .fold(0.0, f64::max)
 }
