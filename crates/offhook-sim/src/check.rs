@@ -98,6 +98,12 @@ impl Ledger {
         self.calls.keys()
     }
 
+    /// Whether a call that is not over was answered.
+    #[must_use]
+    pub fn is_accepted(&self, call: &CallId) -> bool {
+        self.calls.get(call).is_some_and(|call| call.accepted && !call.over)
+    }
+
     /// Commands not settled.
     #[must_use]
     pub fn pending(&self) -> usize {

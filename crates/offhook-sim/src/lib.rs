@@ -35,4 +35,4 @@ pub mod storm;
 mod world;
 
 pub use random::Random;
-pub use world::{Faults, PhoneId, World};
+pub use world::{Broken, Faults, PhoneId, World};

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use offhook_core::{CallId, Load, SessionTimer};
 
 use crate::random::Random;
-use crate::world::{Faults, PhoneId, World};
+use crate::world::{Broken, Faults, PhoneId, World};
 
 /// How a storm is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Plan {
     pub operations: usize,
     /// Faults that come by themselves.
     pub faults: Faults,
+    /// A rule that every phone breaks on purpose.
+    pub broken: Option<Broken>,
     /// After a failure, tell every message and event of the shortest list that fails.
     pub trace: bool,
     /// Tell every message and event.
@@ -23,18 +25,25 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The usual one for a seed: a few phones, a hundred operations; every second seed with faults in the network, every
-    /// third with faults in the media.
+    /// The usual one for a seed: a few phones, a hundred operations; every fourth seed with lost messages, every fourth with
+    /// messages that come twice and out of order, every third with faults in the media.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        let lossy = seed % 2 == 1;
+        let (lossy, confused) = (seed % 4 == 1, seed % 4 == 3);
         let faults = Faults {
             loss: if lossy { 15 } else { 0 },
-            duplication: if lossy { 30 } else { 0 },
-            reordering: if lossy { 30 } else { 0 },
+            duplication: if confused { 30 } else { 0 },
+            reordering: if confused { 30 } else { 0 },
             media: if seed % 3 == 2 { 20 } else { 0 },
         };
-        Self { phones: 3 + usize::try_from(seed % 4).unwrap_or(0), operations: 120, faults, trace: false, tell: false }
+        Self {
+            phones: 3 + usize::try_from(seed % 4).unwrap_or(0),
+            operations: 120,
+            faults,
+            broken: None,
+            trace: false,
+            tell: false,
+        }
     }
 }
 
@@ -159,6 +168,7 @@ pub fn run(seed: u64, plan: Plan, operations: &[Operation]) -> Outcome {
     }
     world.faults = plan.faults;
     world.trace = plan.tell;
+    world.broken = plan.broken;
     for operation in operations {
         world.run(operation.after_ms);
         perform(&mut world, operation);

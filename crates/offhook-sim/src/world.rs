@@ -1,11 +1,11 @@
 //! The network, the phones on it, and the clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use offhook_core::{
-    CallId, CallOptions, CallState, CloseReason, CommandId, Driven, Input, MediaCommand, MediaEvent, Now, Output,
-    Phone, PhoneConfig, PhoneError, PhoneEvent, SessionEvent, TransportError,
+    CallId, CallOptions, CallState, Cause, CloseReason, CommandId, Driven, Input, MediaCommand, MediaEvent, Now,
+    Output, Phone, PhoneConfig, PhoneError, PhoneEvent, SessionEvent, TransportError,
 };
 
 use crate::check::Ledger;
@@ -15,6 +15,9 @@ use crate::server::{ConnectionId, Server};
 
 /// Events kept for each phone until they are taken; more are forgotten, oldest first.
 const KEPT_EVENTS: usize = 4_096;
+
+/// After so long, a call that ended at one end is over at the other: 64·T1, and the way there.
+const ONE_SIDED_MS: u64 = 40_000;
 
 /// What goes wrong on its own, in so many of a thousand cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +30,17 @@ pub struct Faults {
     pub reordering: u64,
     /// A peer connection fails to make or take a description.
     pub media: u64,
+}
+
+/// A rule that every phone breaks on purpose, to see that the simulator notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// A 2xx that comes again gets no ACK again (RFC 3261 §13.2.2.4).
+    NeverRepeatsAck,
+    /// The timer that sends a 2xx again until its ACK comes is forgotten (§13.3.1.4).
+    ForgetsToRepeatOk,
+    /// Ends calls without telling the far end (§15).
+    EndsWithoutBye,
 }
 
 /// A phone of a [`World`].
@@ -49,6 +63,14 @@ pub struct World {
     pub faults: Faults,
     /// One way, ms: at least, and so much more at most.
     pub latency: (u64, u64),
+    /// A rule that is broken on purpose.
+    pub broken: Option<Broken>,
+    /// When each call was first heard of.
+    started: BTreeMap<CallId, u64>,
+    /// Calls that ended somewhere, in order, and when.
+    ends: VecDeque<(u64, CallId)>,
+    /// When a connection was last lost, anybody's.
+    troubled: u64,
     /// Write every message and event to standard error.
     pub trace: bool,
     hash: u64,
@@ -70,6 +92,8 @@ struct Host {
     /// The next message of each direction comes no sooner: a connection keeps its order.
     not_before: [u64; 2],
     media: BTreeMap<CallId, Media>,
+    /// What it sent, for rules about sending again.
+    sent: BTreeSet<Bytes>,
     ledger: Ledger,
     events: VecDeque<PhoneEvent>,
 }
@@ -99,6 +123,10 @@ impl World {
             connections: 0,
             faults: Faults::default(),
             latency: (5, 30),
+            broken: None,
+            started: BTreeMap::new(),
+            ends: VecDeque::new(),
+            troubled: 0,
             trace: false,
             hash: 0xcbf2_9ce4_8422_2325,
             steps: 0,
@@ -132,6 +160,7 @@ impl World {
             cut_until: 0,
             not_before: [0; 2],
             media: BTreeMap::new(),
+            sent: BTreeSet::new(),
             ledger: Ledger::default(),
             events: VecDeque::new(),
         });
@@ -314,9 +343,37 @@ impl World {
         for host in &self.phones {
             host.ledger.check(end);
         }
+        self.check_ends();
     }
 
     // --- inside ---
+
+    /// Unless the network was in the way, a call that ended at one end is over at the other within the longest timer.
+    fn check_ends(&mut self) {
+        while let Some((at, call)) = self.ends.front().filter(|(at, _)| self.now - at > ONE_SIDED_MS).cloned() {
+            self.ends.pop_front();
+            let left = self.phones.iter().find(|host| host.phone.view().session(&call).is_some());
+            let Some(left) = left else {
+                self.started.remove(&call);
+                continue;
+            };
+            let undisturbed = self.faults.loss + self.faults.duplication == 0
+                && self.started.get(&call).is_some_and(|from| *from > self.troubled);
+            assert!(!undisturbed, "{} still has {call}, which ended elsewhere {} ms ago", left.name, self.now - at);
+        }
+    }
+
+    /// What the broken rule keeps from being sent.
+    fn is_withheld(&mut self, at: usize, data: &Bytes) -> bool {
+        match self.broken {
+            Some(Broken::NeverRepeatsAck) => data.starts_with(b"ACK ") && !self.phones[at].sent.insert(data.clone()),
+            Some(Broken::ForgetsToRepeatOk) => {
+                data.starts_with(b"SIP/2.0 200 ") && !self.phones[at].sent.insert(data.clone())
+            }
+            Some(Broken::EndsWithoutBye) => data.starts_with(b"BYE "),
+            _ => false,
+        }
+    }
 
     fn next_due(&self) -> Option<u64> {
         let message = self.queue.keys().next().map(|(at, _)| *at);
@@ -382,6 +439,7 @@ impl World {
 
     fn drop_connection(&mut self, at: usize, reason: CloseReason) {
         if let Some(connection) = self.phones[at].connection.take() {
+            self.troubled = self.now;
             self.server.disconnected(connection);
             self.input(at, Input::TransportClosed { reason });
         }
@@ -455,7 +513,7 @@ impl World {
                 self.drop_connection(at, CloseReason::Local);
             }
             Output::Transmit(data) => {
-                if let Some(connection) = self.phones[at].connection {
+                if let Some(connection) = self.phones[at].connection.filter(|_| !self.is_withheld(at, &data)) {
                     let arrives = self.arrival(at, 0);
                     self.phones[at].not_before[0] = arrives;
                     self.schedule(arrives, Delivery::ToServer(connection, data));
@@ -505,6 +563,28 @@ impl World {
         host.ledger.event(now, &event);
         if let PhoneEvent::DeleteSession { call_id, .. } = &event {
             assert!(host.phone.view().session(call_id).is_none(), "{call_id} is deleted, and still held");
+        }
+        match &event {
+            PhoneEvent::NewRtcSession { call_id } => {
+                self.started.entry(call_id.clone()).or_insert(now);
+            }
+            PhoneEvent::DeleteSession { call_id, .. } => self.ends.push_back((now, call_id.clone())),
+            PhoneEvent::Session(SessionEvent::Ended(ended)) if ended.cause == Cause::NoAck => {
+                // Whoever took one of the eleven 200s took more of them, and sent as many ACKs; losing them all takes a
+                // connection. (An INVITE that comes once more when its call is long over makes one that nobody took.)
+                let taken = self
+                    .phones
+                    .iter()
+                    .enumerate()
+                    .any(|(other, h)| other != at && h.ledger.is_accepted(&ended.call_id));
+                let undisturbed = taken && self.started.get(&ended.call_id).is_some_and(|from| *from > self.troubled);
+                assert!(
+                    !undisturbed,
+                    "{} got no ACK, though it was taken and nobody's connection was lost",
+                    ended.call_id
+                );
+            }
+            _ => {}
         }
         self.mix(event.name().as_bytes());
         if self.trace {
