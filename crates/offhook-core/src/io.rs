@@ -72,7 +72,8 @@ pub enum Output {
         /// How.
         result: Result<(), PhoneError>,
     },
-    /// Input [`Input::Timeout`] no later than at this time ([`Now::mono`]). Replaces the one before.
+    /// Input [`Input::Timeout`] no later than at this time ([`Now::mono`]). It stays in force until it is reached or the next
+    /// one replaces it: a turn that changes nothing gives none.
     Timeout(Millis),
 }
 

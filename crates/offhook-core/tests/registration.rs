@@ -106,6 +106,22 @@ fn a_server_that_does_not_answer_is_asked_again() {
 }
 
 #[test]
+fn attempts_that_a_silent_server_used_up_can_be_begun_again() {
+    let policy = ReconnectPolicy { max_attempts: Some(1), ..ReconnectPolicy::default() };
+    let mut world = World::unregistered(1, |config| config.reconnect = policy);
+    world.lose = Box::new(|_, to_server, text| to_server && text.starts_with("REGISTER"));
+    start(&mut world);
+    world.run(100_000);
+    assert_eq!(world.log(A).last().map(String::as_str), Some("registrationFailed Request Timeout -204"));
+    world.lose = Box::new(|_, _, _| false);
+    world.run(100_000);
+    assert!(!world.phone(A).is_registered());
+    start(&mut world);
+    world.run(1_000);
+    assert!(world.phone(A).is_registered());
+}
+
+#[test]
 fn a_registration_is_kept_fresh() {
     let mut world = World::new();
     world.run(700_000);

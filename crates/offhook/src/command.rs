@@ -62,8 +62,18 @@ impl<T> Reply<T> {
 #[derive(Debug)]
 pub(crate) enum Command {
     Start(Reply),
-    Call { number: String, options: CallOptions, reply: Reply<Session> },
-    OfCall { call_id: CallId, act: Act, reply: Reply },
+    /// With `parent`, a consultation call.
+    Call {
+        parent: Option<CallId>,
+        number: String,
+        options: CallOptions,
+        reply: Reply<Session>,
+    },
+    OfCall {
+        call_id: CallId,
+        act: Act,
+        reply: Reply,
+    },
     Disconnect(Reply),
 }
 
@@ -77,6 +87,8 @@ pub(crate) enum Act {
     Mute(bool),
     Dtmf(String),
     SendInfo { content_type: String, body: String },
+    BlindTransfer(String),
+    AttendedTransfer,
     Renegotiate,
     StopTimer,
     SetStatus(StatusPatch),

@@ -59,7 +59,7 @@ impl Phone {
     /// [`CallTooSoon`](PhoneError::CallTooSoon) (within a second of the last), [`TooManyCalls`](PhoneError::TooManyCalls) (two),
     /// [`NotConnected`](PhoneError::NotConnected), [`InvalidArgument`](PhoneError::InvalidArgument).
     pub fn call(&self, number: impl Into<String>, options: CallOptions) -> Pending<Session> {
-        self.send(|reply| Command::Call { number: number.into(), options, reply })
+        self.send(|reply| Command::Call { parent: None, number: number.into(), options, reply })
     }
 
     /// The calls that come in, ringing. The first stream gets those that came before it as well.

@@ -202,6 +202,36 @@ impl Session {
         self.send(Act::SendInfo { content_type: content_type.into(), body: body.into() })
     }
 
+    /// Sends the far end to another number. The call is held, and ends when the new one is answered; its outcome is the
+    /// transfer's. If nothing comes of it, the call goes on as it was.
+    ///
+    /// # Errors
+    /// [`PhoneError::InvalidNumber`], [`PhoneError::WrongState`] before the answer or while another transfer is under way,
+    /// [`PhoneError::Refused`], [`PhoneError::Timeout`].
+    pub fn blind_transfer(&self, number: impl Into<String>) -> Pending {
+        self.send(Act::BlindTransfer(number.into()))
+    }
+
+    /// Makes a consultation call: a second call, to transfer this one, which is held. It does not count against the limit of
+    /// calls, and ends when this call ends.
+    ///
+    /// # Errors
+    /// As [`Phone::call`](crate::Phone::call); [`PhoneError::ParentNotFound`] if this call is not answered, or over.
+    pub fn consult(&self, number: impl Into<String>, options: CallOptions) -> Pending<Session> {
+        let parent = Some(self.call.id().clone());
+        self.command(|reply| Command::Call { parent, number: number.into(), options, reply })
+    }
+
+    /// On a consultation call: connects its far end with that of the call it was made for. If it still rings, that call is
+    /// transferred blind. Both calls are over when it succeeded; its outcome is the transfer's.
+    ///
+    /// # Errors
+    /// [`PhoneError::ParentNotFound`] if it is no consultation call, or the other call is over;
+    /// [`PhoneError::WrongState`] while another transfer is under way, [`PhoneError::Refused`], [`PhoneError::Timeout`].
+    pub fn attended_transfer(&self) -> Pending {
+        self.send(Act::AttendedTransfer)
+    }
+
     /// Sends a re-INVITE in which nothing changes.
     ///
     /// # Errors
@@ -298,9 +328,13 @@ impl Session {
     }
 
     fn send(&self, act: Act) -> Pending {
+        let call_id = self.call.id().clone();
+        self.command(|reply| Command::OfCall { call_id, act, reply })
+    }
+
+    fn command<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
         let (reply, pending) = Reply::pair();
-        let command = Command::OfCall { call_id: self.call.id().clone(), act, reply };
-        match self.call.messages().send(Message::Command(command)) {
+        match self.call.messages().send(Message::Command(command(reply))) {
             Ok(()) => pending,
             Err(_) => Pending::refused(PhoneError::Stopped),
         }

@@ -19,10 +19,10 @@ impl Phone {
     ///
     /// # Errors
     /// In this order: [`PhoneError::CallNotConnected`], [`InvalidNumber`](PhoneError::InvalidNumber),
-    /// [`CallTooSoon`](PhoneError::CallTooSoon), [`TooManyCalls`](PhoneError::TooManyCalls),
+    /// [`NotConnected`](PhoneError::NotConnected), [`CallTooSoon`](PhoneError::CallTooSoon), [`TooManyCalls`](PhoneError::TooManyCalls),
     /// [`DevicesUnreadable`](PhoneError::DevicesUnreadable), [`NoMicrophone`](PhoneError::NoMicrophone),
     /// [`NoCamera`](PhoneError::NoCamera), [`PermissionDenied`](PhoneError::PermissionDenied),
-    /// [`NotConnected`](PhoneError::NotConnected), [`InvalidArgument`](PhoneError::InvalidArgument) for a header.
+    /// [`InvalidArgument`](PhoneError::InvalidArgument) for a header.
     pub fn call(&mut self, now: Now, number: &str, options: CallOptions) -> Result<(CommandId, CallId), PhoneError> {
         let target = self.check_call(now, number, &options, false)?;
         self.make_call(now, target, options, None)

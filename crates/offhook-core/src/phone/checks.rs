@@ -14,7 +14,7 @@ use crate::session::Session;
 const CALL_INTERVAL_MS: u64 = 1_000;
 
 impl Phone {
-    /// The reasons to refuse [`Phone::call`], in the contract's order.
+    /// The reasons to refuse [`Phone::call`], in the contract's order; it does not say where being disconnected comes.
     pub(super) fn check_call(
         &self,
         now: Now,
@@ -26,6 +26,9 @@ impl Phone {
             return Err(PhoneError::CallNotConnected);
         }
         let target = number::target(number, &self.config.aor.uri().host())?;
+        if self.sip.connection.is_none() {
+            return Err(PhoneError::NotConnected);
+        }
         if self.called.is_some_and(|at| now.mono.saturating_sub(at) < CALL_INTERVAL_MS) {
             return Err(PhoneError::CallTooSoon);
         }
@@ -41,9 +44,6 @@ impl Phone {
         }
         if self.devices.permission == Permission::Denied {
             return Err(PhoneError::PermissionDenied);
-        }
-        if self.sip.connection.is_none() {
-            return Err(PhoneError::NotConnected);
         }
         Ok(target)
     }

@@ -84,7 +84,7 @@ impl Phone {
         self.link.wanted = true;
         self.link.attempts = 0;
         self.link.starting.push(command);
-        self.connect();
+        self.begin(now);
         self.settle_down(now);
         Ok(command)
     }
@@ -104,11 +104,7 @@ impl Phone {
         self.link.attempts = 0;
         self.link.starting.push(command);
         self.link.retry = None;
-        match self.link.transport {
-            Transport::Open => self.register(now),
-            Transport::Closed => self.connect(),
-            Transport::Connecting | Transport::Closing => {}
-        }
+        self.begin(now);
         self.settle_down(now);
         Ok(command)
     }
@@ -193,6 +189,15 @@ impl Phone {
         if matches!(self.link.transport, Transport::Open | Transport::Connecting) {
             self.link.transport = Transport::Closing;
             self.out.push(Output::Disconnect);
+        }
+    }
+
+    /// Goes on from where the connection is.
+    fn begin(&mut self, now: Now) {
+        match self.link.transport {
+            Transport::Open => self.register(now),
+            Transport::Closed => self.connect(),
+            Transport::Connecting | Transport::Closing => {}
         }
     }
 
@@ -295,9 +300,10 @@ impl Phone {
             return;
         }
         let temporary =
-            matches!(cause, Cause::RequestTimeout | Cause::Rejected) || matches!(status, Some(480 | 500..=599));
+            matches!(cause, Cause::RequestTimeout | Cause::Rejected) || matches!(status, Some(408 | 480 | 500..=599));
         let used_up = temporary && !self.may_retry();
         let code = if used_up { -204 } else { -201 };
+        self.link.wanted &= !used_up;
         self.event(PhoneEvent::RegistrationFailed { cause, status_code: status, code });
         self.settle_starting(&Err(PhoneError::Registration { cause, status, reason }));
         if temporary && !used_up {
@@ -362,11 +368,7 @@ impl Phone {
     pub(super) fn link_on_time(&mut self, now: Now) {
         if self.link.retry.is_some_and(|at| at <= now.mono) {
             self.link.retry = None;
-            if self.link.transport == Transport::Open {
-                self.register(now);
-            } else {
-                self.connect();
-            }
+            self.begin(now);
         }
         let Some(stopping) = &mut self.link.stopping else { return };
         if stopping.deadline > now.mono {

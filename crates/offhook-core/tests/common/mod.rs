@@ -127,7 +127,6 @@ impl World {
         let mut outputs = Vec::new();
         let tested = &mut self.phones[who];
         let result = tested.phone.turn(|phone| act(phone, now), |output| outputs.push(output));
-        tested.due = None;
         let last = outputs.len();
         for (i, output) in outputs.into_iter().enumerate() {
             let tested = &mut self.phones[who];
@@ -194,6 +193,7 @@ impl World {
             }
             for who in 0..self.phones.len() {
                 if self.phones[who].due.is_some_and(|at| at <= self.now) {
+                    self.phones[who].due = None;
                     self.act(who, |phone, now| phone.handle_input(now, Input::Timeout));
                 }
             }

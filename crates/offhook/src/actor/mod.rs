@@ -150,7 +150,11 @@ impl Actor {
                 }
                 _ = async { match closing.as_mut() { Some(closing) => closing.await, None => std::future::pending().await } } => break,
                 Some(message) = self.messages.recv() => self.message(message),
-                () = timer => self.input(Input::Timeout),
+                () = timer => {
+                    // A turn that changes nothing says no new one, so it stays until it is reached.
+                    self.deadline = None;
+                    self.input(Input::Timeout);
+                }
             }
         }
         self.shared.events.finish();
@@ -190,12 +194,15 @@ impl Actor {
         match command {
             Command::Start(reply) => self.settle_later(reply, |core| core.start(now)),
             Command::Disconnect(reply) => self.settle_later(reply, |core| Ok(core.disconnect(now))),
-            Command::Call { number, options, reply } => {
+            Command::Call { parent, number, options, reply } => {
                 if let Err(error) = media::codecs(&options) {
                     return reply.send(Err(error));
                 }
                 self.turn_with(
-                    |core| core.call(now, &number, options),
+                    |core| match parent {
+                        Some(parent) => core.consult(now, &parent, &number, options),
+                        None => core.call(now, &number, options),
+                    },
                     |this, result| match result {
                         Ok((command, call_id)) => drop(this.waiters.insert(command, Waiter::Call(reply, call_id))),
                         Err(error) => reply.send(Err(error)),
@@ -222,6 +229,8 @@ impl Actor {
             Act::SendInfo { content_type, body } => {
                 self.settle_later(reply, |core| core.send_info(now, &id, &content_type, &body));
             }
+            Act::BlindTransfer(number) => self.settle_later(reply, |core| core.blind_transfer(now, &id, &number)),
+            Act::AttendedTransfer => self.settle_later(reply, |core| core.attended_transfer(now, &id)),
             Act::Renegotiate => self.settle_later(reply, |core| core.renegotiate(now, &id)),
             Act::StopTimer => self.settle_now(reply, |core| core.stop_timer(now, &id)),
             Act::SetStatus(patch) => self.settle_now(reply, |core| core.set_status(now, &id, patch)),
@@ -251,9 +260,10 @@ impl Actor {
     /// Does something to the core; `then` sees the result before the outputs are carried out.
     fn turn_with<R>(&mut self, act: impl FnOnce(&mut Core) -> R, then: impl FnOnce(&mut Self, R)) {
         let mut outputs = Vec::new();
+        // A call that ends now keeps the durations of this moment.
+        self.refresh();
         let result = self.core.turn(act, |output| outputs.push(output));
         then(self, result);
-        self.deadline = None;
         self.refresh();
         for output in outputs {
             self.carry_out(output);
@@ -272,7 +282,7 @@ impl Actor {
                 }
             }
             Output::Transmit(data) => {
-                if let Some(transport) = &self.transport {
+                if let Some(transport) = &mut self.transport {
                     transport.send(data);
                 }
             }

@@ -26,8 +26,10 @@ use crate::actor::{FromTransport, Message};
 
 /// Largest message taken, bytes: the SIP agent's own bound.
 const MAX_MESSAGE: usize = 64 * 1024;
-/// Messages that wait for a slow server; above that the connection is taken for dead.
+/// Messages that may wait for a slow server.
 const QUEUE: usize = 256;
+/// For one message to leave: a server that does not read for so long is dead.
+const SEND: Duration = Duration::from_secs(10);
 /// For the closing handshake.
 const CLOSE: Duration = Duration::from_secs(1);
 
@@ -36,6 +38,8 @@ const CLOSE: Duration = Duration::from_secs(1);
 pub(crate) struct Transport {
     outgoing: Option<mpsc::Sender<Bytes>>,
     task: tokio::task::JoinHandle<()>,
+    number: u64,
+    messages: mpsc::UnboundedSender<Message>,
 }
 
 impl Transport {
@@ -43,18 +47,21 @@ impl Transport {
     /// closed.
     pub(crate) fn open(target: Arc<Target>, number: u64, messages: mpsc::UnboundedSender<Message>) -> Self {
         let (outgoing, queue) = mpsc::channel(QUEUE);
+        let sender = messages.clone();
         let task = tokio::spawn(async move {
-            let reason = run(&target, number, &messages, queue).await;
-            tell(&messages, number, FromTransport::Closed(reason));
+            let reason = run(&target, number, &sender, queue).await;
+            tell(&sender, number, FromTransport::Closed(reason));
         });
-        Self { outgoing: Some(outgoing), task }
+        Self { outgoing: Some(outgoing), task, number, messages }
     }
 
-    /// Sends a message.
-    pub(crate) fn send(&self, data: Bytes) {
+    /// Sends a message. A server that lets too many of them wait is given up.
+    pub(crate) fn send(&mut self, data: Bytes) {
         let Some(outgoing) = &self.outgoing else { return };
-        if outgoing.try_send(data).is_err() {
-            tracing::warn!("the server does not read: a message was dropped");
+        if let Err(mpsc::error::TrySendError::Full(_)) = outgoing.try_send(data) {
+            self.outgoing = None;
+            self.task.abort();
+            tell(&self.messages, self.number, FromTransport::Closed(CloseReason::Failed(stalled())));
         }
     }
 
@@ -146,8 +153,10 @@ where
                 let Some(data) = message else { return close(socket).await };
                 // The core sends UTF-8 only.
                 let Ok(text) = Utf8Bytes::try_from(data) else { continue };
-                if let Err(error) = socket.send(Frame::Text(text)).await {
-                    return lost(&error);
+                match tokio::time::timeout(SEND, socket.send(Frame::Text(text))).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return lost(&error),
+                    Err(_) => return CloseReason::Failed(stalled()),
                 }
             }
             frame = socket.next() => match frame {
@@ -180,6 +189,10 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>
 
 fn lost(error: &tungstenite::Error) -> CloseReason {
     CloseReason::Failed(TransportError::Lost { detail: error.to_string() })
+}
+
+fn stalled() -> TransportError {
+    TransportError::Lost { detail: "the server does not read what is sent to it".to_owned() }
 }
 
 fn tell(messages: &mpsc::UnboundedSender<Message>, number: u64, event: FromTransport) {

@@ -4,5 +4,6 @@ mod connect;
 mod controls;
 mod endings;
 mod handles;
+mod lost;
 mod sound;
 mod support;

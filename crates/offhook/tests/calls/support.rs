@@ -1,11 +1,14 @@
 //! A PBX, phones at it, and ears.
 
 use std::f64::consts::TAU;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use offhook::{AudioSource, CallOptions, PcmOutput, Phone, PhoneBuilder, Session, ToneSpec};
 use offhook_pbx::Pbx;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// A guard against hanging, far above what anything takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -118,4 +121,47 @@ async fn listen(ear: &mut PcmOutput, hz: f64) -> (f64, f64) {
     let count = samples.len() as f64;
     let at_tone = 2.0 * (real * real + imaginary * imaginary) / count;
     ((power / count).sqrt(), if power > 0.0 { at_tone / power } else { 0.0 })
+}
+
+/// A wire to the PBX that can be cut, and mended.
+pub(crate) struct Wire {
+    address: SocketAddr,
+    up: watch::Sender<bool>,
+}
+
+impl Wire {
+    pub(crate) async fn to(pbx: &Pbx) -> Self {
+        let server = pbx.ws_address().expect("a ws port");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("an address");
+        let (up, state) = watch::channel(true);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut state = state.clone();
+                tokio::spawn(async move {
+                    if !*state.borrow() {
+                        return;
+                    }
+                    let Ok(mut server) = TcpStream::connect(server).await else { return };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                        _ = state.wait_for(|up| !up) => {}
+                    }
+                });
+            }
+        });
+        Self { address, up }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    pub(crate) fn cut(&self) {
+        self.up.send_replace(false);
+    }
+
+    pub(crate) fn mend(&self) {
+        self.up.send_replace(true);
+    }
 }
