@@ -29,8 +29,8 @@ const RING: Duration = Duration::from_millis(800);
 const HOLD: Duration = Duration::from_millis(3_000);
 /// How much is said again after the hold, ms.
 const AGAIN_MS: f64 = 3_200.0;
-/// What 1001 says while it is held, and nobody must hear: this part of its clip, ms.
-const UNHEARD_MS: (f64, f64) = (4_000.0, 6_000.0);
+/// What both say on hold, and nobody must hear: this part of their clips, ms.
+pub(super) const UNHEARD_MS: (f64, f64) = (4_000.0, 6_000.0);
 /// Speech arrives completely within this time of its end.
 const TAIL: Duration = Duration::from_millis(500);
 /// A step without audio takes at most this long.
@@ -85,7 +85,7 @@ impl<'a> Script<'a> {
         self.tones(stage, [&caller, &callee]).await?;
 
         self.live.phase(60, "on hold, with music");
-        self.hold(stage, &caller, &callee, &clips[1]).await?;
+        self.hold(stage, [(&caller, &clips[0]), (&callee, &clips[1])]).await?;
 
         self.live.phase(75, "resumed: both speak again");
         let again = [clips[0].part(0.0, AGAIN_MS), clips[1].part(0.0, AGAIN_MS)];
@@ -181,16 +181,19 @@ impl<'a> Script<'a> {
         Ok(())
     }
 
-    /// 1000 holds; 1001 goes on talking, which nobody must hear.
-    async fn hold(&self, stage: &mut Stage, caller: &Session, callee: &Session, clip: &Pcm) -> Result<(), Failure> {
+    /// 1000 holds; both go on talking, which nobody must hear.
+    async fn hold(&self, stage: &mut Stage, both: [(&Session, &Pcm); 2]) -> Result<(), Failure> {
+        let [(holder, _), _] = both;
         self.diary.note(NUMBERS[0], "hold", "", Flow::Sent);
-        step("the hold", caller.hold()).await?.map_err(|e| broken("the hold", &e))?;
+        step("the hold", holder.hold()).await?.map_err(|e| broken("the hold", &e))?;
         let from = self.clock.ms();
-        drop(callee.play(source(&clip.part(UNHEARD_MS.0, UNHEARD_MS.1))?));
+        for (session, clip) in both {
+            drop(session.play(source(&clip.part(UNHEARD_MS.0, UNHEARD_MS.1))?));
+        }
         tokio::time::sleep(HOLD).await;
         stage.held = Some((from, self.clock.ms()));
         self.diary.note(NUMBERS[0], "unhold", "", Flow::Sent);
-        step("the resuming", caller.unhold()).await?.map_err(|e| broken("the resuming", &e))
+        step("the resuming", holder.unhold()).await?.map_err(|e| broken("the resuming", &e))
     }
 
     /// 1000 hangs up; both phones unregister.
