@@ -150,6 +150,8 @@ impl std::fmt::Debug for Plugs {
 }
 
 impl Audio {
+    // A source, sink or tap is never dropped under the lock: that may run the user's code, which may come back here.
+
     pub(crate) fn play(&self, source: AudioSource) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let mut plugs = self.plugs();
@@ -157,27 +159,43 @@ impl Audio {
             return receiver;
         }
         plugs.playing = Some(sender);
-        match &plugs.peer {
-            Some(peer) => peer.set_source(source),
-            None => plugs.source = Some(source),
+        match plugs.peer.clone() {
+            Some(peer) => {
+                drop(plugs);
+                peer.set_source(source);
+            }
+            None => {
+                let replaced = plugs.source.replace(source);
+                drop(plugs);
+                drop(replaced);
+            }
         }
         receiver
     }
 
     pub(crate) fn set_sink(&self, sink: Option<Box<dyn AudioSink>>) {
         let mut plugs = self.plugs();
-        match &plugs.peer {
-            _ if plugs.closed => {}
-            Some(peer) => peer.set_sink(sink),
-            None => plugs.sink = sink,
+        match plugs.peer.clone() {
+            Some(peer) => {
+                drop(plugs);
+                peer.set_sink(sink);
+            }
+            None => {
+                let unused = if plugs.closed { sink } else { std::mem::replace(&mut plugs.sink, sink) };
+                drop(plugs);
+                drop(unused);
+            }
         }
     }
 
     pub(crate) fn add_tap(&self, tap: Box<dyn Tap>) {
         let mut plugs = self.plugs();
-        match &plugs.peer {
-            _ if plugs.closed => {}
-            Some(peer) => drop(peer.tap(Boxed(tap))),
+        match plugs.peer.clone() {
+            Some(peer) => {
+                drop(plugs);
+                peer.tap(Boxed(tap));
+            }
+            None if plugs.closed => drop(plugs),
             None => plugs.taps.push(tap),
         }
     }
@@ -218,7 +236,8 @@ impl Audio {
     }
 
     pub(super) fn close(&self) {
-        *self.plugs() = Plugs { closed: true, ..Plugs::default() };
+        let old = std::mem::replace(&mut *self.plugs(), Plugs { closed: true, ..Plugs::default() });
+        drop(old);
     }
 
     fn plugs(&self) -> MutexGuard<'_, Plugs> {

@@ -85,3 +85,29 @@ async fn a_handle_outlives_its_call_and_its_phone() {
     assert!(soon(a.stats()).await.is_err());
     assert_eq!(a.status().number, "1001");
 }
+
+/// Hangs up what it listens to when it is dropped.
+struct Clingy(Session);
+
+impl offhook::AudioSink for Clingy {
+    fn write(&mut self, _sample_rate: u32, _samples: &[i16]) {}
+}
+
+impl Drop for Clingy {
+    fn drop(&mut self) {
+        drop(self.0.play(AudioSource::Silence));
+        drop(self.0.hangup());
+    }
+}
+
+#[tokio::test]
+async fn what_is_dropped_with_a_call_may_call_any_method() {
+    let pbx = pbx().await;
+    let (alice, bob) = (phone(&pbx, "1000").await, phone(&pbx, "1001").await);
+    let call = soon(alice.call("1001", CallOptions::default())).await.expect("calls");
+    let ringing = soon(bob.incoming().next()).await.expect("rings");
+    ringing.set_sink(Some(Box::new(Clingy(ringing.clone()))));
+    ringing.set_sink(None);
+    soon(ringing.ended()).await;
+    soon(call.ended()).await;
+}
