@@ -39,7 +39,8 @@ impl PbxProcess {
             .args(["pbx", "--json", "--port", "0", "--tls-port", "0", "--until-stdin-closes"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            // A log would fill the pipe, which nobody reads before the end: it goes where ours goes.
+            .stderr(if std::env::var_os("RUST_LOG").is_some() { Stdio::inherit() } else { Stdio::piped() })
             .kill_on_drop(true)
             .spawn()
             .map_err(|e| cannot(e.to_string()))?;
