@@ -83,5 +83,6 @@ test('a call that is not answered can be given up', async () => {
   await page.evaluate(() => softphone.hangup());
   const { cause, originator } = await happened(page, 'failed');
   assert.deepEqual({ cause, originator }, { cause: 'Canceled', originator: 'local' });
-  await scene.pbx.event('callEnded', { fits: ({ to }) => to === '606' });
+  const ended = await scene.pbx.event('call_ended', { fits: ({ to }) => to === '606' });
+  assert.equal(ended.answered, false);
 });
