@@ -1,8 +1,9 @@
-//! `cargo run --release -p offhook-bench [-- sip|calls]`: measures and prints one table, each row with the floor it
+//! `cargo run --release -p offhook-bench [-- sip|calls|legs]`: measures and prints one table, each row with the floor it
 //! stands on, measured in the same run. Each figure is the median of several runs. `docs/performance.md` keeps the figures.
 
 #![forbid(unsafe_code)]
 
+mod legs;
 mod signalling;
 mod table;
 
@@ -12,8 +13,13 @@ use table::Table;
 
 fn main() -> ExitCode {
     let which: Vec<String> = std::env::args().skip(1).collect();
+    match which.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["pbx-child", extensions] => return done(legs::serve(extensions.parse().unwrap_or(2))),
+        ["legs-child", calls] => return done(legs::child(calls.parse().unwrap_or(1))),
+        _ => {}
+    }
     let wanted = |name: &str| which.is_empty() || which.iter().any(|arg| arg == name);
-    let known = ["sip", "calls"];
+    let known = ["sip", "calls", "legs"];
     if let Some(unknown) = which.iter().find(|arg| !known.contains(&arg.as_str())) {
         eprintln!("offhook-bench: no such measurement: {unknown} (there are: {})", known.join(", "));
         return ExitCode::from(2);
@@ -25,6 +31,17 @@ fn main() -> ExitCode {
     if wanted("calls") {
         signalling::calls(&mut table);
     }
+    let measured = if wanted("legs") { legs::measure(&mut table) } else { Ok(()) };
     print!("{table}");
-    ExitCode::SUCCESS
+    done(measured)
+}
+
+fn done(result: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("offhook-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
