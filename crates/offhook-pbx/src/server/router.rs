@@ -21,6 +21,8 @@ const SUBPROTOCOL: &str = "sip";
 /// WebSocket messages up to so many times the SIP limit are read, so that they can be answered 513 before the
 /// connection is closed.
 const OVERSIZE: usize = 4;
+/// Read at once, bytes; a message may be longer.
+const READ_BUFFER: usize = 8 * 1024;
 
 /// What every request handler has.
 #[derive(Clone)]
@@ -79,6 +81,8 @@ async fn upgrade(State(shared): State<Shared>, request: Request) -> Response {
     let largest = shared.message_bytes.saturating_mul(OVERSIZE);
     upgrade
         .protocols([SUBPROTOCOL])
+        // SIP messages are small: the default buffer of 128 KiB would be most of what a connection takes.
+        .read_buffer_size(READ_BUFFER)
         .max_message_size(largest)
         .max_frame_size(largest)
         .on_upgrade(move |socket| ws::run(socket, connection, link, shared.core))

@@ -26,6 +26,8 @@ use crate::actor::{FromTransport, Message};
 
 /// Largest message taken, bytes: the SIP agent's own bound.
 const MAX_MESSAGE: usize = 64 * 1024;
+/// Read at once, bytes; a message may be longer.
+const READ_BUFFER: usize = 8 * 1024;
 /// Messages that may wait for a slow server.
 const QUEUE: usize = 256;
 /// For one message to leave: a server that does not read for so long is dead.
@@ -128,7 +130,11 @@ where
     let failed = |detail: String| TransportError::Handshake { address: target.address(), detail };
     let mut request: Request = target.url.as_str().into_client_request().map_err(|error| failed(error.to_string()))?;
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("sip"));
-    let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+    // SIP messages are small: the default buffer of 128 KiB would be most of what a phone takes.
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE));
     match client_async_with_config(request, stream, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => Err(failed(format!("it answered HTTP {}", response.status()))),
