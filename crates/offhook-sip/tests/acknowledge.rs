@@ -84,11 +84,7 @@ fn both_hang_up_at_once() {
 fn a_forged_ack_of_another_dialog_confirms_nothing() {
     let mut solo = Solo::server();
     let dialog = "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\n";
-    solo.receive(request("INVITE", "sip:c@d", dialog, 1, "", OFFER));
-    let Some(Event::Incoming { call, .. }) = solo.take().first().cloned() else { panic!("an INVITE") };
-    let accept = offhook_sip::Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new() };
-    solo.act(|agent, now| agent.accept(now, call, accept)).expect("rings");
-    let ok = solo.take_sent().pop().expect("200");
+    let (_, ok) = solo.answered(dialog);
     for (tag, cseq) in [("other", 1), ("1", 2)] {
         let dialog = format!("From: <sip:a@b>;tag={tag}\r\nTo: {}\r\nCall-ID: x\r\n", header(&ok, "To"));
         solo.receive(request("ACK", "sip:c@d", &dialog, cseq, "", ""));
@@ -114,11 +110,7 @@ fn the_route_set_is_taken_from_record_route_both_ways() {
 
     let mut solo = Solo::server();
     let dialog = "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nRecord-Route: <sip:p1;lr>\r\nRecord-Route: <sip:p2;lr>\r\n";
-    solo.receive(request("INVITE", "sip:c@d", dialog, 1, "", OFFER));
-    let Some(Event::Incoming { call, .. }) = solo.take().first().cloned() else { panic!("an INVITE") };
-    let accept = offhook_sip::Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new() };
-    solo.act(|agent, now| agent.accept(now, call, accept)).expect("rings");
-    let ok = solo.take_sent().pop().expect("200");
+    let (call, ok) = solo.answered(dialog);
     assert_eq!(ok.matches("Record-Route: ").count(), 2);
     let dialog = format!("From: <sip:a@b>;tag=1\r\nTo: {}\r\nCall-ID: x\r\n", header(&ok, "To"));
     solo.receive(request("ACK", "sip:c@d", &dialog, 1, "", ""));

@@ -113,11 +113,7 @@ fn an_offer_while_theirs_is_pending_is_refused_by_the_command_and_on_the_wire() 
 fn a_reinvite_without_offer_asks_for_ours_and_the_answer_comes_with_the_ack() {
     let mut solo = Solo::server();
     let dialog = "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\n";
-    solo.receive(request("INVITE", "sip:c@d", dialog, 1, "", OFFER));
-    let Some(Event::Incoming { call, .. }) = solo.take().first().cloned() else { panic!("an INVITE") };
-    let accept = offhook_sip::Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new() };
-    solo.act(|agent, now| agent.accept(now, call, accept)).expect("rings");
-    let ok = solo.take_sent().pop().expect("200");
+    let (call, ok) = solo.answered(dialog);
     let dialog = format!("From: <sip:a@b>;tag=1\r\nTo: {}\r\nCall-ID: x\r\n", header(&ok, "To"));
     solo.receive(request("ACK", "sip:c@d", &dialog, 1, "", ""));
     solo.receive(request("INVITE", "sip:c@d", &dialog, 2, "", ""));

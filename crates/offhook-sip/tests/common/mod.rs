@@ -306,6 +306,15 @@ impl Solo {
         self.now = end;
     }
 
+    /// A call that came in this dialog and was answered: the call, and its 200.
+    pub fn answered(&mut self, dialog: &str) -> (CallKey, String) {
+        self.receive(request("INVITE", "sip:c@d", dialog, 1, "", OFFER));
+        let Some(Event::Incoming { call, .. }) = self.take().first().cloned() else { panic!("an INVITE") };
+        let accept = Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new() };
+        self.act(|agent, now| agent.accept(now, call, accept)).expect("rings");
+        (call, self.take_sent().pop().expect("200"))
+    }
+
     pub fn take_sent(&mut self) -> Vec<String> {
         std::mem::take(&mut self.sent)
     }
