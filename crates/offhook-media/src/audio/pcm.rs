@@ -111,6 +111,10 @@ pub struct PcmReceiver {
 }
 
 impl PcmReceiver {
+    pub(crate) fn sample_rate(&self) -> u32 {
+        self.shared.rate
+    }
+
     pub(crate) fn fill(&mut self, sample_rate: u32, out: &mut [i16]) -> SourceState {
         if self.convert.as_ref().is_none_or(|c| c.to_rate() != sample_rate) {
             // Both rates were checked: this cannot fail.

@@ -86,6 +86,17 @@ impl From<AudioSource> for ActiveSource {
 }
 
 impl ActiveSource {
+    /// The rate its samples were made at, Hz: nothing above half of it is in them. `None` where there are none: silence has
+    /// no band.
+    pub(crate) fn rate(&self) -> Option<u32> {
+        match self {
+            Self::Silence => None,
+            Self::Wav(player) => Some(player.sample_rate()),
+            Self::Pcm(receiver) => Some(receiver.sample_rate()),
+            Self::Tone(_) | Self::Echo | Self::Music(_) | Self::Relay | Self::Custom(_) => Some(48_000),
+        }
+    }
+
     /// Fills a frame. `heard` is what was heard in the same 20 ms, at the same rate. `Relay` is filled by the caller.
     pub(crate) fn fill(&mut self, sample_rate: u32, heard: &[i16], out: &mut [i16]) -> SourceState {
         out.fill(0);

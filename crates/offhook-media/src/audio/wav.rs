@@ -126,6 +126,10 @@ impl WavPlayer {
         Self { source, position: 0, convert: None, ready: Vec::new() }
     }
 
+    pub(crate) fn sample_rate(&self) -> u32 {
+        self.source.rate
+    }
+
     pub(crate) fn fill(&mut self, sample_rate: u32, out: &mut [i16]) -> SourceState {
         if self.convert.as_ref().is_none_or(|c| c.to_rate() != sample_rate) {
             self.convert = Resampler::new(self.source.rate, sample_rate).ok();

@@ -253,9 +253,10 @@ impl Outbound {
         if self.encoder.as_ref().is_none_or(|(encoding, _)| *encoding != codec) {
             self.encoder = Some((codec, Encoder::new(codec, &self.opus)?));
         }
-        match &mut self.encoder {
-            Some((_, encoder)) => encoder.encode(&self.frame, &mut self.packet),
-            None => Ok(()),
+        let Some((_, encoder)) = &mut self.encoder else { return Ok(()) };
+        if let Some(rate) = self.source.rate() {
+            encoder.set_source_rate(rate)?;
         }
+        encoder.encode(&self.frame, &mut self.packet)
     }
 }
