@@ -5,13 +5,14 @@
 
 use std::error::Error;
 use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use offhook::{AudioSource, CallOptions, Phone, Session, ToneSpec, WavSource};
+use offhook_media::Resampler;
 use offhook_pbx::{Extension, Pbx};
-use tokio::net::UdpSocket;
 
 use crate::table::{Budget, Table, median};
 
@@ -41,29 +42,29 @@ pub(crate) fn serve(extensions: usize) -> Result<()> {
 
 /// CPU and memory a leg at 1 and 50 calls, and times from dialling, beside the floors.
 pub(crate) fn measure(table: &mut Table) -> Result<()> {
-    let opus = opus_percent()?;
-    let udp = runtime()?.block_on(udp_percent())?;
-    for calls in [1, 50] {
-        let cost = in_child(&["legs-child".to_owned(), calls.to_string()])?;
-        let [cpu, memory, setup, audio] = cost[..] else { return Err("the child's figures are not four".into()) };
-        table.row(&format!("CPU a phone leg, {calls} call(s)"), cpu, "% of a core");
-        table.floor("bare Opus and bare UDP", opus + udp).budget(Budget::AtMost(1.5));
-        table.row(&format!("memory a phone leg, {calls} call(s)"), memory, "kB").budget(Budget::AtMost(500.0));
-        if calls == 1 {
+    for (calls, rate) in [(1, 8_000), (50, 8_000), (50, 48_000)] {
+        let arguments = [calls, rate].map(|number: u32| number.to_string());
+        let [cpu, memory, setup, audio] = in_child("legs-child", &arguments)?;
+        let [floor] = in_child("floor-child", &arguments)?;
+        let name = format!("{calls} call(s), speech at {} kHz", rate / 1_000);
+        table.row(&format!("CPU a phone leg, {name}"), cpu, "% of a core");
+        table.floor("bare Opus and UDP at the same pace", floor).budget(Budget::AtMost(1.5));
+        if calls > 1 {
+            table.row(&format!("memory a phone leg, {name}"), memory, "kB").budget(Budget::AtMost(500.0));
+        } else {
+            table.row("memory of the whole process, half of it, 1 call", memory, "kB");
             table.row("dial → confirmed, median", setup, "ms").budget(Budget::AtMost(60.0));
             table.row("dial → first decoded audio, median", audio, "ms").budget(Budget::AtMost(200.0));
         }
     }
-    table.row("… of the floor: Opus, 20 ms encoded and decoded 50 times a second", opus, "% of a core");
-    table.row("… of the floor: UDP, 50 datagrams a second each way", udp, "% of a core");
     Ok(())
 }
 
 /// In a fresh process, whose memory is not what an earlier measurement left: prints four figures.
-pub(crate) fn child(calls: usize) -> Result<()> {
+pub(crate) fn child(calls: usize, rate: u32) -> Result<()> {
     let pbx = PbxProcess::start(calls * 2)?;
     let figures = runtime()?.block_on(async {
-        let speech = WavSource::open(SPEECH)?.looped();
+        let speech = speech(rate)?.looped();
         let warm = pair(&pbx.url, 0, &speech).await?;
         let (times, heard) = times(&warm).await?;
         let mut pairs = vec![warm];
@@ -162,51 +163,74 @@ async fn times(pair: &Pair) -> Result<(f64, f64)> {
     Ok((median(confirmed), median(heard)))
 }
 
-// --- floors ---
+// --- the floor ---
 
-/// What encoding and decoding speech cost by themselves, as the SDK sets the codec up.
-fn opus_percent() -> Result<f64> {
-    use ropus::{Application, Bitrate, Channels, DecodeMode, Decoder, Encoder, InbandFec, Signal};
-    let mut encoder = Encoder::builder(48_000, Channels::Mono, Application::Voip)
-        .bitrate(Bitrate::Bits(24_000))
-        .complexity(5)
-        .signal(Signal::Voice)
-        .inband_fec(InbandFec::Enabled)
-        .build()?;
-    let mut decoder = Decoder::new(48_000, Channels::Mono)?;
-    // 8 kHz to 48 kHz, straight lines between the samples: the codec sees the same energies.
-    let narrow = WavSource::open(SPEECH)?;
-    let narrow = narrow.samples();
-    let at = |n: usize| f64::from(narrow.get(n % narrow.len().max(1)).copied().unwrap_or(0));
-    let wide = |n: usize| at(n / 6) + (at(n / 6 + 1) - at(n / 6)) * (n % 6) as f64 / 6.0;
-    let (mut packet, mut pcm) = ([0_u8; 1_500], [0_i16; 960]);
-    let mut spent = Duration::ZERO;
-    let frames = 2_000_u32;
-    for frame in 0..frames as usize {
-        let mut said = [0_i16; 960];
-        for (n, sample) in said.iter_mut().enumerate() {
-            *sample = wide(frame * 960 + n) as i16;
+/// What Opus and the datagrams cost by themselves, for as many legs, every 20 ms as in a call: an idle process that is woken
+/// finds cold caches, whatever it does. In a fresh process; prints one figure.
+pub(crate) fn floor(calls: usize, rate: u32) -> Result<()> {
+    let speech = speech(rate)?.looped();
+    let mut legs = (0..calls * 2).map(|_| BareLeg::new(&speech)).collect::<Result<Vec<_>>>()?;
+    let frames = (MEASURED.as_millis() / 20) as u32;
+    let (start, clock) = (usage()?, Instant::now());
+    for frame in 0..frames {
+        let due = Duration::from_millis(20) * frame;
+        std::thread::sleep(due.saturating_sub(clock.elapsed()));
+        for leg in &mut legs {
+            leg.frame(frame as usize)?;
         }
-        let start = Instant::now();
-        let length = encoder.encode(&said, &mut packet)?;
-        decoder.decode(packet.get(..length).unwrap_or(&[]), &mut pcm, DecodeMode::Normal)?;
-        spent += start.elapsed();
     }
-    Ok(spent.as_secs_f64() / f64::from(frames) * 50.0 * 100.0)
+    let seconds = f64::from(frames) / 50.0;
+    println!("{}", (usage()?.cpu_s - start.cpu_s) / seconds / legs.len() as f64 * 100.0);
+    Ok(())
 }
 
-/// What the datagrams cost by themselves, sent and received on loopback.
-async fn udp_percent() -> Result<f64> {
-    let (a, b) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
-    a.connect(b.local_addr()?).await?;
-    b.connect(a.local_addr()?).await?;
-    let (mut buffer, datagram) = ([0_u8; 1_500], [7_u8; 120]);
-    let (count, start) = (20_000_u32, usage()?);
-    for _ in 0..count {
-        a.send(&datagram).await?;
-        b.recv(&mut buffer).await?;
+/// The codec as the SDK sets it up, and a pair of sockets.
+struct BareLeg {
+    encoder: ropus::Encoder,
+    decoder: ropus::Decoder,
+    sockets: (UdpSocket, UdpSocket),
+    said: Vec<i16>,
+}
+
+impl BareLeg {
+    fn new(speech: &WavSource) -> Result<Self> {
+        use ropus::{Application, Bandwidth, Bitrate, Channels, InbandFec, Signal};
+        let bandwidth = if speech.sample_rate() > 8_000 { Bandwidth::Fullband } else { Bandwidth::Narrowband };
+        let encoder = ropus::Encoder::builder(48_000, Channels::Mono, Application::Voip)
+            .bitrate(Bitrate::Bits(24_000))
+            .complexity(5)
+            .signal(Signal::Voice)
+            .inband_fec(InbandFec::Enabled)
+            .packet_loss_perc(5)
+            .max_bandwidth(bandwidth)
+            .build()?;
+        let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        a.connect(b.local_addr()?)?;
+        b.connect(a.local_addr()?)?;
+        let mut said = Vec::new();
+        Resampler::new(speech.sample_rate(), 48_000)?.process(speech.samples(), &mut said);
+        Ok(Self { encoder, decoder: ropus::Decoder::new(48_000, Channels::Mono)?, sockets: (a, b), said })
     }
-    Ok((usage()?.cpu_s - start.cpu_s) / f64::from(count) * 50.0 * 100.0)
+
+    fn frame(&mut self, number: usize) -> Result<()> {
+        let (mut packet, mut pcm) = ([0_u8; 1_500], [0_i16; 960]);
+        let at = number % (self.said.len() / 960) * 960;
+        let said = self.said.get(at..at + 960).ok_or("no speech")?;
+        let length = self.encoder.encode(said, &mut packet)?;
+        self.sockets.0.send(packet.get(..length).unwrap_or(&[]))?;
+        let length = self.sockets.1.recv(&mut packet)?;
+        let packet = packet.get(..length).unwrap_or(&[]);
+        self.decoder.decode(packet, &mut pcm, ropus::DecodeMode::Normal)?;
+        Ok(())
+    }
+}
+
+/// What is said, as a file at this rate would hold it.
+fn speech(rate: u32) -> Result<WavSource> {
+    let file = WavSource::open(SPEECH)?;
+    let mut samples = Vec::new();
+    Resampler::new(file.sample_rate(), rate)?.process(file.samples(), &mut samples);
+    Ok(WavSource::from_samples(rate, samples)?)
 }
 
 // --- processes ---
@@ -238,13 +262,14 @@ impl Drop for PbxProcess {
     }
 }
 
-fn in_child(arguments: &[String]) -> Result<Vec<f64>> {
-    let output = Command::new(std::env::current_exe()?).args(arguments).stderr(Stdio::inherit()).output()?;
+fn in_child<const N: usize>(what: &str, arguments: &[String]) -> Result<[f64; N]> {
+    let output = Command::new(std::env::current_exe()?).arg(what).args(arguments).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("a measurement failed: {}", output.status).into());
     }
     let text = String::from_utf8(output.stdout)?;
-    Ok(text.split_whitespace().map(str::parse).collect::<std::result::Result<_, _>>()?)
+    let figures = text.split_whitespace().map(str::parse).collect::<std::result::Result<Vec<f64>, _>>()?;
+    figures.try_into().map_err(|figures| format!("the child gave {figures:?}, not {N} figures").into())
 }
 
 struct Usage {

@@ -15,7 +15,12 @@ fn main() -> ExitCode {
     let which: Vec<String> = std::env::args().skip(1).collect();
     match which.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["pbx-child", extensions] => return done(legs::serve(extensions.parse().unwrap_or(2))),
-        ["legs-child", calls] => return done(legs::child(calls.parse().unwrap_or(1))),
+        ["legs-child", calls, rate] => {
+            return done(legs::child(calls.parse().unwrap_or(1), rate.parse().unwrap_or(8_000)));
+        }
+        ["floor-child", calls, rate] => {
+            return done(legs::floor(calls.parse().unwrap_or(1), rate.parse().unwrap_or(8_000)));
+        }
         _ => {}
     }
     let wanted = |name: &str| which.is_empty() || which.iter().any(|arg| arg == name);
