@@ -115,10 +115,10 @@ impl Encoder {
     pub(crate) fn set_source_rate(&mut self, rate: u32) -> Result<(), MediaError> {
         let Self::Opus(opus) = self else { return Ok(()) };
         let bandwidth = match rate {
-            ..=8_000 => ropus::Bandwidth::Narrowband,
-            ..=12_000 => ropus::Bandwidth::Mediumband,
-            ..=16_000 => ropus::Bandwidth::Wideband,
-            ..=24_000 => ropus::Bandwidth::Superwideband,
+            0..=8_000 => ropus::Bandwidth::Narrowband,
+            8_001..=12_000 => ropus::Bandwidth::Mediumband,
+            12_001..=16_000 => ropus::Bandwidth::Wideband,
+            16_001..=24_000 => ropus::Bandwidth::Superwideband,
             _ => ropus::Bandwidth::Fullband,
         };
         if bandwidth != opus.bandwidth {
