@@ -109,7 +109,7 @@ impl Host {
             3 => self.command(|phone, now| phone.unhold(now, &call_id)),
             4 => self.command(|phone, now| phone.dtmf(now, &call_id, "12")),
             6 => self.command(|phone, now| phone.reject(now, &call_id)),
-            7 => self.command(|phone, now| phone.renegotiate(now, &call_id)),
+            7 => self.command(|phone, now| phone.renegotiate(now, &call_id, None)),
             8 => self.command(|phone, now| phone.mute(now, &call_id)),
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! What a phone and a call are made with.
 
-use offhook_sip::{Credentials, KeepAlive, Millis, NameAddr, SessionTimer, Uri, UriError};
+use offhook_sip::{Credentials, KeepAlive, Millis, NameAddr, Secret, SessionTimer, Uri, UriError};
 
 /// What a [`Phone`](crate::Phone) is made with. Start from [`PhoneConfig::new`] and change what must be different.
 #[derive(Debug, Clone)]
@@ -36,6 +36,12 @@ pub struct PhoneConfig {
     pub allow_transfer: bool,
     /// How DTMF is sent.
     pub dtmf: DtmfMode,
+    /// An established call in which the far end should send audio and none came for this long ends with
+    /// [`Cause::RtpTimeout`](crate::Cause::RtpTimeout); milliseconds, noticed with the next report (every 3 s). `None`: never.
+    pub rtp_timeout_ms: Option<Millis>,
+    /// Every description is handed to the driver before it is applied or sent, which may change it
+    /// ([`Output::FilterSdp`](crate::Output::FilterSdp)).
+    pub filter_sdp: bool,
     /// An outbound call that rings this long without an answer is cancelled, an inbound one refused; milliseconds.
     pub no_answer_ms: Millis,
     /// The extension number shown in reports. Set from the address of record.
@@ -76,6 +82,8 @@ impl PhoneConfig {
             call_waiting: true,
             allow_transfer: true,
             dtmf: DtmfMode::Rfc4733,
+            rtp_timeout_ms: None,
+            filter_sdp: false,
             no_answer_ms: 300_000,
             extension: user.to_owned(),
             device_type: "desktop".to_owned(),
@@ -133,12 +141,51 @@ pub enum DtmfMode {
 /// What one call is made or answered with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallOptions {
-    /// Send video.
+    /// Send video, and receive it.
     pub video: bool,
+    /// Receive video without sending any. Without effect where [`video`](Self::video) is set.
+    pub offer_to_receive_video: bool,
     /// More headers for the INVITE or the 200, as `Name: value`. A line break in one refuses the call.
     pub extra_headers: Vec<String>,
     /// Codecs in order of preference, by encoding name (`opus`, `PCMU` …); empty: the media engine's order.
     pub codecs: Vec<String>,
+    /// STUN and TURN servers of this call.
+    pub ice_servers: Vec<IceServer>,
+    /// Which candidates may be used.
+    pub ice_transport_policy: IceTransportPolicy,
+    /// The microphone to use, by the name that the driver gives it; `None`: the driver's choice.
+    pub input_device: Option<String>,
+}
+
+/// A STUN or TURN server.
+#[derive(Debug, Clone)]
+pub struct IceServer {
+    /// `stun:host[:port]`, `turn:host[:port]` or `turns:host[:port]` (RFC 7064, RFC 7065), with parameters.
+    pub urls: Vec<String>,
+    /// For TURN.
+    pub username: Option<String>,
+    /// For TURN.
+    pub credential: Option<Secret>,
+}
+
+impl PartialEq for IceServer {
+    fn eq(&self, other: &Self) -> bool {
+        let secret = |server: &Self| server.credential.as_ref().map(|secret| secret.expose().to_owned());
+        self.urls == other.urls && self.username == other.username && secret(self) == secret(other)
+    }
+}
+
+impl Eq for IceServer {}
+
+/// Which ICE candidates may be used (RFC 8829 §4.1.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IceTransportPolicy {
+    /// All.
+    #[default]
+    All,
+    /// Only those at a TURN server.
+    Relay,
 }
 
 /// What is known of the machine's devices. The default is "all there".

@@ -78,6 +78,12 @@ pub enum PhoneError {
         /// What is wrong with it.
         detail: String,
     },
+    /// This build, or this host, cannot do it.
+    #[error("{what}")]
+    Unsupported {
+        /// What it is, why not, and what to do instead.
+        what: &'static str,
+    },
     /// Not possible in what the call or phone is doing.
     #[error("{command} is not possible now: {state}")]
     WrongState {
@@ -134,6 +140,27 @@ impl PhoneError {
             _ => -200,
         }
     }
+
+    /// The word that the contract has for [`code`](Self::code).
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.code() {
+            -201 => "REGISTRY_FAILED",
+            -202 => "GET_AGREE_CHROME_USER_MEDIA_ROLE_ERROR",
+            -203 => "GET_LOCAL_STREAM_ERROR",
+            -204 => "RE_REGISTRY_MAX_LIMIT_TIMES",
+            -205 => "MAX_LIMIT_CALL",
+            -206 => "GET_LOCAL_MEDIA_INFO_ERROR",
+            -207 => "ATTENDED_PARENT_NOT_FOUND",
+            -208 => "CALL_TOO_MANY_TIMES",
+            -209 => "INVALID_NUMBER",
+            -210 => "CURRENT_CALL_HAS_NOT_CONNECTED",
+            -211 => "NOT_FOUND_CALL_ID",
+            -290 => "NOT_FOUND_AUDIO_INPUT_DEVICE",
+            -291 => "NOT_FOUND_VIDEO_INPUT_DEVICE",
+            _ => "UNKNOWN_ERROR",
+        }
+    }
 }
 
 fn registration_advice(cause: Cause, status: Option<u16>, reason: &str) -> String {
@@ -155,6 +182,47 @@ fn registration_advice(cause: Cause, status: Option<u16>, reason: &str) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_error_has_its_number_and_word() {
+        use crate::io::TransportError;
+        let text = || "x".to_owned();
+        let rejected = PhoneError::Registration { cause: Cause::Rejected, status: Some(403), reason: text() };
+        let lost = PhoneError::Transport(TransportError::Lost { detail: text() });
+        let unnumbered = [
+            PhoneError::NotConnected,
+            PhoneError::InvalidArgument { detail: text() },
+            PhoneError::Unsupported { what: "x" },
+            PhoneError::WrongState { command: "x", state: "y" },
+            PhoneError::Refused { status: 488, reason: text() },
+            PhoneError::Timeout,
+            PhoneError::Superseded,
+            PhoneError::Ended { cause: Cause::Busy, status: Some(486) },
+            PhoneError::Stopped,
+        ];
+        let numbered = [
+            (rejected, -201, "REGISTRY_FAILED"),
+            (lost, -201, "REGISTRY_FAILED"),
+            (PhoneError::PermissionDenied, -202, "GET_AGREE_CHROME_USER_MEDIA_ROLE_ERROR"),
+            (PhoneError::LocalStream { detail: text() }, -203, "GET_LOCAL_STREAM_ERROR"),
+            (PhoneError::AttemptsUsedUp { attempts: 3 }, -204, "RE_REGISTRY_MAX_LIMIT_TIMES"),
+            (PhoneError::TooManyCalls, -205, "MAX_LIMIT_CALL"),
+            (PhoneError::DevicesUnreadable, -206, "GET_LOCAL_MEDIA_INFO_ERROR"),
+            (PhoneError::ParentNotFound, -207, "ATTENDED_PARENT_NOT_FOUND"),
+            (PhoneError::CallTooSoon, -208, "CALL_TOO_MANY_TIMES"),
+            (PhoneError::InvalidNumber { number: text(), why: "x" }, -209, "INVALID_NUMBER"),
+            (PhoneError::CallNotConnected, -210, "CURRENT_CALL_HAS_NOT_CONNECTED"),
+            (PhoneError::UnknownCall, -211, "NOT_FOUND_CALL_ID"),
+            (PhoneError::NoMicrophone, -290, "NOT_FOUND_AUDIO_INPUT_DEVICE"),
+            (PhoneError::NoCamera, -291, "NOT_FOUND_VIDEO_INPUT_DEVICE"),
+        ];
+        for (error, code, name) in numbered {
+            assert_eq!((error.code(), error.name()), (code, name), "{error}");
+        }
+        for error in unnumbered {
+            assert_eq!((error.code(), error.name()), (-200, "UNKNOWN_ERROR"), "{error}");
+        }
+    }
 
     #[test]
     fn the_message_of_a_wrong_password_names_it() {

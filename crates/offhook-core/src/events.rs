@@ -170,6 +170,24 @@ pub enum SessionEvent {
         /// Its body; bytes that are no UTF-8 are replaced.
         body: String,
     },
+    /// A MESSAGE in the call, received or sent.
+    NewMessage {
+        /// Which call.
+        call_id: CallId,
+        /// Who sent it.
+        originator: Side,
+        /// Its content type.
+        content_type: String,
+        /// Its body; bytes that are no UTF-8 are replaced.
+        body: String,
+    },
+    /// The far end wants video, and somebody is to agree or refuse: [`Phone::agree_video`](crate::Phone::agree_video).
+    VideoRequested {
+        /// Which call.
+        call_id: CallId,
+        /// Who wants it.
+        name: String,
+    },
     /// An established call is over.
     Ended(Ended),
     /// The call was never established.
@@ -346,6 +364,8 @@ impl SessionEvent {
             Self::Confirmed { .. } => "confirmed",
             Self::Reinvite { .. } => "reinvite",
             Self::NewInfo { .. } => "newInfo",
+            Self::NewMessage { .. } => "newMessage",
+            Self::VideoRequested { .. } => "videoRequested",
             Self::Ended(_) => "ended",
             Self::Failed(_) => "failed",
             Self::ClientError { .. } => "clientError",
@@ -377,6 +397,8 @@ impl SessionEvent {
             | Self::Confirmed { call_id }
             | Self::Reinvite { call_id, .. }
             | Self::NewInfo { call_id, .. }
+            | Self::NewMessage { call_id, .. }
+            | Self::VideoRequested { call_id, .. }
             | Self::ClientError { call_id, .. }
             | Self::StatusChange { call_id, .. }
             | Self::StaticStatusChange { call_id, .. }

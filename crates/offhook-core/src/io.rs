@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::call_id::CallId;
 use crate::error::PhoneError;
-use crate::events::PhoneEvent;
+use crate::events::{PhoneEvent, SdpType, Side};
 use crate::media::{MediaCommand, MediaEvent};
 
 /// What time it is, on two clocks.
@@ -65,6 +65,21 @@ pub enum Output {
     },
     /// Something the listeners want to know.
     Event(PhoneEvent),
+    /// A description is about to be applied or sent; nothing more happens in its exchange until the driver gives back what is
+    /// to be used instead, with [`Phone::sdp_filtered`](crate::Phone::sdp_filtered). Only with
+    /// [`PhoneConfig::filter_sdp`](crate::PhoneConfig::filter_sdp).
+    FilterSdp {
+        /// Which call.
+        call_id: CallId,
+        /// To answer with.
+        filter: SdpFilterId,
+        /// Whose it is.
+        originator: Side,
+        /// Offer or answer.
+        kind: SdpType,
+        /// As it was made, or as it came.
+        sdp: String,
+    },
     /// A command is over.
     Settled {
         /// Which.
@@ -76,6 +91,10 @@ pub enum Output {
     /// one replaces it: a turn that changes nothing gives none.
     Timeout(Millis),
 }
+
+/// Which description [`Phone::sdp_filtered`](crate::Phone::sdp_filtered) gives back. Never used twice by one phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SdpFilterId(pub u64);
 
 /// The name of an accepted command. Never used twice by one phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

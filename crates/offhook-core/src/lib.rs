@@ -48,14 +48,16 @@ mod tones;
 
 pub use call_id::CallId;
 pub use cause::Cause;
-pub use config::{CallOptions, Devices, DtmfMode, Permission, PhoneConfig, ReconnectPolicy};
+pub use config::{
+    CallOptions, Devices, DtmfMode, IceServer, IceTransportPolicy, Permission, PhoneConfig, ReconnectPolicy,
+};
 pub use error::PhoneError;
 pub use events::{PhoneEvent, SessionEvent};
-pub use io::{CloseReason, CommandId, Input, Now, Output, TransportError};
-pub use media::{Direction, MediaCommand, MediaEvent};
+pub use io::{CloseReason, CommandId, Input, Now, Output, SdpFilterId, TransportError};
+pub use media::{Direction, MediaCommand, MediaEvent, Volume};
 pub use phone::Phone;
 pub use report::{CandidateKind, MediaStats, Report, ReportStats, StatsSample};
-pub use session::Session;
+pub use session::{RtcSession, Session, SignalingState};
 pub use status::{
     CallState, CallStatus, CommunicationType, RecordStatus, StaticCallStatus, StaticPatch, StatusPatch, TerminateType,
     TransferParent,

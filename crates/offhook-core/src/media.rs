@@ -102,10 +102,12 @@ pub enum MediaCommand {
         request: MediaRequest,
         /// Direction of the audio.
         direction: Direction,
+        /// Direction of the video; `None`: none. A video part that there was is given up then.
+        video: Option<Direction>,
         /// With new ICE credentials (RFC 8445 §9).
         ice_restart: bool,
     },
-    /// Apply a remote offer and make the answer. A video part is refused. Answer: [`MediaEvent::LocalDescription`].
+    /// Apply a remote offer and make the answer. Answer: [`MediaEvent::LocalDescription`].
     AcceptOffer {
         /// To answer with.
         request: MediaRequest,
@@ -113,6 +115,8 @@ pub enum MediaCommand {
         sdp: String,
         /// Direction of the audio in our answer.
         direction: Direction,
+        /// Direction of the video in it; `None` refuses a video part. It is refused as well if there is no codec in common.
+        video: Option<Direction>,
     },
     /// Apply the remote answer to our offer. Answer: [`MediaEvent::Applied`].
     AcceptAnswer {
@@ -133,6 +137,8 @@ pub enum MediaCommand {
     Rollback,
     /// Send silence (or nothing), or the microphone again.
     SetMuted(bool),
+    /// How loud the far end is played.
+    SetVolume(Volume),
     /// Send DTMF. Answer: [`MediaEvent::DtmfSent`] after the last one.
     SendDtmf {
         /// To answer with.
@@ -153,6 +159,28 @@ pub enum MediaCommand {
     },
     /// Close it. The last command of a call.
     Close,
+}
+
+/// How loud something is played: 0 to 1,000 thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Volume(u16);
+
+impl Volume {
+    /// As it is.
+    pub const FULL: Self = Self(1_000);
+
+    /// From a factor, 0.0 (silent) to 1.0 (as it is); `None` for any other.
+    #[must_use]
+    pub fn new(factor: f64) -> Option<Self> {
+        // In range, so the cast is exact to the thousandth.
+        (0.0..=1.0).contains(&factor).then(|| Self((factor * 1_000.0).round() as u16))
+    }
+
+    /// The factor, 0.0 to 1.0.
+    #[must_use]
+    pub fn factor(self) -> f64 {
+        f64::from(self.0) / 1_000.0
+    }
 }
 
 /// What a call hears from its peer connection.

@@ -32,6 +32,8 @@ pub(crate) enum Phase {
 pub(crate) struct Offer {
     /// Direction of the audio.
     pub(crate) direction: Direction,
+    /// Of the video; `None`: none is offered.
+    pub(crate) video: Option<Direction>,
     /// With new ICE credentials.
     pub(crate) ice_restart: bool,
 }
@@ -55,6 +57,12 @@ pub(crate) struct Negotiation {
     held: bool,
     /// Held by us, as wanted.
     want_held: bool,
+    /// What we do with video when nobody holds, as agreed; `None`: there is none.
+    video: Option<Direction>,
+    /// The same, as wanted.
+    want_video: Option<Direction>,
+    /// The far end offers video, in the offer that is being answered.
+    video_offered: bool,
     /// An exchange is wanted even if nothing changes.
     refresh: bool,
     restart: bool,
@@ -74,6 +82,7 @@ pub(crate) struct Negotiation {
 struct Offering {
     held: bool,
     direction: Direction,
+    video: Option<Direction>,
     restart: bool,
 }
 
@@ -83,6 +92,9 @@ impl Negotiation {
             phase: Phase::Fresh,
             held: false,
             want_held: false,
+            video: None,
+            want_video: None,
+            video_offered: false,
             refresh: false,
             restart: false,
             offering: None,
@@ -109,6 +121,19 @@ impl Negotiation {
         self.remote_held
     }
 
+    pub(crate) fn video(&self) -> Option<Direction> {
+        self.video
+    }
+
+    pub(crate) fn wants_video(&self) -> Option<Direction> {
+        self.want_video
+    }
+
+    /// Whether an offer of ours is under way.
+    pub(crate) fn is_offering(&self) -> bool {
+        self.offering.is_some()
+    }
+
     /// What the offer under way makes of our hold.
     pub(crate) fn offering_held(&self) -> Option<bool> {
         self.offering.map(|offering| offering.held)
@@ -133,6 +158,10 @@ impl Negotiation {
         self.want_held = held;
     }
 
+    pub(crate) fn want_video(&mut self, video: Option<Direction>) {
+        self.want_video = video;
+    }
+
     pub(crate) fn want_refresh(&mut self, restart: bool) {
         self.refresh = true;
         self.restart |= restart;
@@ -141,6 +170,7 @@ impl Negotiation {
     /// Forgets what is wanted beyond what is agreed.
     pub(crate) fn give_up_wants(&mut self) {
         self.want_held = self.held;
+        self.want_video = self.video;
         self.refresh = false;
         self.restart = false;
     }
@@ -158,7 +188,7 @@ impl Negotiation {
 
     /// Whether an exchange is wanted and none is under way.
     pub(crate) fn is_offer_due(&self) -> bool {
-        let wanted = self.refresh || self.want_held != self.held;
+        let wanted = self.refresh || self.want_held != self.held || self.want_video != self.video;
         self.phase == Phase::Stable && wanted && !self.backing_off && !self.offline
     }
 
@@ -167,35 +197,49 @@ impl Negotiation {
         let offering = Offering {
             held: self.want_held,
             direction: self.direction(self.want_held),
+            video: self.want_video,
             restart: std::mem::take(&mut self.restart),
         };
         self.refresh = false;
         self.phase = Phase::MakingOffer(request);
         self.offering = Some(offering);
-        Offer { direction: offering.direction, ice_restart: offering.restart }
+        let video = offering.video.map(|video| within(video, offering.direction));
+        Offer { direction: offering.direction, video, ice_restart: offering.restart }
     }
 
     /// Begins the answer to an offer of this direction (as the far end sees it): what we may do of what we want. An own
-    /// offer that was not sent yet is dropped and will be made again.
-    pub(crate) fn begin_answer(&mut self, request: MediaRequest, offered: Direction) -> Direction {
+    /// offer that was not sent yet is dropped and will be made again. `video` is the direction of the video offered.
+    pub(crate) fn begin_answer(
+        &mut self,
+        request: MediaRequest,
+        offered: Direction,
+        video: Option<Direction>,
+    ) -> (Direction, Option<Direction>) {
         self.drop_offer();
         self.phase = Phase::MakingAnswer(request);
         self.remote_holding = !offered.receives();
         let allowed = offered.reversed();
-        Direction::new(allowed.sends(), allowed.receives() && !self.held)
+        let direction = Direction::new(allowed.sends(), allowed.receives() && !self.held);
+        // Inactive video beside audio that flows is how some far ends take the video away; in a hold it is only held.
+        let video = video.filter(|video| *video != Direction::Inactive || offered != Direction::SendRecv);
+        self.video_offered = video.is_some();
+        let wanted = self.want_video.zip(video);
+        (direction, wanted.map(|(wanted, offered)| within(within(wanted, direction), offered.reversed())))
     }
 
     /// Begins the offer that the far end asked for.
-    pub(crate) fn begin_reply(&mut self, request: MediaRequest) -> Direction {
+    pub(crate) fn begin_reply(&mut self, request: MediaRequest) -> Offer {
         self.drop_offer();
         self.phase = Phase::MakingReply(request);
         let direction = self.direction(self.held);
-        self.offering = Some(Offering { held: self.held, direction, restart: false });
-        direction
+        let video = self.want_video;
+        self.offering = Some(Offering { held: self.held, direction, video, restart: false });
+        Offer { direction, video: video.map(|video| within(video, direction)), ice_restart: false }
     }
 
-    /// The peer connection made a description; `None` if it is not the one that is waited for.
-    pub(crate) fn made(&mut self, request: MediaRequest) -> Option<Made> {
+    /// The peer connection made a description, with a video line in use or not; `None` if it is not the one that is
+    /// waited for.
+    pub(crate) fn made(&mut self, request: MediaRequest, video: bool) -> Option<Made> {
         let (made, next) = match self.phase {
             Phase::MakingOffer(r) if r == request => (Made::Offer, Phase::Offered),
             Phase::MakingAnswer(r) if r == request => (Made::Answer, Phase::Stable),
@@ -204,6 +248,13 @@ impl Negotiation {
         };
         if made == Made::Answer {
             self.remote_held = self.remote_holding;
+            let had = self.video.is_some();
+            self.video = self.want_video.filter(|_| video && self.video_offered);
+            // Taken away by the far end, or offered by it with no codec that we have. An offer without video says
+            // nothing about video that we have still to ask for.
+            if self.video.is_none() && (had || self.video_offered) {
+                self.want_video = None;
+            }
         }
         self.phase = next;
         Some(made)
@@ -214,11 +265,16 @@ impl Negotiation {
         self.phase = Phase::ApplyingAnswer(request);
     }
 
-    /// The answer, of this direction as the far end sees it, is applied: the offer is agreed.
-    pub(crate) fn applied(&mut self, answered: Direction) {
+    /// The answer, of this direction as the far end sees it and with video in use or not, is applied: the offer is agreed.
+    pub(crate) fn applied(&mut self, answered: Direction, video: bool) {
         self.phase = Phase::Stable;
         if let Some(offering) = self.offering.take() {
             self.held = offering.held;
+            self.video = offering.video.filter(|_| video);
+            if self.video != offering.video && self.want_video == offering.video {
+                // Refused: not asked for again.
+                self.want_video = self.video;
+            }
             // An answer to an offer that sends nothing must not receive; it says nothing about a hold.
             if offering.direction.sends() {
                 self.remote_held = !answered.receives();
@@ -258,10 +314,15 @@ impl Negotiation {
     /// An offer that will not be answered must be made again when possible.
     fn drop_offer(&mut self) {
         if let Some(offering) = self.offering.take() {
-            self.refresh = self.refresh || offering.held == self.held;
+            self.refresh = self.refresh || (offering.held == self.held && offering.video == self.video);
             self.restart |= offering.restart;
         }
     }
+}
+
+/// What of a direction another allows.
+fn within(direction: Direction, allowed: Direction) -> Direction {
+    Direction::new(direction.sends() && allowed.sends(), direction.receives() && allowed.receives())
 }
 
 #[cfg(test)]
@@ -274,17 +335,17 @@ mod tests {
     fn talking() -> Negotiation {
         let mut negotiation = Negotiation::new();
         negotiation.begin_offer(R);
-        negotiation.made(R);
+        negotiation.made(R, false);
         negotiation.begin_applying(R);
-        negotiation.applied(SendRecv);
+        negotiation.applied(SendRecv, false);
         negotiation
     }
 
     fn exchange(negotiation: &mut Negotiation, answered: Direction) -> Direction {
         let offer = negotiation.begin_offer(R);
-        assert_eq!(negotiation.made(R), Some(Made::Offer));
+        assert_eq!(negotiation.made(R, false), Some(Made::Offer));
         negotiation.begin_applying(R);
-        negotiation.applied(answered);
+        negotiation.applied(answered, false);
         offer.direction
     }
 
@@ -304,15 +365,15 @@ mod tests {
     #[test]
     fn holding_somebody_who_holds_us_is_inactive_and_stays_recognised() {
         let mut negotiation = talking();
-        assert_eq!(negotiation.begin_answer(R, SendOnly), RecvOnly);
-        assert_eq!(negotiation.made(R), Some(Made::Answer));
+        assert_eq!(negotiation.begin_answer(R, SendOnly, None).0, RecvOnly);
+        assert_eq!(negotiation.made(R, false), Some(Made::Answer));
         assert!(negotiation.remote_held());
         negotiation.want_held(true);
         assert_eq!(exchange(&mut negotiation, Inactive), Inactive);
         assert!(negotiation.held() && negotiation.remote_held());
         // They resume; we still hold.
-        assert_eq!(negotiation.begin_answer(R, SendRecv), SendOnly);
-        negotiation.made(R);
+        assert_eq!(negotiation.begin_answer(R, SendRecv, None).0, SendOnly);
+        negotiation.made(R, false);
         assert!(!negotiation.remote_held() && negotiation.held());
     }
 
@@ -329,12 +390,12 @@ mod tests {
         let mut negotiation = talking();
         negotiation.want_held(true);
         negotiation.begin_offer(R);
-        negotiation.made(R);
+        negotiation.made(R, false);
         negotiation.glare();
         assert!(!negotiation.is_offer_due() && !negotiation.held());
         // Their offer wins meanwhile.
-        assert_eq!(negotiation.begin_answer(R, SendOnly), RecvOnly);
-        negotiation.made(R);
+        assert_eq!(negotiation.begin_answer(R, SendOnly, None).0, RecvOnly);
+        negotiation.made(R, false);
         negotiation.back_off_over();
         assert!(negotiation.is_offer_due());
         assert_eq!(exchange(&mut negotiation, Inactive), Inactive);
@@ -346,9 +407,9 @@ mod tests {
         negotiation.want_refresh(true);
         let first = MediaRequest(7);
         assert!(negotiation.begin_offer(first).ice_restart);
-        negotiation.begin_answer(MediaRequest(8), SendRecv);
-        assert_eq!(negotiation.made(first), None);
-        assert_eq!(negotiation.made(MediaRequest(8)), Some(Made::Answer));
+        negotiation.begin_answer(MediaRequest(8), SendRecv, None);
+        assert_eq!(negotiation.made(first, false), None);
+        assert_eq!(negotiation.made(MediaRequest(8), false), Some(Made::Answer));
         assert!(negotiation.is_offer_due());
         assert!(negotiation.begin_offer(R).ice_restart);
     }
@@ -358,7 +419,7 @@ mod tests {
         let mut negotiation = talking();
         negotiation.want_held(true);
         negotiation.begin_offer(R);
-        negotiation.made(R);
+        negotiation.made(R, false);
         negotiation.failed();
         negotiation.give_up_wants();
         assert!(!negotiation.held() && !negotiation.is_offer_due());
@@ -370,10 +431,68 @@ mod tests {
         let mut negotiation = talking();
         negotiation.want_held(true);
         negotiation.begin_offer(R);
-        negotiation.made(R);
+        negotiation.made(R, false);
         negotiation.interrupted();
         assert!(!negotiation.is_offer_due());
         negotiation.set_offline(false);
         assert!(negotiation.is_offer_due());
+    }
+
+    #[test]
+    fn video_is_asked_for_once_and_held_with_the_audio() {
+        let mut negotiation = talking();
+        negotiation.want_video(Some(SendRecv));
+        assert!(negotiation.is_offer_due());
+        assert_eq!(negotiation.begin_offer(R).video, Some(SendRecv));
+        negotiation.made(R, true);
+        negotiation.begin_applying(R);
+        negotiation.applied(SendRecv, true);
+        assert!(negotiation.video() == Some(SendRecv) && !negotiation.is_offer_due());
+        negotiation.want_held(true);
+        assert_eq!(negotiation.begin_offer(R).video, Some(SendOnly));
+        negotiation.made(R, true);
+        negotiation.begin_applying(R);
+        negotiation.applied(RecvOnly, true);
+        // They take it away while we hold.
+        assert_eq!(negotiation.begin_answer(R, SendRecv, None), (SendOnly, None));
+        negotiation.made(R, false);
+        assert!(negotiation.video().is_none() && !negotiation.is_offer_due());
+    }
+
+    #[test]
+    fn refused_video_is_not_asked_for_again() {
+        let mut negotiation = talking();
+        negotiation.want_video(Some(SendRecv));
+        exchange(&mut negotiation, SendRecv);
+        assert!(negotiation.video().is_none() && !negotiation.is_offer_due());
+    }
+
+    #[test]
+    fn video_still_to_be_asked_for_survives_an_offer_without_it() {
+        let mut negotiation = talking();
+        negotiation.want_video(Some(SendRecv));
+        assert_eq!(negotiation.begin_answer(R, SendRecv, None), (SendRecv, None));
+        negotiation.made(R, false);
+        assert!(negotiation.is_offer_due());
+        // Theirs comes first, and is taken as far as we want it.
+        negotiation.want_video(Some(RecvOnly));
+        assert_eq!(negotiation.begin_answer(R, SendRecv, Some(SendRecv)), (SendRecv, Some(RecvOnly)));
+        negotiation.made(R, true);
+        assert!(negotiation.video() == Some(RecvOnly) && !negotiation.is_offer_due());
+    }
+
+    #[test]
+    fn inactive_video_beside_audio_is_no_video() {
+        let mut negotiation = talking();
+        negotiation.want_video(Some(SendRecv));
+        negotiation.begin_answer(R, SendRecv, Some(SendRecv));
+        negotiation.made(R, true);
+        // A hold keeps it.
+        assert_eq!(negotiation.begin_answer(R, Inactive, Some(Inactive)), (Inactive, Some(Inactive)));
+        negotiation.made(R, true);
+        assert!(negotiation.video().is_some());
+        assert_eq!(negotiation.begin_answer(R, SendRecv, Some(Inactive)), (SendRecv, None));
+        negotiation.made(R, false);
+        assert!(negotiation.video().is_none());
     }
 }

@@ -36,11 +36,37 @@ pub(crate) fn direction(sdp: &str) -> Direction {
     Direction::new(direction.sends(), direction.receives() && !zero)
 }
 
-/// Whether it has a video line that is not refused (port 0).
+/// The direction of the first video line that is in use, as its writer sees it; `None` when there is none, or it is
+/// refused. Port 0 with bundle-only is in use (RFC 9143 §6).
+pub(crate) fn video(sdp: &str) -> Option<Direction> {
+    let mut session = None;
+    let mut in_media = false;
+    // Of the video line being read: whether it has a port, and its direction.
+    let mut line: Option<(bool, Option<Direction>)> = None;
+    for text in sdp.lines().map(str::trim_end) {
+        if let Some(rest) = text.strip_prefix("m=") {
+            if let Some((true, direction)) = line {
+                return Some(direction.or(session).unwrap_or(Direction::SendRecv));
+            }
+            in_media = true;
+            let mut words = rest.split_whitespace();
+            line = (words.next() == Some("video")).then(|| (words.next().is_some_and(|port| port != "0"), None));
+            continue;
+        }
+        let Some(name) = text.strip_prefix("a=") else { continue };
+        match &mut line {
+            Some((used, _)) if name == "bundle-only" => *used = true,
+            Some((_, direction)) => *direction = direction.or(attribute(name)),
+            None if !in_media => session = session.or(attribute(name)),
+            None => {}
+        }
+    }
+    line.filter(|(used, _)| *used).map(|(_, direction)| direction.or(session).unwrap_or(Direction::SendRecv))
+}
+
+/// Whether video flows or is to flow, in one direction at least.
 pub(crate) fn has_video(sdp: &str) -> bool {
-    sdp.lines()
-        .filter_map(|line| line.strip_prefix("m=video "))
-        .any(|rest| rest.split_whitespace().next().is_some_and(|port| port != "0"))
+    video(sdp).is_some_and(|direction| direction != Direction::Inactive)
 }
 
 #[derive(PartialEq, Eq)]
@@ -90,5 +116,16 @@ mod tests {
     fn a_refused_video_line_is_no_video() {
         assert!(has_video("v=0\r\nm=audio 9 X 0\r\nm=video 9 X 96\r\n"));
         assert!(!has_video("v=0\r\nm=audio 9 X 0\r\nm=video 0 X 96\r\n"));
+        assert!(has_video("v=0\r\nm=video 0 X 96\r\na=bundle-only\r\nm=audio 9 X 0\r\n"));
+    }
+
+    #[test]
+    fn the_video_lines_own_direction_wins() {
+        let sdp = "v=0\r\na=sendonly\r\nm=audio 9 X 0\r\na=inactive\r\nm=video 9 X 96\r\n";
+        assert_eq!(video(sdp), Some(Direction::SendOnly));
+        assert_eq!(video(&format!("{sdp}a=inactive\r\n")), Some(Direction::Inactive));
+        assert!(!has_video(&format!("{sdp}a=inactive\r\n")));
+        assert_eq!(video("v=0\r\nm=video 0 X 96\r\nm=video 9 X 96\r\na=recvonly\r\n"), Some(Direction::RecvOnly));
+        assert_eq!(video("v=0\r\nm=audio 9 X 0\r\na=sendonly\r\n"), None);
     }
 }

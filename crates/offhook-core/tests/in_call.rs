@@ -223,7 +223,7 @@ fn how_a_call_was_ended_is_in_its_last_event() {
 fn renegotiation_changes_nothing_and_is_settled() {
     let mut world = World::new();
     let (a, _) = world.talk();
-    let command = world.act(A, |phone, now| phone.renegotiate(now, &a)).expect("renegotiates");
+    let command = world.act(A, |phone, now| phone.renegotiate(now, &a, None)).expect("renegotiates");
     world.run(500);
     assert_eq!(world.outcome(A, command), Some(Ok(())));
     assert_eq!(world.log(A), ["sdp local offer", "sdp remote answer"]);

@@ -75,6 +75,23 @@ impl Direction {
     }
 }
 
+/// What a description of ours is to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// Direction of the audio.
+    pub direction: Direction,
+    /// Direction of the video; `None`: none, and a video line that there was is given up.
+    pub video: Option<Direction>,
+    /// With new ICE credentials, and with the addresses that the machine has now (RFC 8839 §4.4.1.1). Only in an offer.
+    pub ice_restart: bool,
+}
+
+impl From<Direction> for Wanted {
+    fn from(direction: Direction) -> Self {
+        Self { direction, ..Self::default() }
+    }
+}
+
 /// How Opus is encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -28,6 +28,8 @@ pub enum PeerEvent {
         /// How long it was, ms.
         duration_ms: u32,
     },
+    /// The far end cannot decode what it has of our video: the next picture should be a key frame (RFC 4585, RFC 5104).
+    KeyframeRequested,
     /// The source given to [`crate::Peer::set_source`] has come to its end; silence follows.
     SourceEnded,
     /// The connection is unusable; [`PeerEvent::Closed`] follows.

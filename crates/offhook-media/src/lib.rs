@@ -33,20 +33,22 @@ mod relay;
 mod sdp;
 mod stats;
 mod task;
+mod video;
 
 pub use audio::{
     AudioSink, AudioSource, AudioSourceFn, PcmInput, PcmOutput, PcmReceiver, PcmSender, Recorder, Recording,
     RecordingSummary, Resampler, SourceState, Tap, TapFrame, ToneSpec, WavSink, WavSource, pcm_input, pcm_output,
 };
 pub use codec::{Codec, UnknownCodec};
-pub use config::{Addresses, Direction, OpusConfig, PeerConfig};
+pub use config::{Addresses, Direction, OpusConfig, PeerConfig, Wanted};
 pub use error::{MediaError, SdpRefusal};
 pub use event::{PeerEvent, PeerEvents};
 pub use jitter::JitterConfig;
 pub use peer::{Peer, TapId, bridge, unbridge};
 pub use stats::{
-    CandidateKind, CandidatePair, DtlsState, IceState, InboundStats, OutboundStats, PeerStats, RemoteReport,
+    CandidateKind, CandidatePair, DtlsState, IceState, InboundStats, OutboundStats, PeerStats, RemoteReport, VideoStats,
 };
+pub use video::{VideoCodec, VideoFrame, VideoSink};
 
 /// Largest description accepted, bytes.
 pub const MAX_SDP_BYTES: usize = 65_536;

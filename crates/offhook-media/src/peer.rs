@@ -8,13 +8,14 @@ use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::audio::{AudioSink, AudioSource, Tap};
-use crate::config::{Direction, PeerConfig};
+use crate::config::{Direction, PeerConfig, Wanted};
 use crate::dtmf::{self, Tones};
 use crate::error::MediaError;
 use crate::event::PeerEvents;
 use crate::relay::{LinkId, RelaySender};
 use crate::stats::PeerStats;
 use crate::task;
+use crate::video::{VideoFrame, VideoSink};
 
 /// One ICE/DTLS/SRTP peer connection with its audio path, run by one tokio task. Dropping it closes it.
 ///
@@ -49,7 +50,7 @@ impl Peer {
         &self,
         direction: Direction,
     ) -> impl Future<Output = Result<String, MediaError>> + Send + use<> {
-        self.request(|reply| Command::CreateOffer(direction, reply))
+        self.offer(direction.into())
     }
 
     /// The answer to the far end's offer. `direction` is what we want; the answer is what of it the offer allows. A pending
@@ -62,7 +63,27 @@ impl Peer {
         sdp: String,
         direction: Direction,
     ) -> impl Future<Output = Result<String, MediaError>> + Send + use<> {
-        self.request(|reply| Command::AcceptOffer(sdp, direction, reply))
+        self.answer(sdp, direction.into())
+    }
+
+    /// As [`Peer::create_offer`], with all that an offer can say.
+    ///
+    /// # Errors
+    /// [`MediaError::Closed`].
+    pub fn offer(&self, wanted: Wanted) -> impl Future<Output = Result<String, MediaError>> + Send + use<> {
+        self.request(|reply| Command::CreateOffer(wanted, reply))
+    }
+
+    /// As [`Peer::accept_offer`], with video if it is offered and wanted.
+    ///
+    /// # Errors
+    /// As [`Peer::accept_offer`].
+    pub fn answer(
+        &self,
+        sdp: String,
+        wanted: Wanted,
+    ) -> impl Future<Output = Result<String, MediaError>> + Send + use<> {
+        self.request(|reply| Command::AcceptOffer(sdp, wanted, reply))
     }
 
     /// Applies the far end's answer to our pending offer. The same answer once more (a 200 repeating a 183) is ignored.
@@ -95,6 +116,23 @@ impl Peer {
     /// Who hears the far end: decoded and concealed, in frames of 20 ms on the jitter buffer's playout clock.
     pub fn set_sink(&self, sink: Option<Box<dyn AudioSink>>) {
         self.send(Command::SetSink(sink));
+    }
+
+    /// How loud the sink hears the far end, from 0.0 (silence) to 1.0 (as it is, the default). Listeners to both sides hear
+    /// it as it is. A number outside is taken as the nearest inside.
+    pub fn set_volume(&self, volume: f32) {
+        let volume = if volume.is_nan() { 1.0 } else { volume.clamp(0.0, 1.0) };
+        self.send(Command::SetVolume(volume));
+    }
+
+    /// Who gets the far end's pictures.
+    pub fn set_video_sink(&self, sink: Option<Box<dyn VideoSink>>) {
+        self.send(Command::SetVideoSink(sink));
+    }
+
+    /// Sends an encoded picture. It is dropped unless the connection is up, video is sent, and its codec is agreed on.
+    pub fn send_video(&self, frame: VideoFrame) {
+        self.send(Command::SendVideo(frame));
     }
 
     /// Adds a listener to both sides. It is dropped when it is removed or the peer closes.
@@ -197,12 +235,15 @@ impl<T> Reply<T> {
 
 /// What a handle asks of its task.
 pub(crate) enum Command {
-    CreateOffer(Direction, Reply<String>),
-    AcceptOffer(String, Direction, Reply<String>),
+    CreateOffer(Wanted, Reply<String>),
+    AcceptOffer(String, Wanted, Reply<String>),
     AcceptAnswer(String, Reply<()>),
     Rollback(Reply<()>),
     SetMuted(bool),
     SetSource(AudioSource),
+    SetVolume(f32),
+    SetVideoSink(Option<Box<dyn VideoSink>>),
+    SendVideo(VideoFrame),
     SetSink(Option<Box<dyn AudioSink>>),
     AddTap(TapId, Box<dyn Tap>),
     RemoveTap(TapId),

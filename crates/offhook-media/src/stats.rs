@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::codec::Codec;
 use crate::config::Direction;
+use crate::video::VideoCodec;
 
 /// Everything known about a peer connection at one moment.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
@@ -25,6 +26,28 @@ pub struct PeerStats {
     pub inbound: InboundStats,
     /// What is sent.
     pub outbound: OutboundStats,
+    /// Video, both ways; `None` when there never was any.
+    pub video: Option<VideoStats>,
+}
+
+/// Video, both ways.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[non_exhaustive]
+pub struct VideoStats {
+    /// What is agreed on.
+    pub codec: Option<VideoCodec>,
+    /// RTP packets received.
+    pub packets_received: u64,
+    /// RTP packets expected and not received.
+    pub packets_lost: u64,
+    /// Interarrival jitter now (RFC 3550 §6.4.1), ms.
+    pub jitter_ms: f64,
+    /// Complete pictures received.
+    pub frames_received: u64,
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// Pictures sent.
+    pub frames_sent: u64,
 }
 
 /// State of ICE (RFC 8445), as in `RTCIceConnectionState`.

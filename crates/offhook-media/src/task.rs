@@ -37,7 +37,8 @@ pub(crate) fn spawn(
     let now = Instant::now();
     let addresses = sockets.iter().map(|(address, _)| *address).collect();
     let core = PeerCore::new(&config, addresses, grid(), now, seeds()?);
-    let task = Task { label: config.label, core, sockets, commands: inbox, relay, events, link: None, next_socket: 0 };
+    let (label, addresses) = (config.label, config.addresses);
+    let task = Task { label, addresses, core, sockets, commands: inbox, relay, events, link: None, next_socket: 0 };
     runtime.spawn(task.run());
     Ok((commands, relay_sender, PeerEvents { receiver, closed: false }))
 }
@@ -61,14 +62,9 @@ fn seeds() -> Result<Seeds, MediaError> {
 }
 
 fn bind(addresses: &Addresses) -> Result<Vec<(SocketAddr, UdpSocket)>, MediaError> {
-    let ips: Vec<IpAddr> = match addresses {
-        Addresses::Loopback => vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
-        Addresses::Only(ips) => ips.clone(),
-        Addresses::Host => host_addresses(),
-    };
     let mut sockets = Vec::new();
     let mut failure = MediaError::NoAddress;
-    for ip in ips.into_iter().take(MAX_ADDRESSES) {
+    for ip in wanted_addresses(addresses).into_iter().take(MAX_ADDRESSES) {
         match bind_one(ip) {
             Ok(bound) => sockets.push(bound),
             // One interface of several may be going down just now.
@@ -76,6 +72,14 @@ fn bind(addresses: &Addresses) -> Result<Vec<(SocketAddr, UdpSocket)>, MediaErro
         }
     }
     if sockets.is_empty() { Err(failure) } else { Ok(sockets) }
+}
+
+fn wanted_addresses(addresses: &Addresses) -> Vec<IpAddr> {
+    match addresses {
+        Addresses::Loopback => vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        Addresses::Only(ips) => ips.clone(),
+        Addresses::Host => host_addresses(),
+    }
 }
 
 fn bind_one(ip: IpAddr) -> std::io::Result<(SocketAddr, UdpSocket)> {
@@ -105,6 +109,8 @@ fn host_addresses() -> Vec<IpAddr> {
 
 struct Task {
     label: String,
+    /// Which addresses are wanted.
+    addresses: Addresses,
     core: PeerCore,
     sockets: Vec<(SocketAddr, UdpSocket)>,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -208,12 +214,20 @@ impl Task {
     fn command(&mut self, now: Instant, command: Command) {
         let core = &mut self.core;
         match command {
-            Command::CreateOffer(direction, reply) => reply.send(core.create_offer(now, direction)),
-            Command::AcceptOffer(sdp, direction, reply) => reply.send(core.accept_offer(now, &sdp, direction)),
+            Command::CreateOffer(wanted, reply) => {
+                if wanted.ice_restart {
+                    self.rebind();
+                }
+                reply.send(self.core.create_offer(now, wanted));
+            }
+            Command::AcceptOffer(sdp, wanted, reply) => reply.send(core.accept_offer(now, &sdp, wanted)),
             Command::AcceptAnswer(sdp, reply) => reply.send(core.accept_answer(now, &sdp)),
             Command::Rollback(reply) => reply.send(core.rollback()),
             Command::SetMuted(muted) => core.set_muted(muted),
             Command::SetSource(source) => core.set_source(source),
+            Command::SetVolume(volume) => core.set_volume(volume),
+            Command::SetVideoSink(sink) => core.set_video_sink(sink),
+            Command::SendVideo(frame) => core.send_video(now, &frame),
             Command::SetSink(sink) => core.set_sink(sink),
             Command::AddTap(id, tap) => core.add_tap(id, tap),
             Command::RemoveTap(id) => core.remove_tap(id),
@@ -225,6 +239,29 @@ impl Task {
                 self.core.bridge(link);
             }
             Command::Unbridge => self.unlink(),
+        }
+    }
+
+    /// The machine may have come to another network: sockets on the addresses that it has now.
+    fn rebind(&mut self) {
+        let ips = wanted_addresses(&self.addresses);
+        if ips.is_empty() {
+            // No network at all just now: the old addresses are as good as none.
+            return;
+        }
+        let before = self.sockets.len();
+        self.sockets.retain(|(address, _)| ips.contains(&address.ip()));
+        let kept = self.sockets.len();
+        for ip in ips.into_iter().take(MAX_ADDRESSES) {
+            if self.sockets.iter().all(|(address, _)| address.ip() != ip)
+                && let Ok(bound) = bind_one(ip)
+            {
+                self.sockets.push(bound);
+            }
+        }
+        if kept < before || self.sockets.len() > kept {
+            self.next_socket = 0;
+            self.core.set_addresses(self.sockets.iter().map(|(address, _)| *address).collect());
         }
     }
 

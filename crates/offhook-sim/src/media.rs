@@ -49,7 +49,7 @@ impl Media {
                 self.last = Some(request);
                 vec![(delay, MediaEvent::LocalDescription { request, sdp: self.describe(direction.as_str()) })]
             }
-            MediaCommand::AcceptOffer { request, direction, sdp } => {
+            MediaCommand::AcceptOffer { request, direction, sdp, .. } => {
                 self.last = Some(request);
                 let mut events = self.remote_track(&sdp, delay);
                 events.push((delay, MediaEvent::LocalDescription { request, sdp: self.describe(direction.as_str()) }));

@@ -352,7 +352,7 @@ fn perform(world: &mut World, operation: &Operation) {
                                 core.sessions().find(|s| s.status().is_transfer).map(|s| s.call_id().clone());
                             core.attended_transfer(now, &consultation.unwrap_or_else(|| call.clone()))
                         }
-                        _ => core.renegotiate(now, &call),
+                        _ => core.renegotiate(now, &call, None),
                     })
                     .map(|_| ()),
             }

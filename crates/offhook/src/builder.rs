@@ -9,6 +9,7 @@ use offhook_media::{Addresses, Codec};
 use tokio::sync::oneshot;
 
 use crate::actor::{Actor, MediaConfig, Shared};
+use crate::filter::{SdpFilter, SdpStep};
 use crate::phone::Phone;
 use crate::transport::{Target, Trust};
 
@@ -36,6 +37,8 @@ pub struct PhoneBuilder {
     call_waiting: bool,
     dtmf: DtmfMode,
     no_answer: Duration,
+    rtp_timeout: Option<Duration>,
+    sdp_filter: Option<SdpFilter>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +70,8 @@ impl PhoneBuilder {
             call_waiting: true,
             dtmf: DtmfMode::default(),
             no_answer: Duration::from_secs(300),
+            rtp_timeout: None,
+            sdp_filter: None,
         }
     }
 
@@ -197,6 +202,22 @@ impl PhoneBuilder {
         self
     }
 
+    /// Ends a call in which the far end should send media and sent none for this long ([`Cause::RtpTimeout`]); it is
+    /// noticed with the next report, every 3 s. Default: never.
+    ///
+    /// [`Cause::RtpTimeout`]: crate::Cause::RtpTimeout
+    pub fn rtp_timeout(mut self, time: Duration) -> Self {
+        self.rtp_timeout = Some(time);
+        self
+    }
+
+    /// Sees every description before it is applied or sent, and may give another to use instead. It runs on the phone's task:
+    /// return soon. A filter that panics has changed nothing.
+    pub fn sdp_filter(mut self, filter: impl Fn(&SdpStep<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.sdp_filter = Some(SdpFilter::new(filter));
+        self
+    }
+
     /// Makes the phone, without connecting: what subscribes now misses nothing.
     ///
     /// # Errors
@@ -210,7 +231,7 @@ impl PhoneBuilder {
         let loopback = if target.is_loopback() { Addresses::Loopback } else { Addresses::Host };
         let media = MediaConfig { addresses: self.addresses.unwrap_or(loopback), codecs: self.codecs };
         let shared = Shared::new();
-        let (actor, messages) = Actor::new(core, target, media, shared.clone());
+        let (actor, messages) = Actor::new(core, target, media, self.sdp_filter, shared.clone());
         let (alive, gone) = oneshot::channel();
         tokio::spawn(actor.run(gone));
         Ok(Phone::new(messages, shared, alive))
@@ -261,6 +282,8 @@ impl PhoneBuilder {
         config.reconnect = self.reconnect;
         config.call_waiting = self.call_waiting;
         config.dtmf = self.dtmf;
+        config.filter_sdp = self.sdp_filter.is_some();
+        config.rtp_timeout_ms = self.rtp_timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         config.no_answer_ms = u64::try_from(self.no_answer.as_millis()).unwrap_or(u64::MAX);
         Ok(config)
     }

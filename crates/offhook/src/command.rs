@@ -4,7 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use offhook_core::{CallId, CallOptions, PhoneError, StaticPatch, StatusPatch, TerminateType};
+use offhook_core::{
+    CallId, CallOptions, Credentials, PhoneError, RtcSession, StaticPatch, StatusPatch, TerminateType, Volume,
+};
 use tokio::sync::oneshot;
 
 use crate::session::Session;
@@ -75,6 +77,12 @@ pub(crate) enum Command {
         reply: Reply,
     },
     Disconnect(Reply),
+    /// With other credentials, if given.
+    Reregister(Option<Credentials>, Reply),
+    SetCurrent(Option<CallId>, Reply),
+    RtcSession(CallId, Reply<RtcSession>),
+    /// Disconnects, and nobody is told of anything any more.
+    Destroy(Reply),
 }
 
 /// What a call is asked to do.
@@ -86,10 +94,24 @@ pub(crate) enum Act {
     Hold(bool),
     Mute(bool),
     Dtmf(String),
-    SendInfo { content_type: String, body: String },
+    SendInfo {
+        content_type: String,
+        body: String,
+    },
     BlindTransfer(String),
     AttendedTransfer,
-    Renegotiate,
+    Renegotiate(Option<bool>),
+    RestartIce,
+    /// Adds video, or takes it away.
+    Video(bool),
+    AskForVideo(bool),
+    AgreeVideo(bool),
+    SendMessage {
+        content_type: String,
+        body: String,
+    },
+    SetVolume(Volume),
+    Destroy,
     StopTimer,
     SetStatus(StatusPatch),
     SetStaticStatus(StaticPatch, Option<bool>),

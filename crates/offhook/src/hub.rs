@@ -51,6 +51,9 @@ impl<T: Clone> Hub<T> {
 
     pub(crate) fn publish(&self, event: &T) {
         let mut state = lock(&self.0);
+        if state.finished {
+            return;
+        }
         if let Some(backlog) = &mut state.backlog {
             push(backlog, event.clone());
         }
@@ -70,6 +73,16 @@ impl<T: Clone> Hub<T> {
         let wakers: Vec<Waker> = state.queues.iter_mut().filter_map(|queue| queue.waker.take()).collect();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// No more events, not even those that wait: streams end at once.
+    pub(crate) fn silence(&self) {
+        let mut state = lock(&self.0);
+        state.finished = true;
+        state.backlog = None;
+        let queues = std::mem::take(&mut state.queues);
+        drop(state);
+        queues.into_iter().filter_map(|queue| queue.waker).for_each(Waker::wake);
     }
 
     /// The first to listen gets what happened before.

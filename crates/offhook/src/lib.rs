@@ -72,27 +72,34 @@
 
 mod actor;
 mod builder;
+mod by_id;
 mod command;
+mod filter;
 mod hub;
+mod in_call;
 mod phone;
 mod session;
 mod transport;
+mod video;
 
 pub use builder::PhoneBuilder;
 pub use command::Pending;
+pub use filter::SdpStep;
 pub use hub::{EventStream, Subscription};
 pub use phone::Phone;
 pub use session::{CallEnd, Playback, Session};
+pub use video::{VideoInput, VideoOutput, VideoRequest};
 
 pub use offhook_core::events;
 pub use offhook_core::media::StreamId;
 pub use offhook_core::{
-    CallId, CallOptions, CallState, CallStatus, CandidateKind, Cause, CommunicationType, DtmfMode, KeepAlive,
-    MediaStats, PhoneError, PhoneEvent, ReconnectPolicy, RecordStatus, Report, ReportStats, Secret, SessionEvent,
-    SessionTimer, StaticCallStatus, StaticPatch, StatusPatch, TerminateType, TimerType, TransportError,
+    CallId, CallOptions, CallState, CallStatus, CandidateKind, Cause, CommunicationType, DtmfMode, IceServer,
+    IceTransportPolicy, KeepAlive, MediaStats, PhoneError, PhoneEvent, ReconnectPolicy, RecordStatus, Report,
+    ReportStats, RtcSession, Secret, SessionEvent, SessionTimer, SignalingState, StaticCallStatus, StaticPatch,
+    StatusPatch, TerminateType, TimerType, TransportError,
 };
 pub use offhook_media::{
     Addresses, AudioSink, AudioSource, AudioSourceFn, CandidatePair, Codec, DtlsState, IceState, InboundStats,
     MediaError, OutboundStats, PcmInput, PcmOutput, PeerStats, Recording, RecordingSummary, RemoteReport, SourceState,
-    Tap, TapFrame, TapId, ToneSpec, WavSink, WavSource,
+    Tap, TapFrame, TapId, ToneSpec, VideoCodec, VideoFrame, VideoSink, VideoStats, WavSink, WavSource,
 };

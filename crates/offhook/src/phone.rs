@@ -15,13 +15,13 @@ use crate::session::Session;
 /// unregisters and closes the connection (in the background, within 5 s).
 #[derive(Debug, Clone)]
 pub struct Phone {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     messages: mpsc::UnboundedSender<Message>,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// The phone's task sees it close when the last handle is gone.
     _alive: oneshot::Sender<()>,
 }
@@ -104,7 +104,7 @@ impl Phone {
         let _ = self.send(Command::Disconnect).await;
     }
 
-    fn send<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
+    pub(crate) fn send<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
         let (reply, pending) = Reply::pair();
         match self.inner.messages.send(Message::Command(command(reply))) {
             Ok(()) => pending,

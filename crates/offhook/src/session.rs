@@ -28,7 +28,7 @@ const RECORDING_RATE: u32 = 16_000;
 /// One call. A cheap handle; dropping it does nothing to the call.
 #[derive(Debug, Clone)]
 pub struct Session {
-    call: Arc<Call>,
+    pub(crate) call: Arc<Call>,
 }
 
 /// How a call ended.
@@ -232,14 +232,6 @@ impl Session {
         self.send(Act::AttendedTransfer)
     }
 
-    /// Sends a re-INVITE in which nothing changes.
-    ///
-    /// # Errors
-    /// As [`hold`](Self::hold).
-    pub fn renegotiate(&self) -> Pending {
-        self.send(Act::Renegotiate)
-    }
-
     /// Stops the once-a-second timer; the durations freeze.
     ///
     /// # Errors
@@ -327,12 +319,12 @@ impl Session {
         }
     }
 
-    fn send(&self, act: Act) -> Pending {
+    pub(crate) fn send(&self, act: Act) -> Pending {
         let call_id = self.call.id().clone();
         self.command(|reply| Command::OfCall { call_id, act, reply })
     }
 
-    fn command<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
+    pub(crate) fn command<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
         let (reply, pending) = Reply::pair();
         match self.call.messages().send(Message::Command(command(reply))) {
             Ok(()) => pending,

@@ -19,12 +19,13 @@ impl Phone {
     ///
     /// # Errors
     /// In this order: [`PhoneError::CallNotConnected`], [`InvalidNumber`](PhoneError::InvalidNumber),
-    /// [`NotConnected`](PhoneError::NotConnected), [`CallTooSoon`](PhoneError::CallTooSoon), [`TooManyCalls`](PhoneError::TooManyCalls),
+    /// [`CallTooSoon`](PhoneError::CallTooSoon), [`TooManyCalls`](PhoneError::TooManyCalls),
     /// [`DevicesUnreadable`](PhoneError::DevicesUnreadable), [`NoMicrophone`](PhoneError::NoMicrophone),
     /// [`NoCamera`](PhoneError::NoCamera), [`PermissionDenied`](PhoneError::PermissionDenied),
+    /// [`NotConnected`](PhoneError::NotConnected),
     /// [`InvalidArgument`](PhoneError::InvalidArgument) for a header.
     pub fn call(&mut self, now: Now, number: &str, options: CallOptions) -> Result<(CommandId, CallId), PhoneError> {
-        let target = self.check_call(now, number, &options, false)?;
+        let target = self.check_call(now, number, &options, None)?;
         self.make_call(now, target, options, None)
     }
 
@@ -45,6 +46,7 @@ impl Phone {
             session.set_parent(parent);
         }
         self.sessions.push(session);
+        self.current = Some(call_id.clone());
         self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });
         self.event(PhoneEvent::StartSession { call_id: call_id.clone() });
         self.out.settle(command, Ok(()));
@@ -57,14 +59,18 @@ impl Phone {
     ///
     /// # Errors
     /// [`PhoneError::UnknownCall`] if it does not ring (any more), [`PhoneError::CallNotConnected`] if another call is being
-    /// made or answered, [`PhoneError::InvalidArgument`] for a header.
+    /// made or answered, [`PhoneError::NoCamera`] for video without a camera, [`PhoneError::InvalidArgument`] for a header.
     pub fn answer(&mut self, now: Now, call_id: &CallId, options: CallOptions) -> Result<CommandId, PhoneError> {
         self.ringing(call_id)?;
         if self.sessions.iter().any(|session| session.call_id() != call_id && session.is_connecting()) {
             return Err(PhoneError::CallNotConnected);
         }
+        if options.video && self.is_none_camera() {
+            return Err(PhoneError::NoCamera);
+        }
         let headers = extra_headers(&options.extra_headers)?;
         self.hold_others(now, call_id);
+        self.current = Some(call_id.clone());
         Ok(self.act(now, call_id, |session, ctx, command| session.answer(ctx, Some(command), options, headers)))
     }
 
@@ -113,6 +119,7 @@ impl Phone {
     pub fn unhold(&mut self, now: Now, call_id: &CallId) -> Result<CommandId, PhoneError> {
         self.answered(call_id, "unhold")?;
         self.hold_others(now, call_id);
+        self.current = Some(call_id.clone());
         Ok(self.act(now, call_id, |session, ctx, command| session.hold(ctx, Some(command), false)))
     }
 
@@ -158,15 +165,6 @@ impl Phone {
     ) -> Result<CommandId, PhoneError> {
         self.answered(call_id, "sendInfo")?;
         self.try_act(now, call_id, |session, ctx, command| session.send_info(ctx, command, content_type, body))
-    }
-
-    /// Sends a re-INVITE in which nothing changes. Settled when the far end agreed.
-    ///
-    /// # Errors
-    /// As [`hold`](Self::hold).
-    pub fn renegotiate(&mut self, now: Now, call_id: &CallId) -> Result<CommandId, PhoneError> {
-        self.answered(call_id, "renegotiate")?;
-        Ok(self.act(now, call_id, |session, ctx, command| session.renegotiate(ctx, command)))
     }
 
     /// Stops the once-a-second timer of a call; its durations freeze.
@@ -244,7 +242,7 @@ impl Phone {
         command
     }
 
-    fn try_act(
+    pub(super) fn try_act(
         &mut self,
         now: Now,
         call_id: &CallId,

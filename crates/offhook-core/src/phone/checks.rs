@@ -14,25 +14,23 @@ use crate::session::Session;
 const CALL_INTERVAL_MS: u64 = 1_000;
 
 impl Phone {
-    /// The reasons to refuse [`Phone::call`], in the contract's order; it does not say where being disconnected comes.
+    /// The reasons to refuse [`Phone::call`] and [`Phone::consult`], in the contract's order; being disconnected, of which
+    /// it says nothing, comes last.
     pub(super) fn check_call(
         &self,
         now: Now,
         number: &str,
         options: &CallOptions,
-        consultation: bool,
+        parent: Option<&CallId>,
     ) -> Result<(Uri, String), PhoneError> {
         if self.sessions.iter().any(|session| session.is_connecting() || session.status().is_ring) {
             return Err(PhoneError::CallNotConnected);
         }
         let target = number::target(number, &self.config.aor.uri().host())?;
-        if self.sip.connection.is_none() {
-            return Err(PhoneError::NotConnected);
-        }
         if self.called.is_some_and(|at| now.mono.saturating_sub(at) < CALL_INTERVAL_MS) {
             return Err(PhoneError::CallTooSoon);
         }
-        if !consultation && self.is_max_call() {
+        if parent.is_none() && self.is_max_call() {
             return Err(PhoneError::TooManyCalls);
         }
         let Some((microphones, cameras)) = self.devices.inputs else { return Err(PhoneError::DevicesUnreadable) };
@@ -44,6 +42,12 @@ impl Phone {
         }
         if self.devices.permission == Permission::Denied {
             return Err(PhoneError::PermissionDenied);
+        }
+        if parent.is_some_and(|parent| self.answered(parent, "consult").is_err()) {
+            return Err(PhoneError::ParentNotFound);
+        }
+        if self.sip.connection.is_none() {
+            return Err(PhoneError::NotConnected);
         }
         Ok(target)
     }

@@ -2,6 +2,8 @@
 
 mod calls;
 mod checks;
+mod current;
+mod in_call;
 mod link;
 mod signalling;
 mod transfers;
@@ -27,6 +29,10 @@ pub struct Phone {
     out: Outbox,
     link: Link,
     sessions: Vec<Session>,
+    /// The call that the user looks at.
+    current: Option<CallId>,
+    /// The server lets a second call come in.
+    waiting_offered: bool,
     /// When the last call was made.
     called: Option<Millis>,
     commands: u64,
@@ -63,6 +69,8 @@ impl Phone {
             out: Outbox::default(),
             link: Link::default(),
             sessions: Vec::new(),
+            current: None,
+            waiting_offered: true,
             called: None,
             commands: 0,
             requests: 0,
@@ -107,11 +115,11 @@ impl Phone {
         self.sip.connection.is_some()
     }
 
-    /// Whether there are as many calls as the phone allows: two, or one without call waiting. Consultation calls do not
-    /// count.
+    /// Whether there are as many calls as the phone allows: two, or one without call waiting. Calls that ring inbound count,
+    /// consultation calls do not.
     #[must_use]
     pub fn is_max_call(&self) -> bool {
-        let limit = if self.config.call_waiting { 2 } else { 1 };
+        let limit = if self.config.call_waiting && self.waiting_offered { 2 } else { 1 };
         self.sessions.iter().filter(|session| !session.status().is_transfer).count() >= limit
     }
 
@@ -189,6 +197,7 @@ impl Phone {
         // Ending one can end another: a consultation call goes with its parent.
         while let Some(at) = self.sessions.iter().position(Session::is_finished) {
             let gone = self.sessions.remove(at);
+            self.leave_current(gone.call_id());
             self.after_the_end(now, gone.call_id(), gone.is_transferred());
             self.calls_ended(now);
         }

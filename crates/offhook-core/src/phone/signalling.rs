@@ -12,7 +12,7 @@ use crate::io::{Now, Output};
 use crate::session::Session;
 
 /// The methods a phone takes in requests.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, OPTIONS, REFER, NOTIFY";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, OPTIONS, MESSAGE, REFER, NOTIFY";
 
 impl Phone {
     pub(super) fn on_sip_output(&mut self, now: Now, output: SipOutput) {
@@ -117,9 +117,9 @@ impl Phone {
     }
 
     fn on_request(&mut self, now: Now, transaction: TransactionId, call: Option<CallKey>, request: &Request) {
-        let info = call.filter(|_| request.method == Method::Info);
+        let told = call.filter(|_| matches!(request.method, Method::Info | Method::Message));
         let (status, headers) = match (&request.method, call) {
-            (Method::Info, Some(_)) => (200, Vec::new()),
+            (Method::Info | Method::Message, Some(_)) => (200, Vec::new()),
             (Method::Refer, Some(call)) => (self.on_refer(now, call, request), Vec::new()),
             (Method::Notify, Some(call)) => {
                 let known = self.with_call(now, call, |session, ctx| session.on_notify(ctx, request));
@@ -132,8 +132,11 @@ impl Phone {
         // An error means that the agent answered it already, its time being over.
         let _ = self.sip.run(|agent| agent.respond(now.mono, transaction, status, headers, None));
         self.dial_referred(now);
-        if let Some(call) = info {
-            self.with_call(now, call, |session, ctx| session.on_info(ctx, request));
+        if let Some(call) = told {
+            self.with_call(now, call, |session, ctx| match request.method {
+                Method::Info => session.on_info(ctx, request),
+                _ => session.on_message(ctx, request),
+            });
         }
     }
 }

@@ -43,7 +43,7 @@ impl Phone {
         number: &str,
         options: CallOptions,
     ) -> Result<(CommandId, CallId), PhoneError> {
-        let target = self.check_call(now, number, &options, true)?;
+        let target = self.check_call(now, number, &options, Some(parent))?;
         let parent = self.answered(parent, "consult").map_err(|_| PhoneError::ParentNotFound)?;
         let (status, timer) = (parent.status(), parent.timer(now));
         let parent = TransferParent {

@@ -3,12 +3,14 @@
 use offhook_sip::message::{Headers, Method};
 use offhook_sip::{CommandError, Millis, Modify, ModifyMethod, ModifyOutcome};
 
+use super::describe::{Filtering, Remote};
+use super::video::Asking;
 use super::{Ctx, Ending, Session, Waiting};
 use crate::cause::Cause;
 use crate::error::PhoneError;
 use crate::events::{SdpType, SessionEvent};
 use crate::identity;
-use crate::io::CommandId;
+use crate::io::{CommandId, SdpFilterId};
 use crate::media::{Direction, MediaCommand, MediaError, MediaRequest};
 use crate::negotiation::{Made, Phase};
 use crate::sdp;
@@ -18,7 +20,7 @@ const FIRST_DEADLINE_MS: Millis = 60_000;
 /// Later ones need nobody.
 const DEADLINE_MS: Millis = 15_000;
 /// A command that wants an exchange: longer than a transaction (32 s) and a few back-offs take.
-const COMMAND_DEADLINE_MS: Millis = 60_000;
+pub(super) const COMMAND_DEADLINE_MS: Millis = 60_000;
 /// When the agent is not ready for an offer and does not say when it will be.
 const RETRY_MS: Millis = 500;
 
@@ -29,10 +31,14 @@ pub(super) struct Exchange {
     pub(super) deadline: Option<Millis>,
     /// An offer of ours is tried again then.
     pub(super) retry: Option<Millis>,
-    /// Direction of the answer being applied.
-    answered: Option<Direction>,
+    /// Direction of the answer being applied, and whether it has video.
+    pub(super) answered: Option<(Direction, bool)>,
     /// An offer of the far end that came while an answer was being applied.
     queued: Option<Option<String>>,
+    /// An offer with video that the user is being asked about.
+    pub(super) asking: Option<Asking>,
+    /// Descriptions at the driver, to be changed.
+    pub(super) filtering: Vec<(SdpFilterId, Filtering)>,
 }
 
 impl Session {
@@ -57,9 +63,9 @@ impl Session {
         self.offer_if_due(ctx);
     }
 
-    /// Makes an exchange in which nothing changes.
-    pub(crate) fn renegotiate(&mut self, ctx: &mut Ctx<'_>, command: CommandId) {
-        self.negotiation.want_refresh(false);
+    /// Makes an exchange even if nothing changes, with new ICE credentials if wanted.
+    pub(crate) fn refresh(&mut self, ctx: &mut Ctx<'_>, command: CommandId, ice_restart: bool) {
+        self.negotiation.want_refresh(ice_restart);
         self.waiting.push((command, Waiting::Refresh { until: ctx.now.mono + COMMAND_DEADLINE_MS }));
         self.offer_if_due(ctx);
     }
@@ -70,33 +76,31 @@ impl Session {
         let request = ctx.request();
         let offer = self.negotiation.begin_offer(request);
         self.expect_media(ctx);
-        let command = MediaCommand::CreateOffer { request, direction: offer.direction, ice_restart: offer.ice_restart };
-        ctx.out.media(&self.call_id, command);
+        let (direction, video, ice_restart) = (offer.direction, offer.video, offer.ice_restart);
+        ctx.out.media(&self.call_id, MediaCommand::CreateOffer { request, direction, video, ice_restart });
     }
 
     pub(super) fn make_answer(&mut self, ctx: &mut Ctx<'_>, offer: String) {
         let request = ctx.request();
-        let direction = self.negotiation.begin_answer(request, sdp::direction(&offer));
+        let (direction, video) = self.negotiation.begin_answer(request, sdp::direction(&offer), sdp::video(&offer));
         self.expect_media(ctx);
-        self.remote_description(ctx, SdpType::Offer, &offer);
-        ctx.out.media(&self.call_id, MediaCommand::AcceptOffer { request, sdp: offer, direction });
+        self.remote_description(ctx, SdpType::Offer, offer, Remote::Offer { request, direction, video });
     }
 
     /// The far end wants the offer from us.
     pub(super) fn make_reply(&mut self, ctx: &mut Ctx<'_>) {
         let request = ctx.request();
-        let direction = self.negotiation.begin_reply(request);
+        let offer = self.negotiation.begin_reply(request);
         self.expect_media(ctx);
-        ctx.out.media(&self.call_id, MediaCommand::CreateOffer { request, direction, ice_restart: false });
+        let (direction, video) = (offer.direction, offer.video);
+        ctx.out.media(&self.call_id, MediaCommand::CreateOffer { request, direction, video, ice_restart: false });
     }
 
     pub(super) fn apply_answer(&mut self, ctx: &mut Ctx<'_>, answer: String) {
         let request = ctx.request();
         self.negotiation.begin_applying(request);
-        self.exchange.answered = Some(sdp::direction(&answer));
         self.expect_media(ctx);
-        self.remote_description(ctx, SdpType::Answer, &answer);
-        ctx.out.media(&self.call_id, MediaCommand::AcceptAnswer { request, sdp: answer, early: None });
+        self.remote_description(ctx, SdpType::Answer, answer, Remote::Answer { request });
     }
 
     pub(super) fn expect_media(&mut self, ctx: &Ctx<'_>) {
@@ -106,19 +110,29 @@ impl Session {
 
     /// Begins an offer of ours if one is wanted and nothing is in its way.
     pub(super) fn offer_if_due(&mut self, ctx: &mut Ctx<'_>) {
-        if self.confirmed && !self.is_ending() && self.negotiation.is_offer_due() {
+        let free = self.confirmed && !self.is_ending() && self.exchange.asking.is_none();
+        if free && self.negotiation.is_offer_due() {
             self.make_offer(ctx);
         }
     }
 
     // --- from the peer connection ---
 
-    /// A local description is made: sends it.
+    /// A local description is made.
     pub(super) fn on_made(&mut self, ctx: &mut Ctx<'_>, request: MediaRequest, sdp: String) {
-        let Some(made) = self.negotiation.made(request) else { return };
+        let kind = match self.negotiation.phase() {
+            Phase::MakingOffer(r) | Phase::MakingReply(r) if r == request => SdpType::Offer,
+            Phase::MakingAnswer(r) if r == request => SdpType::Answer,
+            _ => return,
+        };
+        self.local_description(ctx, kind, sdp, request);
+    }
+
+    /// Sends a local description.
+    pub(super) fn send_description(&mut self, ctx: &mut Ctx<'_>, request: MediaRequest, sdp: String) {
+        let Some(made) = self.negotiation.made(request, sdp::video(&sdp).is_some()) else { return };
         self.exchange.deadline = None;
-        let kind = if made == Made::Answer { SdpType::Answer } else { SdpType::Offer };
-        self.local_description(ctx, kind, &sdp);
+        self.local_sdp = Some(sdp.clone());
         if made == Made::Answer {
             self.tell_new_streams(ctx);
         }
@@ -166,15 +180,15 @@ impl Session {
     pub(super) fn on_applied(&mut self, ctx: &mut Ctx<'_>, request: MediaRequest) {
         if let Some(early) = self.early.as_mut().filter(|early| early.request == request) {
             early.applied = true;
-            self.exchange.answered = Some(sdp::direction(&early.sdp));
+            self.exchange.answered = Some((sdp::direction(&early.sdp), sdp::video(&early.sdp).is_some()));
         }
         self.tell_new_streams(ctx);
         if self.negotiation.phase() != Phase::ApplyingAnswer(request) {
             return;
         }
         self.exchange.deadline = None;
-        let answered = self.exchange.answered.take().unwrap_or(Direction::SendRecv);
-        self.negotiation.applied(answered);
+        let (answered, video) = self.exchange.answered.take().unwrap_or((Direction::SendRecv, false));
+        self.negotiation.applied(answered, video);
         if !self.accepted {
             self.accept(ctx);
         }
@@ -241,6 +255,7 @@ impl Session {
 
     fn take_remote_offer(&mut self, ctx: &mut Ctx<'_>, offer: Option<String>) {
         match offer {
+            Some(offer) if self.must_ask_about(&offer) => self.ask_about_video(ctx, offer),
             Some(offer) => self.make_answer(ctx, offer),
             None => self.make_reply(ctx),
         }
@@ -249,6 +264,9 @@ impl Session {
     /// The far end's offer came to nothing.
     pub(crate) fn on_remote_offer_abandoned(&mut self, ctx: &mut Ctx<'_>) {
         self.exchange.queued = None;
+        if self.exchange.asking.take().is_some() {
+            self.offer_if_due(ctx);
+        }
         let answering =
             matches!(self.negotiation.phase(), Phase::MakingAnswer(_) | Phase::MakingReply(_) | Phase::AwaitingAck);
         if answering && self.confirmed {
@@ -344,6 +362,7 @@ impl Session {
     /// Nothing is under way any more: tells what changed and goes on with what is wanted.
     fn exchange_is_over(&mut self, ctx: &mut Ctx<'_>) {
         let (held, remote_held) = (self.negotiation.held(), self.negotiation.remote_held());
+        let video = self.negotiation.video().is_some();
         if held != self.status.is_hold {
             self.moments.held = held.then_some(ctx.now.mono);
         }
@@ -351,8 +370,10 @@ impl Session {
             self.change(ctx.out, |s| {
                 s.is_hold = held;
                 s.is_remote_hold = remote_held;
+                s.is_video = video;
             });
         }
+        self.settle_video(ctx);
         let refreshed = !self.negotiation.wants_refresh();
         self.settle_where(ctx.out, |w| matches!(w, Waiting::Held { held: h, .. } if h == held), &Ok(()));
         if refreshed {
@@ -373,6 +394,8 @@ impl Session {
         let failed =
             |w| matches!(w, Waiting::Held { held: h, .. } if h != held) || matches!(w, Waiting::Refresh { .. });
         self.settle_where(ctx.out, failed, &Err(error.clone()));
+        let sends = self.negotiation.video().is_some_and(Direction::sends);
+        self.settle_where(ctx.out, |w| matches!(w, Waiting::Video { on, .. } if on != sends), &Err(error.clone()));
         self.exchange_is_over(ctx);
     }
 
@@ -391,7 +414,8 @@ impl Session {
         if self.exchange.deadline.is_some_and(|at| at <= now) {
             self.on_exchange_failed(ctx, &MediaError::Timeout);
         }
-        let overdue = |w| matches!(w, Waiting::Held { until, .. } | Waiting::Refresh { until } if until <= now);
+        self.video_on_time(ctx);
+        let overdue = |w| matches!(w, Waiting::Held { until, .. } | Waiting::Refresh { until } | Waiting::Video { until, .. } if until <= now);
         if self.waiting.iter().any(|(_, w)| overdue(*w)) {
             self.settle_where(ctx.out, overdue, &Err(PhoneError::Timeout));
             self.negotiation.give_up_wants();
@@ -400,10 +424,11 @@ impl Session {
 
     pub(super) fn exchange_timeout(&self) -> Option<Millis> {
         let commands = self.waiting.iter().filter_map(|(_, w)| match w {
-            Waiting::Held { until, .. } | Waiting::Refresh { until } => Some(*until),
+            Waiting::Held { until, .. } | Waiting::Refresh { until } | Waiting::Video { until, .. } => Some(*until),
             _ => None,
         });
-        [self.exchange.retry, self.exchange.deadline].into_iter().flatten().chain(commands).min()
+        let asking = self.exchange.asking.as_ref().map(|asking| asking.until);
+        [self.exchange.retry, self.exchange.deadline, asking].into_iter().flatten().chain(commands).min()
     }
 }
 

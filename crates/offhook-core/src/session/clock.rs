@@ -33,6 +33,23 @@ impl Session {
         if self.reports.asked == Some(request) {
             self.reports.asked = None;
             self.report(ctx, Some(&sample));
+            let video = sample.video.as_ref().map_or(0, |video| video.packets_received);
+            self.watch_media(ctx, sample.audio.packets_received.saturating_add(video));
+        }
+    }
+
+    /// Ends the call when the far end should send media and has sent none for too long.
+    fn watch_media(&mut self, ctx: &mut Ctx<'_>, received: u64) {
+        let Some(timeout) = ctx.config.rtp_timeout_ms else { return };
+        let now = ctx.now.mono;
+        let may_be_silent = self.negotiation.held() || self.negotiation.remote_held();
+        match self.heard {
+            Some((count, since)) if count == received && !may_be_silent => {
+                if now.saturating_sub(since) >= timeout {
+                    self.end(ctx, Ending::fault(Cause::RtpTimeout), Some((408, "RTP Timeout")));
+                }
+            }
+            _ => self.heard = Some((received, now)),
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use offhook_sip::{
-    Agent, CallKey, ConnectionId, Driven, Input as SipInput, Load, Millis, NameAddr, Output as SipOutput, Replaces,
+    Agent, CallKey, CallView, ConnectionId, Driven, Input as SipInput, Load, Millis, NameAddr, Output as SipOutput,
+    Replaces,
 };
 
 use crate::call_id::CallId;
@@ -83,6 +84,11 @@ impl Sip {
             from_tag: call.local_tag.to_owned(),
             early_only: false,
         })
+    }
+
+    /// What the agent has of a call.
+    pub(crate) fn call(&self, key: CallKey) -> Option<CallView<'_>> {
+        self.agent.view().call(key)
     }
 
     /// The call whose dialog somebody wants to replace.

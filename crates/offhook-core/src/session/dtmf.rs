@@ -117,6 +117,35 @@ impl Session {
         }
     }
 
+    /// Sends a MESSAGE (RFC 3428); settled with its answer.
+    pub(crate) fn send_message(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        command: CommandId,
+        content_type: &str,
+        body: &str,
+    ) -> Result<(), PhoneError> {
+        let request = self.plain_request(ctx, "MESSAGE", content_type, body)?;
+        self.infos.push((request, command));
+        ctx.out.session(SessionEvent::NewMessage {
+            call_id: self.call_id.clone(),
+            originator: Side::Local,
+            content_type: content_type.to_owned(),
+            body: body.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// A MESSAGE of the far end; it is answered 200 by the phone.
+    pub(crate) fn on_message(&mut self, ctx: &mut Ctx<'_>, request: &Request) {
+        ctx.out.session(SessionEvent::NewMessage {
+            call_id: self.call_id.clone(),
+            originator: Side::Remote,
+            content_type: request.headers.text("Content-Type").unwrap_or_default(),
+            body: String::from_utf8_lossy(request.body()).into_owned(),
+        });
+    }
+
     /// A request of ours in the dialog is answered.
     pub(crate) fn on_response(&mut self, ctx: &mut Ctx<'_>, request: RequestId, outcome: &RequestOutcome) {
         if self.on_refer_response(ctx, request, outcome) {
@@ -177,8 +206,18 @@ impl Session {
     }
 
     fn info(&mut self, ctx: &mut Ctx<'_>, content_type: &str, body: &str) -> Result<RequestId, PhoneError> {
+        self.plain_request(ctx, "INFO", content_type, body)
+    }
+
+    fn plain_request(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        method: &str,
+        content_type: &str,
+        body: &str,
+    ) -> Result<RequestId, PhoneError> {
         let Some(key) = self.key else { return Err(PhoneError::UnknownCall) };
         let body = Some((content_type.to_owned(), body.as_bytes().to_vec()));
-        ctx.sip.run(|agent| agent.request(ctx.now.mono, key, "INFO", Vec::new(), body)).map_err(|error| error.into())
+        ctx.sip.run(|agent| agent.request(ctx.now.mono, key, method, Vec::new(), body)).map_err(|error| error.into())
     }
 }

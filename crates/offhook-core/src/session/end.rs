@@ -55,6 +55,18 @@ impl Session {
         self.end(ctx, Ending::by_user(kind), None);
     }
 
+    /// Ends the call on the wire and forgets it at once, whatever comes of that.
+    pub(crate) fn destroy(&mut self, ctx: &mut Ctx<'_>) {
+        let inbound = self.status.communication_type == CommunicationType::Inbound;
+        self.end(ctx, Ending::by_user(TerminateType::Terminate), None);
+        let (cause, code) = match (self.accepted, inbound) {
+            (true, _) => (Cause::Terminated, None),
+            (false, true) => (Cause::Rejected, Some(486)),
+            (false, false) => (Cause::Canceled, None),
+        };
+        self.finish(ctx, cause, code);
+    }
+
     /// The phone hangs up by itself.
     pub(crate) fn hang_up(&mut self, ctx: &mut Ctx<'_>, kind: TerminateType) {
         self.end(ctx, Ending::by_user(kind), None);
@@ -142,7 +154,7 @@ impl Session {
             let result = match waiting {
                 Waiting::End => Ok(()),
                 Waiting::Confirmed => Err(of_answer.clone()),
-                Waiting::Held { .. } | Waiting::Refresh { .. } => Err(ended.clone()),
+                Waiting::Held { .. } | Waiting::Refresh { .. } | Waiting::Video { .. } => Err(ended.clone()),
             };
             ctx.out.settle(command, result);
         }

@@ -2,7 +2,7 @@
 
 use super::{Ctx, Ending, Session};
 use crate::events::SessionEvent;
-use crate::media::{IceState, MediaError, MediaEvent, MediaRequest, StreamId};
+use crate::media::{IceState, MediaCommand, MediaError, MediaEvent, MediaRequest, StreamId, Volume};
 
 impl Session {
     pub(crate) fn on_media(&mut self, ctx: &mut Ctx<'_>, event: MediaEvent) {
@@ -32,6 +32,13 @@ impl Session {
             }
             MediaEvent::DtmfSent { request } => self.dtmf.sent(ctx, request, Ok(())),
             MediaEvent::Stats { request, sample } => self.on_stats(ctx, request, *sample),
+        }
+    }
+
+    pub(crate) fn set_volume(&mut self, ctx: &mut Ctx<'_>, volume: Volume) {
+        self.volume = volume;
+        if self.media_open {
+            ctx.out.media(&self.call_id, MediaCommand::SetVolume(volume));
         }
     }
 

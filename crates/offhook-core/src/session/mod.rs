@@ -3,16 +3,20 @@
 mod change;
 mod clock;
 mod ctx;
+mod describe;
 mod dtmf;
 mod end;
 mod media;
+mod rtc;
 mod setup;
 mod transfer;
+mod video;
 
 use offhook_sip::{CallKey, HeaderField, Millis, RequestId, Uri};
 
 pub(crate) use ctx::{Ctx, Outbox, Sip};
 pub(crate) use end::Ending;
+pub use rtc::{RtcSession, SignalingState};
 pub(crate) use setup::extra_headers;
 
 use crate::call_id::CallId;
@@ -21,7 +25,7 @@ use crate::error::PhoneError;
 use crate::events::SessionEvent;
 use crate::identity::Identity;
 use crate::io::{CommandId, Now};
-use crate::media::{EarlyDialog, MediaRequest, StreamId};
+use crate::media::{EarlyDialog, MediaRequest, StreamId, Volume};
 use crate::negotiation::Negotiation;
 use crate::report::{Report, Reporter};
 use crate::status::{CallState, CallStatus, CommunicationType, RecordStatus, StatusPatch, TransferParent};
@@ -52,10 +56,17 @@ pub struct Session {
     /// Streams that came while a description was being applied.
     new_streams: Vec<StreamId>,
     early: Option<Early>,
+    /// Answers of other early dialogs, not heard.
+    other_early: Vec<(EarlyDialog, String)>,
     local_sdp: Option<String>,
     remote_sdp: Option<String>,
     ice_lost: bool,
     signalling_lost: bool,
+    /// The user is asked when the far end wants video.
+    ask_for_video: bool,
+    volume: Volume,
+    /// Packets heard, and since when there are no more of them.
+    heard: Option<(u64, Millis)>,
 
     moments: Moments,
     next_tick: Option<Millis>,
@@ -104,6 +115,8 @@ enum Waiting {
     Held { held: bool, until: Millis },
     /// An exchange.
     Refresh { until: Millis },
+    /// We send video (or do not), as agreed.
+    Video { on: bool, until: Millis },
 }
 
 impl Session {
@@ -115,6 +128,7 @@ impl Session {
         options: CallOptions,
     ) -> Self {
         let identity = Identity { number, name: None };
+        let is_video = options.video;
         let mut session = Self::new(
             now,
             call_id,
@@ -122,6 +136,7 @@ impl Session {
             &identity,
             Setup::Outbound { target, headers, options },
         );
+        session.status.is_video = is_video;
         session.moments.dialed = Some(now.mono);
         session
     }
@@ -135,10 +150,12 @@ impl Session {
         offer: Option<String>,
         no_answer_ms: Millis,
     ) -> Self {
+        let is_video = offer.as_deref().is_some_and(crate::sdp::has_video);
         let setup = Setup::Inbound { offer, headers: Vec::new() };
         let mut session = Self::new(now, call_id, CommunicationType::Inbound, identity, setup);
         session.key = Some(key);
         session.status.company = company.unwrap_or_default();
+        session.status.is_video = is_video;
         session.moments.rang = Some(now.mono);
         session.give_up_ringing = Some(now.mono.saturating_add(no_answer_ms));
         session
@@ -182,10 +199,14 @@ impl Session {
             remote_stream: None,
             new_streams: Vec::new(),
             early: None,
+            other_early: Vec::new(),
             local_sdp: None,
             remote_sdp: None,
             ice_lost: false,
             signalling_lost: false,
+            ask_for_video: false,
+            volume: Volume::FULL,
+            heard: None,
             moments: Moments::default(),
             next_tick: Some(now.mono + 1_000),
             give_up_ringing: None,
@@ -334,9 +355,13 @@ impl Session {
         let Some(identity) = identity else { return };
         let manual = self.manual;
         self.change(out, |status| {
-            let renamed = identity.name.is_some() || identity.number != status.number;
-            if renamed && !manual {
+            let moved = identity.number != status.number;
+            if (identity.name.is_some() || moved) && !manual {
                 status.name = identity.shown();
+            }
+            if moved && !manual {
+                // It was that of somebody else.
+                status.avatar.clear();
             }
             status.number = identity.number;
         });

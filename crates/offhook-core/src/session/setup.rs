@@ -3,15 +3,19 @@
 use offhook_sip::message::Response;
 use offhook_sip::{Accept, CommandError, EarlyId, HeaderField, Invite, NameAddr};
 
+use super::describe::Remote;
 use super::{Ctx, Early, Ending, Session, Setup, Waiting};
 use crate::cause::Cause;
 use crate::config::CallOptions;
 use crate::error::PhoneError;
-use crate::events::{PhoneEvent, SdpType, SessionEvent, Side};
+use crate::events::{PhoneEvent, SdpType, SessionEvent};
 use crate::identity;
 use crate::io::CommandId;
-use crate::media::MediaCommand;
+use crate::media::{Direction, MediaCommand, Volume};
 use crate::status::CallState;
+
+/// Early dialogs of a forked call whose answers are kept.
+const MAX_FORKS: usize = 16;
 
 impl Session {
     // --- outbound ---
@@ -20,6 +24,7 @@ impl Session {
     pub(crate) fn dial(&mut self, ctx: &mut Ctx<'_>) {
         let Setup::Outbound { options, .. } = &self.side else { return };
         let options = options.clone();
+        self.negotiation.want_video(video_of(&options));
         self.open_media(ctx, options);
         self.make_offer(ctx);
     }
@@ -85,12 +90,17 @@ impl Session {
             ctx.out.session(SessionEvent::Progress { call_id: self.call_id.clone(), status_code: status });
             self.notify_referrer(ctx, status);
         }
+        let (Some(sdp), Some(dialog)) = (answer, dialog) else { return };
         // One early dialog is heard: the first. Others of a forked call are as good as silent until one is answered.
-        if let (Some(sdp), Some(dialog), None) = (answer, dialog, &self.early) {
+        if self.early.is_some() {
+            self.other_early.retain(|(known, _)| *known != dialog);
+            if self.other_early.len() < MAX_FORKS {
+                self.other_early.push((dialog, sdp));
+            }
+        } else {
             let request = ctx.request();
             self.early = Some(Early { dialog, sdp: sdp.clone(), request, applied: false });
-            self.remote_description(ctx, SdpType::Answer, &sdp);
-            ctx.out.media(&self.call_id, MediaCommand::AcceptAnswer { request, sdp, early: Some(dialog) });
+            self.remote_description(ctx, SdpType::Answer, sdp, Remote::Early { request, dialog });
         }
     }
 
@@ -106,6 +116,10 @@ impl Session {
             return;
         }
         self.identify(ctx.out, identity::asserted(&response.headers));
+        // The 200 need not repeat what its own 18x said.
+        let others = std::mem::take(&mut self.other_early);
+        let earlier = || others.into_iter().find(|(known, _)| Some(*known) == dialog).map(|(_, sdp)| sdp);
+        let answer = answer.or_else(earlier);
         let heard = self.early.as_ref().filter(|early| Some(early.dialog) == dialog);
         match (answer, heard) {
             (answer, Some(early)) if answer.as_deref().is_none_or(|sdp| same_session(sdp, &early.sdp)) => {
@@ -155,6 +169,7 @@ impl Session {
         self.give_up_ringing = None;
         self.waiting.extend(command.map(|command| (command, Waiting::Confirmed)));
         self.change(ctx.out, |s| s.is_ring = false);
+        self.negotiation.want_video(video_of(&options));
         self.open_media(ctx, options);
         ctx.out.event(PhoneEvent::StartSession { call_id: self.call_id.clone() });
         match offer {
@@ -186,21 +201,10 @@ impl Session {
         if self.status.is_mute {
             ctx.out.media(&self.call_id, MediaCommand::SetMuted(true));
         }
+        if self.volume != Volume::FULL {
+            ctx.out.media(&self.call_id, MediaCommand::SetVolume(self.volume));
+        }
         ctx.out.session(SessionEvent::Peerconnection { call_id: self.call_id.clone() });
-    }
-
-    /// Tells of a remote description that is about to be applied.
-    pub(super) fn remote_description(&mut self, ctx: &mut Ctx<'_>, kind: SdpType, sdp: &str) {
-        self.remote_sdp = Some(sdp.to_owned());
-        let call_id = self.call_id.clone();
-        ctx.out.session(SessionEvent::Sdp { call_id, originator: Side::Remote, kind, sdp: sdp.to_owned() });
-    }
-
-    /// Tells of a local description that is about to be sent.
-    pub(super) fn local_description(&mut self, ctx: &mut Ctx<'_>, kind: SdpType, sdp: &str) {
-        self.local_sdp = Some(sdp.to_owned());
-        let call_id = self.call_id.clone();
-        ctx.out.session(SessionEvent::Sdp { call_id, originator: Side::Local, kind, sdp: sdp.to_owned() });
     }
 
     /// The call is answered, and the descriptions are in place.
@@ -218,14 +222,25 @@ impl Session {
         }
         self.confirmed = true;
         let (wall, remote_held) = (ctx.now.wall, self.negotiation.remote_held());
+        let video = self.negotiation.video().is_some();
         self.change(ctx.out, |s| {
             s.call_status = CallState::Talking;
             s.call_start_time = wall;
             s.is_remote_hold = remote_held;
+            s.is_video = video;
         });
         ctx.out.session(SessionEvent::Confirmed { call_id: self.call_id.clone() });
         self.settle_where(ctx.out, |w| w == Waiting::Confirmed, &Ok(()));
         self.notify_referrer(ctx, 200);
+    }
+}
+
+/// What a call is to do with video.
+fn video_of(options: &CallOptions) -> Option<Direction> {
+    match (options.video, options.offer_to_receive_video) {
+        (true, _) => Some(Direction::SendRecv),
+        (false, true) => Some(Direction::RecvOnly),
+        (false, false) => None,
     }
 }
 

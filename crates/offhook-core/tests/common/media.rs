@@ -16,6 +16,8 @@ pub struct FakeMedia {
     pub fail: Option<(&'static str, MediaError)>,
     /// Commands with this name are not answered.
     pub hang: Option<&'static str>,
+    /// It has no video codec that anybody else has.
+    pub no_video: bool,
 }
 
 #[derive(Default)]
@@ -26,7 +28,7 @@ struct Call {
 
 impl FakeMedia {
     pub fn new(phone: usize) -> Self {
-        Self { phone, calls: HashMap::new(), asked: Vec::new(), fail: None, hang: None }
+        Self { phone, calls: HashMap::new(), asked: Vec::new(), fail: None, hang: None, no_video: false }
     }
 
     /// How many are open.
@@ -42,6 +44,17 @@ impl FakeMedia {
                 MediaCommand::CreateOffer { direction, .. } | MediaCommand::AcceptOffer { direction, .. } => {
                     Some(*direction)
                 }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Directions of the video in the same; `None` where there is to be none.
+    pub fn videos(&mut self) -> Vec<Option<Direction>> {
+        std::mem::take(&mut self.asked)
+            .iter()
+            .filter_map(|command| match command {
+                MediaCommand::CreateOffer { video, .. } | MediaCommand::AcceptOffer { video, .. } => Some(*video),
                 _ => None,
             })
             .collect()
@@ -69,7 +82,7 @@ impl FakeMedia {
             }
             _ => {}
         }
-        let phone = self.phone;
+        let (phone, no_video) = (self.phone, self.no_video);
         let call = self.calls.get_mut(call_id).expect("open");
         let mut events = Vec::new();
         let mut hear = |heard: &mut bool| {
@@ -78,15 +91,18 @@ impl FakeMedia {
             }
         };
         match command {
-            MediaCommand::CreateOffer { request, direction, .. } => {
+            MediaCommand::CreateOffer { request, direction, video, .. } => {
                 call.version += 1;
-                let sdp = sdp_with(phone, call.version, direction);
+                let sdp = sdp_with(phone, call.version, direction) + &video_line(video);
                 events.push((DELAY, MediaEvent::LocalDescription { request, sdp }));
             }
-            MediaCommand::AcceptOffer { request, direction, .. } => {
+            MediaCommand::AcceptOffer { request, sdp, direction, video } => {
                 call.version += 1;
                 hear(&mut call.heard);
-                let sdp = sdp_with(phone, call.version, direction);
+                let offered = sdp.contains("m=video");
+                assert!(offered || video.is_none(), "video where none is offered");
+                let video = if offered { video_line(video.filter(|_| !no_video)) } else { String::new() };
+                let sdp = sdp_with(phone, call.version, direction) + &video;
                 events.push((DELAY, MediaEvent::LocalDescription { request, sdp }));
             }
             MediaCommand::AcceptAnswer { request, .. } => {
@@ -113,6 +129,14 @@ pub fn sdp_with(phone: usize, version: u32, direction: Direction) -> String {
          c=IN IP4 127.0.0.1\r\na=ice-ufrag:{phone}\r\na={}\r\n",
         direction.as_str()
     )
+}
+
+/// A video line in use, or a refused one.
+fn video_line(direction: Option<Direction>) -> String {
+    match direction {
+        Some(direction) => format!("m=video 9 UDP/TLS/RTP/SAVPF 96\r\na={}\r\n", direction.as_str()),
+        None => "m=video 0 UDP/TLS/RTP/SAVPF 96\r\n".to_owned(),
+    }
 }
 
 fn name(command: &MediaCommand) -> (&'static str, Option<MediaRequest>) {

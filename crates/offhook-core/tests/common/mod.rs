@@ -7,10 +7,10 @@ mod server;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use offhook_core::events::{SessionEvent, Side};
+use offhook_core::events::{SdpType, SessionEvent, Side};
 use offhook_core::{
     CallId, CallStatus, CloseReason, CommandId, Credentials, Driven, Input, KeepAlive, MediaEvent, Now, Output, Phone,
-    PhoneConfig, PhoneError, PhoneEvent,
+    PhoneConfig, PhoneError, PhoneEvent, SdpFilterId,
 };
 
 pub use media::{FakeMedia, sdp_with};
@@ -27,12 +27,15 @@ const LATENCY: u64 = 10;
 
 /// Says of a message from (`true`) or to a phone whether it is lost.
 pub type Lose = Box<dyn FnMut(usize, bool, &str) -> bool>;
+/// What a phone's driver makes of a description; `None`: it never answers.
+pub type Filter = Box<dyn FnMut(usize, Side, SdpType, &str) -> Option<String>>;
 
 /// What is on its way.
 enum Flight {
     ToServer(usize, Bytes),
     ToPhone(usize, Bytes),
     Media(usize, CallId, MediaEvent),
+    Filtered(usize, CallId, SdpFilterId, String),
     Opened(usize),
     Closed(usize, CloseReason),
 }
@@ -45,6 +48,8 @@ pub struct World {
     flights: BTreeMap<(u64, u64), Flight>,
     next: u64,
     pub lose: Lose,
+    pub filter: Filter,
+    captured: std::rc::Rc<std::cell::RefCell<Option<String>>>,
     /// Whether the server takes connections.
     pub server_up: bool,
 }
@@ -105,6 +110,8 @@ impl World {
             flights: BTreeMap::new(),
             next: 0,
             lose: Box::new(|_, _, _| false),
+            filter: Box::new(|_, _, _, sdp| Some(sdp.to_owned())),
+            captured: Default::default(),
             server_up: true,
         }
     }
@@ -159,6 +166,11 @@ impl World {
                     assert!(tested.settled.iter().all(|(c, _)| *c != command), "{command:?} is settled twice");
                     tested.settled.push((command, result));
                 }
+                Output::FilterSdp { call_id, filter, originator, kind, sdp } => {
+                    if let Some(sdp) = (self.filter)(who, originator, kind, &sdp) {
+                        self.fly(1, Flight::Filtered(who, call_id, filter, sdp));
+                    }
+                }
                 Output::Timeout(at) => {
                     assert_eq!(i + 1, last, "the timeout comes last");
                     tested.due = Some(at);
@@ -172,6 +184,12 @@ impl World {
     fn fly(&mut self, after: u64, flight: Flight) {
         self.next += 1;
         self.flights.insert((self.now + after, self.next), flight);
+    }
+
+    /// A message reaches a phone that its server never sent.
+    pub fn inject(&mut self, who: usize, message: String) {
+        let data = Bytes::from(message);
+        self.act(who, |phone, now| phone.handle_input(now, Input::TransportReceived(data)));
     }
 
     /// Runs for this long.
@@ -218,6 +236,9 @@ impl World {
             }
             Flight::Media(who, call_id, event) => {
                 self.act(who, |phone, now| phone.handle_input(now, Input::Media { call_id, event }));
+            }
+            Flight::Filtered(who, call_id, filter, sdp) => {
+                self.act(who, |phone, now| phone.sdp_filtered(now, &call_id, filter, sdp));
             }
             Flight::Opened(who) => {
                 self.phones[who].open = true;
@@ -297,6 +318,26 @@ impl World {
 
     // --- usual beginnings ---
 
+    /// A calls a number whose INVITE (and everything after it) goes to nobody: the test answers itself. The INVITE.
+    pub fn capture_invite(&mut self) -> String {
+        let seen = std::rc::Rc::clone(&self.captured);
+        self.lose = Box::new(move |who, to_server, text| {
+            let ours = who == A && to_server;
+            if ours && text.starts_with("INVITE") {
+                *seen.borrow_mut() = Some(text.to_owned());
+            }
+            ours
+        });
+        self.act(A, |phone, now| phone.call(now, "1001", Default::default())).expect("calls");
+        self.run(100);
+        self.captured().expect("it was sent")
+    }
+
+    /// The latest INVITE since last asked.
+    pub fn captured(&self) -> Option<String> {
+        self.captured.borrow_mut().take()
+    }
+
     /// A calls B; both ring.
     pub fn ring(&mut self) -> (CallId, CallId) {
         let (_, call) = self.act(A, |phone, now| phone.call(now, "1001", Default::default())).expect("calls");
@@ -329,6 +370,30 @@ impl World {
     }
 }
 
+/// A response to an INVITE, with this tag of the far end and this SDP (none if empty).
+pub fn response(invite: &str, status: u16, tag: Option<&str>, sdp: &str) -> String {
+    let header = |name: &str| {
+        let prefix = format!("{name}: ");
+        let line = invite.lines().find(|line| line.starts_with(&prefix)).expect("the header is there");
+        line.to_owned()
+    };
+    let to = header("To") + &tag.map(|tag| format!(";tag={tag}")).unwrap_or_default();
+    let mut lines =
+        vec![format!("SIP/2.0 {status} X"), header("Via"), header("From"), to, header("Call-ID"), header("CSeq")];
+    if (101..300).contains(&status) {
+        lines.push("Contact: <sip:far@far.invalid;transport=ws>".to_owned());
+    }
+    if matches!(status, 401 | 407) {
+        let name = if status == 401 { "WWW-Authenticate" } else { "Proxy-Authenticate" };
+        lines.push(format!("{name}: Digest realm=\"pbx.example\", nonce=\"n{status}\", algorithm=MD5"));
+    }
+    if !sdp.is_empty() {
+        lines.push("Content-Type: application/sdp".to_owned());
+    }
+    lines.push(format!("Content-Length: {}", sdp.len()));
+    lines.join("\r\n") + "\r\n\r\n" + sdp
+}
+
 /// An event's name, and of its payload what an order or a cause is about.
 fn short(event: &PhoneEvent) -> String {
     let name = event.name();
@@ -356,7 +421,11 @@ fn short(event: &PhoneEvent) -> String {
             },
             SessionEvent::ClientError { cause, .. } => format!("{name} {cause}"),
             SessionEvent::Dtmf { tone, .. } => format!("{name} {tone}"),
-            SessionEvent::NewInfo { originator, body, .. } => format!("{name} {} {body}", side(*originator)),
+            SessionEvent::NewInfo { originator, body, .. } | SessionEvent::NewMessage { originator, body, .. } => {
+                format!("{name} {} {body}", side(*originator))
+            }
+            SessionEvent::Reinvite { is_invite_video: true, .. } => format!("{name} video"),
+            SessionEvent::VideoRequested { name: who, .. } => format!("{name} {who}"),
             _ => name.to_owned(),
         },
         _ => name.to_owned(),

@@ -4,19 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use str0m::config::Fingerprint;
+use str0m::config::{DtlsCert, Fingerprint};
 use str0m::format::{Codec as Format, CodecConfig, FormatParams};
-use str0m::media::{Frequency, MediaKind, Mid, Pt};
+use str0m::media::{Frequency, KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpWrite, SeqNo, Ssrc};
 use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Output, Rtc, RtcError};
 
 use crate::error::MediaError;
-use crate::sdp::{RemoteTransport, Transport};
+use crate::sdp::{AgreedVideo, RemoteTransport, Transport};
 use crate::stats::{CandidateKind, CandidatePair, DtlsState, IceState, RemoteReport};
+use crate::video::CLOCK;
 
 /// Receive streams kept at once: those of a transfer overlap, more than a few are an attack.
-const MAX_STREAMS: usize = 4;
+const MAX_STREAMS: usize = 6;
 /// Candidates of the far end kept over the life of a transport.
 const MAX_REMOTE_CANDIDATES: usize = 128;
 /// Between two sender or receiver reports.
@@ -28,7 +29,16 @@ pub(crate) struct Engine {
     rtc: Rtc,
     mid: Mid,
     send_ssrc: Ssrc,
+    video_mid: Mid,
+    video_ssrc: Ssrc,
+    /// Payload types of video, once there is any.
+    video_pts: Vec<u8>,
     local: Transport,
+    /// New credentials that an offer of ours names, until it is answered.
+    restarting: Option<IceCreds>,
+    certificate: DtlsCert,
+    /// Our host candidates, to give them up.
+    hosts: Vec<(SocketAddr, Candidate)>,
     remote: Option<RemoteTransport>,
     remote_candidates: Vec<(SocketAddr, CandidateKind)>,
     /// SSRCs packets are taken from, and when one of them was last authentic.
@@ -53,6 +63,8 @@ pub(crate) enum EngineOutput {
     Ice(IceState),
     Connected,
     Packet(RtpIn),
+    /// The far end wants a key frame of our video.
+    KeyframeRequested,
     /// The far end closed DTLS.
     Closed,
     /// Nothing more until then.
@@ -72,8 +84,26 @@ pub(crate) struct RtpIn {
 impl Engine {
     /// A transport on these addresses. `clock_rates` gives the RTP clock of payload types that are no Opus.
     pub(crate) fn new(now: Instant, addresses: &[SocketAddr], clock_rates: &[(u8, u32)]) -> Result<Self, MediaError> {
+        Self::make(now, addresses, clock_rates, None)
+    }
+
+    /// Another transport under the same description of ours (credentials, certificate, sources): towards another far end
+    /// that answers it, as a forked call has them.
+    pub(crate) fn again(&self, now: Instant) -> Result<Self, MediaError> {
+        let mut rates: Vec<(u8, u32)> = Vec::with_capacity(self.clock_rates.len());
+        rates.extend((0u8..128).zip(self.clock_rates));
+        Self::make(now, &self.local.addresses, &rates, Some(self))
+    }
+
+    fn make(
+        now: Instant,
+        addresses: &[SocketAddr],
+        clock_rates: &[(u8, u32)],
+        like: Option<&Self>,
+    ) -> Result<Self, MediaError> {
         let mut rates = [48_000u32; 128];
-        for (pt, rate) in [(0, 8_000), (8, 8_000), (101, 8_000)].iter().chain(clock_rates) {
+        let usual = [(0, 8_000), (8, 8_000), (101, 8_000), (96, CLOCK), (97, CLOCK)];
+        for (pt, rate) in usual.iter().chain(clock_rates) {
             if let Some(slot) = rates.get_mut(usize::from(*pt)) {
                 *slot = *rate;
             }
@@ -84,36 +114,51 @@ impl Engine {
             .set_stats_interval(Some(STATS_INTERVAL))
             .set_rtcp_report_interval_audio(REPORT_INTERVAL)
             .set_send_buffer_audio(1);
+        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let certificate = match like {
+            Some(like) => like.certificate.clone(),
+            None => crypto.dtls_provider.generate_certificate().ok_or_else(|| engine_error("no DTLS certificate"))?,
+        };
+        config = config.set_crypto_provider(crypto).set_dtls_cert(certificate.clone());
         *config.codec_config() = codec_config(&rates);
         config = config.clear_extension_map();
         let mut rtc = config.build(now);
         let mid = Mid::from("0");
-        let mut candidates = Vec::new();
-        for address in addresses {
-            let candidate = Candidate::host(*address, Protocol::Udp).map_err(engine_error)?;
-            if let Some(candidate) = rtc.add_local_candidate(candidate) {
-                candidates.push(candidate.to_sdp_string().trim_start_matches("a=").trim_end().to_owned());
-            }
+        if let Some(like) = like {
+            let credentials = IceCreds { ufrag: like.local.ufrag.clone(), pass: like.local.password.clone() };
+            rtc.direct_api().set_local_ice_credentials(credentials);
         }
+        let hosts = addresses.iter().map(|address| add_host(&mut rtc, *address)).collect::<Result<Vec<_>, _>>()?;
+        let hosts: Vec<_> = hosts.into_iter().flatten().collect();
         let mut direct = rtc.direct_api();
         direct.declare_media(mid, MediaKind::Audio);
-        let send_ssrc = direct.new_ssrc();
+        let (send_ssrc, video_ssrc) = match like {
+            Some(like) => (like.send_ssrc, like.video_ssrc),
+            None => (direct.new_ssrc(), direct.new_ssrc()),
+        };
         direct.declare_stream_tx(send_ssrc, None, mid, None);
         let credentials = direct.local_ice_credentials();
         let local = Transport {
             ufrag: credentials.ufrag,
             password: credentials.pass,
             fingerprint: direct.local_dtls_fingerprint().to_string(),
-            candidates,
+            candidates: hosts.iter().map(|(_, candidate)| sdp_of(candidate)).collect(),
             addresses: addresses.to_vec(),
             ssrc: *send_ssrc,
+            video_ssrc: *video_ssrc,
             cname: rtc.media(mid).map(|media| media.cname().to_owned()).unwrap_or_default(),
         };
         Ok(Self {
             rtc,
             mid,
             send_ssrc,
+            video_mid: Mid::from("1"),
+            video_ssrc,
+            video_pts: Vec::new(),
             local,
+            restarting: None,
+            certificate,
+            hosts,
             remote: None,
             remote_candidates: Vec::new(),
             streams: Vec::new(),
@@ -152,9 +197,68 @@ impl Engine {
         self.remote.as_ref().is_some_and(|known| known.ufrag != remote.ufrag || known.password != remote.password)
     }
 
+    /// Our side with new credentials, for an offer that restarts ICE. They are used when it is answered.
+    pub(crate) fn offer_restart(&mut self) -> Transport {
+        let credentials = self.restarting.get_or_insert_with(IceCreds::new);
+        Transport { ufrag: credentials.ufrag.clone(), password: credentials.pass.clone(), ..self.local.clone() }
+    }
+
+    /// The offer that restarts ICE came to nothing.
+    pub(crate) fn drop_restart(&mut self) {
+        self.restarting = None;
+    }
+
+    /// The offer that restarts ICE is answered: checks are made and taken with the new credentials from now on.
+    pub(crate) fn apply_restart(&mut self) {
+        if let Some(credentials) = self.restarting.take() {
+            self.use_credentials(credentials);
+        }
+    }
+
+    /// These are our addresses now: candidates of others are given up, those of new ones added.
+    pub(crate) fn set_addresses(&mut self, addresses: &[SocketAddr]) {
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.hosts).into_iter().partition(|(address, _)| addresses.contains(address));
+        self.hosts = kept;
+        for (_, candidate) in gone {
+            self.rtc.direct_api().invalidate_candidate(&candidate);
+        }
+        for address in addresses {
+            if self.hosts.iter().all(|(known, _)| known != address)
+                && let Ok(Some(host)) = add_host(&mut self.rtc, *address)
+            {
+                self.hosts.push(host);
+            }
+        }
+        self.local.candidates = self.hosts.iter().map(|(_, candidate)| sdp_of(candidate)).collect();
+        self.local.addresses = addresses.to_vec();
+    }
+
+    /// There is video, under these payload types.
+    pub(crate) fn set_video(&mut self, video: &AgreedVideo) {
+        if self.video_pts.is_empty() {
+            let mut direct = self.rtc.direct_api();
+            direct.declare_media(self.video_mid, MediaKind::Video);
+            direct.declare_stream_tx(self.video_ssrc, None, self.video_mid, None);
+        }
+        self.video_pts.extend(video.codecs.iter().map(|(_, pt)| *pt));
+        self.video_pts.sort_unstable();
+        self.video_pts.dedup();
+    }
+
+    /// Asks the far end for a key frame of this stream.
+    pub(crate) fn request_keyframe(&mut self, ssrc: u32) {
+        if let Some(stream) = self.rtc.direct_api().stream_rx(&Ssrc::from(ssrc)) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
+    }
+
     /// New credentials of ours, for an ICE restart of the far end.
     pub(crate) fn renew_credentials(&mut self) {
-        let credentials = IceCreds::new();
+        self.use_credentials(IceCreds::new());
+    }
+
+    fn use_credentials(&mut self, credentials: IceCreds) {
         self.local.ufrag.clone_from(&credentials.ufrag);
         self.local.password.clone_from(&credentials.pass);
         self.rtc.direct_api().set_local_ice_credentials(credentials);
@@ -218,8 +322,8 @@ impl Engine {
         if !self.rtc.accepts(&input) {
             return Ok(());
         }
-        if let Some(ssrc) = rtp_ssrc(data) {
-            self.expect(ssrc);
+        if let Some((ssrc, pt)) = rtp_ssrc(data) {
+            self.expect(ssrc, pt);
         }
         self.rtc.handle_input(input).map_err(rtc_error)
     }
@@ -233,6 +337,22 @@ impl Engine {
         self.last_sent_rate = self.clock_rates.get(usize::from(pt)).copied().unwrap_or(48_000);
         let write = RtpWrite::new(Pt::from(pt), SeqNo::from(seq), timestamp, now, payload).marker(marker);
         if let Some(stream) = self.rtc.direct_api().stream_tx(&self.send_ssrc) {
+            stream.write_rtp(write);
+        }
+    }
+
+    /// The same of video.
+    pub(crate) fn send_video(
+        &mut self,
+        now: Instant,
+        pt: u8,
+        seq: u64,
+        timestamp: u32,
+        marker: bool,
+        payload: Arc<[u8]>,
+    ) {
+        let write = RtpWrite::new(Pt::from(pt), SeqNo::from(seq), timestamp, now, payload).marker(marker);
+        if let Some(stream) = self.rtc.direct_api().stream_tx(&self.video_ssrc) {
             stream.write_rtp(write);
         }
     }
@@ -285,7 +405,8 @@ impl Engine {
                 Event::PeerStats(stats) => {
                     self.pair = stats.selected_candidate_pair.map(|pair| (pair.local.addr, pair.remote.addr));
                 }
-                Event::MediaEgressStats(stats) => self.report(&stats),
+                Event::MediaEgressStats(stats) if stats.mid == self.mid => self.report(&stats),
+                Event::KeyframeRequest(_) => return Ok(EngineOutput::KeyframeRequested),
                 _ => {}
             }
         }
@@ -336,7 +457,7 @@ impl Engine {
     }
 
     /// Makes the engine take packets of this source: without MID in the packets it drops sources it does not know.
-    fn expect(&mut self, ssrc: u32) {
+    fn expect(&mut self, ssrc: u32, pt: u8) {
         if self.streams.iter().any(|&(known, _)| known == ssrc) {
             return;
         }
@@ -348,7 +469,8 @@ impl Engine {
             }
         }
         self.streams.push((ssrc, None));
-        self.rtc.direct_api().expect_stream_rx(Ssrc::from(ssrc), None, self.mid, None);
+        let mid = if self.video_pts.contains(&pt) { self.video_mid } else { self.mid };
+        self.rtc.direct_api().expect_stream_rx(Ssrc::from(ssrc), None, mid, None);
     }
 
     fn mark_authentic(&mut self, ssrc: u32, now: Instant) {
@@ -367,22 +489,37 @@ fn codec_config(rates: &[u32; 128]) -> CodecConfig {
             (0, _) => (Format::PCMU, None),
             (8, _) => (Format::PCMA, None),
             (_, 8_000) => (Format::Tele, None),
+            (_, CLOCK) => (Format::Vp8, None),
             _ => (Format::Opus, Some(2)),
         };
-        let clock = if rate == 8_000 { Frequency::EIGHT_KHZ } else { Frequency::FORTY_EIGHT_KHZ };
+        let clock = match rate {
+            8_000 => Frequency::EIGHT_KHZ,
+            CLOCK => Frequency::NINETY_KHZ,
+            _ => Frequency::FORTY_EIGHT_KHZ,
+        };
         config.add_config(Pt::from(pt as u8), None, format, clock, channels, FormatParams::default());
     }
     config
 }
 
-/// The SSRC if the datagram is RTP (RFC 7983 §7, RFC 5761 §4).
-fn rtp_ssrc(data: &[u8]) -> Option<u32> {
+fn add_host(rtc: &mut Rtc, address: SocketAddr) -> Result<Option<(SocketAddr, Candidate)>, MediaError> {
+    let candidate = Candidate::host(address, Protocol::Udp).map_err(engine_error)?;
+    Ok(rtc.add_local_candidate(candidate).map(|candidate| (address, candidate.clone())))
+}
+
+fn sdp_of(candidate: &Candidate) -> String {
+    candidate.to_sdp_string().trim_start_matches("a=").trim_end().to_owned()
+}
+
+/// SSRC and payload type if the datagram is RTP (RFC 7983 §7, RFC 5761 §4).
+fn rtp_ssrc(data: &[u8]) -> Option<(u32, u8)> {
     let (&first, &second) = (data.first()?, data.get(1)?);
     let is_rtcp = (192..=223).contains(&second);
     if !(128..=191).contains(&first) || is_rtcp {
         return None;
     }
-    data.get(8..12)?.try_into().ok().map(u32::from_be_bytes)
+    let ssrc = data.get(8..12)?.try_into().ok().map(u32::from_be_bytes)?;
+    Some((ssrc, second & 0x7f))
 }
 
 fn kind_of(candidate: &Candidate) -> CandidateKind {

@@ -13,6 +13,7 @@ mod reception;
 mod relaying;
 #[cfg(test)]
 mod tests;
+mod video;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -21,9 +22,10 @@ use std::time::{Duration, Instant};
 use self::engine::{Engine, EngineOutput, RtpIn};
 use self::inbound::{Arrived, Inbound};
 use self::outbound::Outbound;
+use self::video::Video;
 use crate::audio::{AudioSink, AudioSource, Tap, TapFrame};
 use crate::codec::Codec;
-use crate::config::{Direction, PeerConfig};
+use crate::config::{PeerConfig, Wanted};
 use crate::dtmf::Tones;
 use crate::error::MediaError;
 use crate::event::PeerEvent;
@@ -31,6 +33,7 @@ use crate::peer::{Reply, TapId};
 use crate::relay::{LinkId, Relayed};
 use crate::sdp::{Answered, Negotiation, RemoteTransport};
 use crate::stats::{DtlsState, IceState, PeerStats};
+use crate::video::{CLOCK, VideoFrame, VideoSink};
 
 /// A frame of audio.
 const TICK: Duration = Duration::from_millis(20);
@@ -68,6 +71,10 @@ pub(crate) struct PeerCore {
     negotiation: Negotiation,
     inbound: Inbound,
     outbound: Outbound,
+    video: Video,
+    /// How loud the sink hears the far end, 0.0 to 1.0.
+    volume: f32,
+    quieter: Vec<i16>,
     sink: Option<Box<dyn AudioSink>>,
     taps: Vec<(TapId, Box<dyn Tap>)>,
     link: Option<LinkId>,
@@ -96,6 +103,9 @@ impl PeerCore {
             negotiation: Negotiation::new(&config.codecs, seeds.session_id),
             inbound: Inbound::new(config.jitter),
             outbound: Outbound::new(config.opus.clone(), config.jitter, seeds.seq, seeds.timestamp),
+            video: Video::new(seeds.seq.rotate_left(7)),
+            volume: 1.0,
+            quieter: Vec::new(),
             sink: None,
             taps: Vec::new(),
             link: None,
@@ -134,22 +144,35 @@ impl PeerCore {
             candidate_pair: engine.and_then(Engine::candidate_pair),
             inbound: self.inbound.stats(),
             outbound: self.outbound.stats(engine),
+            video: self.video.stats(),
         }
     }
 
     // ---- commands ----
 
-    pub(crate) fn create_offer(&mut self, now: Instant, direction: Direction) -> Result<String, MediaError> {
+    pub(crate) fn create_offer(&mut self, now: Instant, wanted: impl Into<Wanted>) -> Result<String, MediaError> {
         self.check_open()?;
+        let wanted: Wanted = wanted.into();
         if self.engine.is_none() {
             self.engine = Some(Engine::new(now, &self.addresses, &[])?);
         }
-        let Some(engine) = &self.engine else { return Err(MediaError::Closed) };
-        Ok(self.negotiation.offer(direction, engine.local()))
+        let Some(engine) = &mut self.engine else { return Err(MediaError::Closed) };
+        let restarted = (wanted.ice_restart && engine.is_started()).then(|| engine.offer_restart());
+        if restarted.is_none() {
+            engine.drop_restart();
+        }
+        let transport = restarted.as_ref().unwrap_or(engine.local());
+        Ok(self.negotiation.offer(wanted.direction, wanted.video, transport))
     }
 
-    pub(crate) fn accept_offer(&mut self, now: Instant, sdp: &str, direction: Direction) -> Result<String, MediaError> {
+    pub(crate) fn accept_offer(
+        &mut self,
+        now: Instant,
+        sdp: &str,
+        wanted: impl Into<Wanted>,
+    ) -> Result<String, MediaError> {
         self.check_open()?;
+        let wanted: Wanted = wanted.into();
         let remote = self.negotiation.read_offer(sdp)?;
         // Another certificate is another peer (a transfer behind a B2BUA): its transport begins anew. So does one that
         // was only offered.
@@ -160,14 +183,16 @@ impl PeerCore {
                 .iter()
                 .copied()
                 .chain(remote.codecs.iter().map(|&(codec, pt)| (pt, codec.clock_rate())))
+                .chain(remote.video.iter().flat_map(|video| &video.codecs).map(|&(_, pt)| (pt, CLOCK)))
                 .collect();
             self.engine = Some(Engine::new(now, &self.addresses, &rates)?);
         }
         let Some(engine) = &mut self.engine else { return Err(MediaError::Closed) };
+        engine.drop_restart();
         if engine.is_restarted_by(&remote.transport) {
             engine.renew_credentials();
         }
-        let answer = self.negotiation.answer(&remote, direction, engine.local(), fresh);
+        let answer = self.negotiation.answer(&remote, wanted.direction, wanted.video, engine.local(), fresh);
         self.start(now, &remote.transport)?;
         Ok(answer)
     }
@@ -176,18 +201,51 @@ impl PeerCore {
         self.check_open()?;
         match self.negotiation.answer_received(sdp)? {
             Answered::Repeated => Ok(()),
-            Answered::Applied(remote) => self.start(now, &remote.transport),
+            Answered::Applied(remote) => {
+                if let Some(engine) = &mut self.engine {
+                    engine.apply_restart();
+                }
+                self.start(now, &remote.transport)
+            }
         }
     }
 
     pub(crate) fn rollback(&mut self) -> Result<(), MediaError> {
         self.check_open()?;
         self.negotiation.rollback();
+        if let Some(engine) = &mut self.engine {
+            engine.drop_restart();
+        }
         Ok(())
     }
 
     pub(crate) fn set_muted(&mut self, muted: bool) {
         self.outbound.muted = muted;
+    }
+
+    /// The machine has these addresses now.
+    pub(crate) fn set_addresses(&mut self, addresses: Vec<SocketAddr>) {
+        if let Some(engine) = &mut self.engine {
+            engine.set_addresses(&addresses);
+        }
+        self.addresses = addresses;
+    }
+
+    pub(crate) fn set_volume(&mut self, volume: f32) {
+        self.volume = volume;
+    }
+
+    pub(crate) fn set_video_sink(&mut self, sink: Option<Box<dyn VideoSink>>) {
+        self.video.sink = sink;
+    }
+
+    /// Sends a picture, if video is sent at all and in this codec.
+    pub(crate) fn send_video(&mut self, now: Instant, frame: &VideoFrame) {
+        let (Some(engine), Some(agreed)) = (&mut self.engine, self.negotiation.agreed()) else { return };
+        let Some(video) = agreed.video.as_ref().filter(|video| video.direction.sends()) else { return };
+        if engine.is_connected() && self.video.send(engine, now, frame, video) {
+            self.flush(now);
+        }
     }
 
     pub(crate) fn set_source(&mut self, source: AudioSource) {
@@ -333,8 +391,13 @@ impl PeerCore {
         let Some(agreed) = self.negotiation.agreed() else { return Ok(()) };
         let Some(engine) = &mut self.engine else { return Ok(()) };
         if engine.is_replaced_by(remote) {
-            // Its certificate changed in an answer: our offer was made for the old transport.
-            return Err(MediaError::WrongState("the answer names another certificate than the running connection"));
+            // Another far end answers the same offer: a fork of the call, or the new party behind a B2BUA. What the offer
+            // said of our transport holds for it too.
+            *engine = engine.again(now)?;
+            self.engine_timeout = None;
+        }
+        if let Some(video) = &agreed.video {
+            engine.set_video(video);
         }
         if !engine.is_started() {
             self.connect_by = Some(now + self.connect_timeout);
@@ -372,7 +435,14 @@ impl PeerCore {
         }
         let (remote, remote_rate) = self.inbound.heard();
         if let Some(sink) = &mut self.sink {
-            sink.write(remote_rate, remote);
+            if self.volume < 1.0 {
+                self.quieter.clear();
+                // Quieter only: it stays in range.
+                self.quieter.extend(remote.iter().map(|&sample| (f32::from(sample) * self.volume) as i16));
+                sink.write(remote_rate, &self.quieter);
+            } else {
+                sink.write(remote_rate, remote);
+            }
         }
         if !self.taps.is_empty() {
             let (local, local_rate) = self.outbound.sent();
@@ -417,6 +487,9 @@ impl PeerCore {
                     self.outputs.push_back(Output::Event(PeerEvent::Connected));
                 }
                 Ok(EngineOutput::Packet(rtp)) => self.packet(now, &rtp),
+                Ok(EngineOutput::KeyframeRequested) => {
+                    self.outputs.push_back(Output::Event(PeerEvent::KeyframeRequested));
+                }
                 Ok(EngineOutput::Closed) => {
                     // What the engine still has to say comes first.
                     while let Some(Ok(output)) = self.engine.as_mut().map(|engine| engine.poll(now)) {
@@ -437,7 +510,16 @@ impl PeerCore {
     fn packet(&mut self, now: Instant, rtp: &RtpIn) {
         let micros = self.micros(now);
         let decode = self.decodes();
-        let Some(agreed) = self.negotiation.agreed().filter(|agreed| agreed.direction.receives()) else { return };
+        let Some(agreed) = self.negotiation.agreed() else { return };
+        if let Some(video) = agreed.video.as_ref().filter(|video| video.codecs.iter().any(|codec| codec.1 == rtp.pt)) {
+            if let Some(engine) = self.engine.as_mut().filter(|_| video.direction.receives()) {
+                self.video.packet(engine, now, micros, rtp, video);
+            }
+            return;
+        }
+        if !agreed.direction.receives() {
+            return;
+        }
         match self.inbound.packet(micros, rtp, agreed, decode) {
             Arrived::Nothing => {}
             Arrived::Audio { codec, packet } => {
@@ -489,6 +571,7 @@ impl PeerCore {
         self.outbound.fail_events(&MediaError::Closed);
         // Sinks and taps complete their files when they are dropped.
         self.sink = None;
+        self.video.sink = None;
         self.taps.clear();
     }
 }

@@ -1,5 +1,8 @@
 //! Two cores on a virtual network in virtual time.
 
+mod changes;
+mod video;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -7,5 +7,5 @@ mod negotiation;
 mod parse;
 mod write;
 
-pub(crate) use negotiation::{Agreed, Answered, Negotiation, Transport};
+pub(crate) use negotiation::{Agreed, AgreedVideo, Answered, Negotiation, Transport};
 pub(crate) use parse::RemoteTransport;

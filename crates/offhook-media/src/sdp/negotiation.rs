@@ -3,15 +3,18 @@
 use std::net::SocketAddr;
 
 use super::parse::{MediaLine, RemoteDescription, Setup};
-use super::write::Local;
+use super::write::{Local, LocalVideo};
 use crate::codec::Codec;
 use crate::config::Direction;
 use crate::error::{MediaError, SdpRefusal};
+use crate::video::VideoCodec;
 
 /// Payload types we offer where the peer has not chosen (dynamic ones as browsers use them).
 const OPUS_PT: u8 = 111;
 const EVENT_48K_PT: u8 = 110;
 const EVENT_8K_PT: u8 = 101;
+const VP8_PT: u8 = 96;
+const H264_PT: u8 = 97;
 
 /// Our end of the transport, as descriptions tell it.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +27,7 @@ pub(crate) struct Transport {
     pub(crate) candidates: Vec<String>,
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) ssrc: u32,
+    pub(crate) video_ssrc: u32,
     pub(crate) cname: String,
 }
 
@@ -35,10 +39,19 @@ pub(crate) struct Agreed {
     pub(crate) codecs: Vec<(Codec, u8)>,
     /// telephone-event payload types, each with its clock rate.
     pub(crate) events: Vec<(u8, u32)>,
+    pub(crate) video: Option<AgreedVideo>,
     /// Our DTLS role.
     pub(crate) active: bool,
     /// Whether the first description was ours.
     pub(crate) offerer: bool,
+}
+
+/// The video both sides agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AgreedVideo {
+    pub(crate) direction: Direction,
+    /// Common codecs; the first is preferred.
+    pub(crate) codecs: Vec<(VideoCodec, u8)>,
 }
 
 /// State of the negotiation. Text in, text out; the caller tells the transport.
@@ -50,6 +63,10 @@ pub(crate) struct Negotiation {
     /// The m-lines of the session so far; empty before the first description.
     lines: Vec<MediaLine>,
     audio: usize,
+    /// The video line that was ever in use.
+    video: Option<usize>,
+    /// Payload types of video ever agreed on.
+    video_pts: Vec<(VideoCodec, u8)>,
     bundled: bool,
     /// Payload types of all codecs ever agreed on: a payload type keeps its meaning (RFC 3264 §8.3.2).
     pts: Vec<(Codec, u8)>,
@@ -66,6 +83,16 @@ struct Pending {
     direction: Direction,
     codecs: Vec<(Codec, u8)>,
     events: Vec<(u8, u32)>,
+    /// The m-lines that it has.
+    lines: Vec<MediaLine>,
+    video: Option<PendingVideo>,
+}
+
+#[derive(Debug, Clone)]
+struct PendingVideo {
+    line: usize,
+    direction: Direction,
+    codecs: Vec<(VideoCodec, u8)>,
 }
 
 /// An answer that was understood.
@@ -91,6 +118,8 @@ impl Negotiation {
             version: 0,
             lines: Vec::new(),
             audio: 0,
+            video: None,
+            video_pts: Vec::new(),
             bundled: true,
             pts: Vec::new(),
             event_pts: Vec::new(),
@@ -105,7 +134,7 @@ impl Negotiation {
     }
 
     /// An offer; it stays pending.
-    pub(crate) fn offer(&mut self, direction: Direction, transport: &Transport) -> String {
+    pub(crate) fn offer(&mut self, direction: Direction, video: Option<Direction>, transport: &Transport) -> String {
         let codecs: Vec<_> = self.ours.iter().map(|&codec| (codec, self.payload_type(codec))).collect();
         let mut events = self.event_pts.clone();
         for (pt, clock) in [(EVENT_48K_PT, 48_000), (EVENT_8K_PT, 8_000)] {
@@ -116,18 +145,24 @@ impl Negotiation {
             }
         }
         self.version += 1;
-        let fallback = [MediaLine {
-            kind: "audio".to_owned(),
-            port: 9,
-            profile: "UDP/TLS/RTP/SAVPF".to_owned(),
-            formats: Vec::new(),
-            mid: Some("0".to_owned()),
-        }];
+        let mut lines =
+            if self.lines.is_empty() { vec![fresh_line("audio", "0".to_owned())] } else { self.lines.clone() };
+        // One transport is all there is: without BUNDLE, video cannot be offered.
+        let video = video.filter(|_| self.bundled).map(|direction| PendingVideo {
+            line: self.video_line(&mut lines),
+            direction,
+            codecs: VideoCodec::ALL.map(|codec| (codec, self.video_payload_type(codec, &codecs, &events))).to_vec(),
+        });
         let text = Local {
             session_id: self.session_id,
             version: self.version,
-            lines: if self.lines.is_empty() { &fallback } else { &self.lines },
+            lines: &lines,
             audio: self.audio,
+            video: video.as_ref().map(|video| LocalVideo {
+                line: video.line,
+                direction: video.direction,
+                codecs: &video.codecs,
+            }),
             bundled: self.bundled,
             codecs: &codecs,
             events: &events,
@@ -136,7 +171,7 @@ impl Negotiation {
             transport,
         }
         .write();
-        self.pending = Some(Pending { direction, codecs, events });
+        self.pending = Some(Pending { direction, codecs, events, lines, video });
         text
     }
 
@@ -155,7 +190,7 @@ impl Negotiation {
             (None, None) => return Err(MediaError::WrongState("an answer without an offer of ours")),
         };
         let remote = RemoteDescription::parse(text)?;
-        let expected = self.lines.len().max(1);
+        let expected = pending.lines.len();
         if remote.lines.len() != expected {
             let why = format!("it has {} media lines, the offer has {expected}", remote.lines.len());
             return Err(SdpRefusal::AnswerMismatch(why).into());
@@ -175,7 +210,19 @@ impl Negotiation {
             // Nothing said: as it was, or the default of RFC 4145 §4.1, a passive answerer.
             (None, agreed) => agreed.as_ref().is_none_or(|agreed| agreed.active),
         };
-        if self.lines.is_empty() {
+        let video = pending.video.as_ref().and_then(|offered| {
+            let theirs = remote.video.as_ref().filter(|video| video.line == offered.line)?;
+            let codecs: Vec<_> = theirs.codecs.iter().filter(|codec| offered.codecs.contains(codec)).copied().collect();
+            let direction = offered.direction.intersection(theirs.direction.reversed());
+            (!codecs.is_empty()).then_some(AgreedVideo { direction, codecs })
+        });
+        if let (Some(offered), true) = (&pending.video, video.is_some()) {
+            self.video = Some(offered.line);
+        }
+        if !self.lines.is_empty() {
+            self.lines.clone_from(&pending.lines);
+            self.mark_refused(&remote);
+        } else {
             self.lines = remote.lines.clone();
             self.audio = remote.audio;
             // A peer that dropped mid or group is not shown them again.
@@ -183,7 +230,7 @@ impl Negotiation {
         }
         let direction = pending.direction.intersection(remote.direction.reversed());
         let offerer = self.agreed.as_ref().is_none_or(|agreed| agreed.offerer);
-        self.settle(Agreed { direction, codecs, events, active, offerer });
+        self.settle(Agreed { direction, codecs, events, video, active, offerer });
         self.pending = None;
         self.answered = Some((pending, text.to_owned()));
         Ok(Answered::Applied(Box::new(remote)))
@@ -203,6 +250,7 @@ impl Negotiation {
         &mut self,
         remote: &RemoteDescription,
         direction: Direction,
+        video: Option<Direction>,
         transport: &Transport,
         fresh: bool,
     ) -> String {
@@ -223,12 +271,29 @@ impl Negotiation {
         self.lines = remote.lines.clone();
         self.audio = remote.audio;
         self.bundled = remote.bundled;
+        let video = video.zip(remote.video.as_ref()).and_then(|(wanted, theirs)| {
+            let common = |ours: VideoCodec| theirs.codecs.iter().find(|codec| codec.0 == ours).copied();
+            let codecs: Vec<_> = VideoCodec::ALL.into_iter().filter_map(common).collect();
+            let direction = wanted.intersection(theirs.direction.reversed());
+            (!codecs.is_empty()).then_some((theirs.line, AgreedVideo { direction, codecs }))
+        });
+        self.video = video.as_ref().map(|(line, _)| *line);
+        for (index, line) in self.lines.iter_mut().enumerate() {
+            if line.kind == "video" && self.video != Some(index) {
+                line.port = 0;
+            }
+        }
         self.version += 1;
         let text = Local {
             session_id: self.session_id,
             version: self.version,
             lines: &self.lines,
             audio: self.audio,
+            video: video.as_ref().map(|(line, video)| LocalVideo {
+                line: *line,
+                direction: video.direction,
+                codecs: &video.codecs,
+            }),
             bundled: self.bundled,
             codecs: &codecs,
             events: &events,
@@ -238,7 +303,8 @@ impl Negotiation {
         }
         .write();
         let offerer = self.agreed.as_ref().is_some_and(|agreed| agreed.offerer && !fresh);
-        self.settle(Agreed { direction, codecs, events, active, offerer });
+        let video = video.map(|(_, video)| video);
+        self.settle(Agreed { direction, codecs, events, video, active, offerer });
         self.pending = None;
         self.answered = None;
         text
@@ -253,7 +319,53 @@ impl Negotiation {
             self.event_pts.retain(|known| known.1 != clock);
             self.event_pts.push((pt, clock));
         }
+        for &(codec, pt) in agreed.video.iter().flat_map(|video| &video.codecs) {
+            self.video_pts.retain(|known| known.0 != codec);
+            self.video_pts.push((codec, pt));
+        }
         self.agreed = Some(agreed);
+    }
+
+    /// The line to offer video on: the one there is, or a new one at the end.
+    fn video_line(&self, lines: &mut Vec<MediaLine>) -> usize {
+        // A name of its own: one that was refused may not come back under its old name (RFC 8829 §5.2.2).
+        let mid = format!("video{}", self.version);
+        match lines.iter().position(|line| line.kind == "video") {
+            Some(index) => {
+                if let Some(line) = lines.get_mut(index).filter(|line| line.port == 0) {
+                    *line = MediaLine { profile: line.profile.clone(), ..fresh_line("video", mid) };
+                }
+                index
+            }
+            None => {
+                lines.push(fresh_line("video", mid));
+                lines.len() - 1
+            }
+        }
+    }
+
+    /// Lines that the answer refuses may be used for something else later.
+    fn mark_refused(&mut self, remote: &RemoteDescription) {
+        for (ours, theirs) in self.lines.iter_mut().zip(&remote.lines) {
+            if theirs.kind == "video" && theirs.port == 0 {
+                ours.port = 0;
+            }
+        }
+    }
+
+    fn video_payload_type(&self, codec: VideoCodec, audio: &[(Codec, u8)], events: &[(u8, u32)]) -> u8 {
+        let known = self.video_pts.iter().find(|known| known.0 == codec).map(|known| known.1);
+        let taken = |pt: u8| {
+            audio.iter().any(|known| known.1 == pt)
+                || events.iter().any(|known| known.0 == pt)
+                || self.video_pts.iter().any(|known| known.1 == pt)
+        };
+        let first = match codec {
+            VideoCodec::Vp8 => VP8_PT,
+            VideoCodec::H264 => H264_PT,
+        };
+        // Odd ones for the one, even ones for the other: the two never meet.
+        known.unwrap_or_else(|| (first..128).step_by(2).find(|&pt| !taken(pt)).unwrap_or(first))
     }
 
     /// Codecs of both sides in our order, with the peer's payload types.
@@ -276,4 +388,10 @@ impl Negotiation {
         let ours: Vec<_> = self.ours.iter().map(|codec| codec.name()).collect();
         SdpRefusal::NoCommonCodec { theirs: remote.codec_names.clone(), ours: ours.join(", ") }
     }
+}
+
+fn fresh_line(kind: &str, mid: String) -> MediaLine {
+    let (kind, profile) = (kind.to_owned(), "UDP/TLS/RTP/SAVPF".to_owned());
+    // A line that is refused later must still have a format (RFC 3264 §6).
+    MediaLine { kind, port: 9, profile, formats: vec!["0".to_owned()], mid: Some(mid) }
 }

@@ -6,6 +6,7 @@ use crate::MAX_SDP_BYTES;
 use crate::codec::Codec;
 use crate::config::Direction;
 use crate::error::SdpRefusal;
+use crate::video::VideoCodec;
 
 /// Bounds of what is taken from one description.
 const MAX_LINES: usize = 2_000;
@@ -72,6 +73,18 @@ pub(crate) struct RemoteDescription {
     /// Names of all codecs, for the refusal's text.
     pub(crate) codec_names: String,
     pub(crate) transport: RemoteTransport,
+    /// Its first video line, if it is in use and shares the audio's transport.
+    pub(crate) video: Option<RemoteVideo>,
+}
+
+/// The far end's video.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RemoteVideo {
+    /// Index among the lines.
+    pub(crate) line: usize,
+    pub(crate) direction: Direction,
+    /// Codecs known here, with their payload types, in the peer's order.
+    pub(crate) codecs: Vec<(VideoCodec, u8)>,
 }
 
 impl RemoteDescription {
@@ -87,17 +100,61 @@ impl RemoteDescription {
             .ok_or(SdpRefusal::NoAudio)?;
         let section = media.get(audio).ok_or(SdpRefusal::NoAudio)?;
         let transport = transport(&session, section)?;
-        let bundled = section.line.mid.as_deref().is_some_and(|mid| {
-            session.values("group").any(|group| {
-                let mut words = group.split_whitespace();
-                words.next() == Some("BUNDLE") && words.any(|word| word == mid)
-            })
-        });
+        let bundled = is_bundled(&session, section);
         let (codecs, events, codec_names) = codecs(section);
         let direction = section.direction().or(session.direction()).unwrap_or(Direction::SendRecv);
         let lines = media.iter().map(|m| m.line.clone()).collect();
-        Ok(Self { lines, audio, bundled, direction, codecs, events, codec_names, transport })
+        let video = video(&session, &media).filter(|_| bundled);
+        Ok(Self { lines, audio, bundled, direction, codecs, events, codec_names, transport, video })
     }
+}
+
+fn is_bundled(session: &Attributes<'_>, section: &Section<'_>) -> bool {
+    section.line.mid.as_deref().is_some_and(|mid| {
+        session.values("group").any(|group| {
+            let mut words = group.split_whitespace();
+            words.next() == Some("BUNDLE") && words.any(|word| word == mid)
+        })
+    })
+}
+
+/// The first video line in use, if it can share the audio's transport.
+fn video(session: &Attributes<'_>, media: &[Section<'_>]) -> Option<RemoteVideo> {
+    let used = |m: &Section<'_>| m.line.kind == "video" && (m.line.port != 0 || m.has("bundle-only"));
+    let line = media.iter().position(used)?;
+    let section = media.get(line).filter(|section| is_bundled(session, section))?;
+    let value = |name: &str, pt: u8| {
+        section.attributes.values(name).find_map(|text| {
+            let (number, rest) = text.split_once(' ')?;
+            (number.parse() == Ok(pt)).then(|| rest.trim())
+        })
+    };
+    let mut codecs = Vec::new();
+    // The transport knows the dynamic payload types of RFC 3551 §3.
+    for pt in
+        section.line.formats.iter().filter_map(|format| format.parse::<u8>().ok()).filter(|pt| (96..128).contains(pt))
+    {
+        let codec = match value("rtpmap", pt).map(str::to_ascii_uppercase).as_deref() {
+            Some("VP8/90000") => VideoCodec::Vp8,
+            Some("H264/90000") if is_plain_h264(value("fmtp", pt).unwrap_or_default()) => VideoCodec::H264,
+            _ => continue,
+        };
+        if codecs.iter().all(|(known, _)| *known != codec) {
+            codecs.push((codec, pt));
+        }
+    }
+    let direction = section.direction().or(session.direction()).unwrap_or(Direction::SendRecv);
+    Some(RemoteVideo { line, direction, codecs })
+}
+
+/// Packetization mode 1 and a baseline profile (RFC 6184 §8.1).
+fn is_plain_h264(fmtp: &str) -> bool {
+    let parameter = |name: &str| {
+        fmtp.split(';').find_map(|part| part.trim().split_once('=').filter(|(n, _)| n.eq_ignore_ascii_case(name)))
+    };
+    let mode = parameter("packetization-mode").is_some_and(|(_, mode)| mode == "1");
+    // Baseline is what nothing else is said to be.
+    mode && parameter("profile-level-id").is_none_or(|(_, profile)| profile.starts_with("42"))
 }
 
 /// Attributes of the session or of one m-line.

@@ -4,12 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use offhook_core::{CallId, CallStatus, Cause, Now, Report, Session as CoreSession, SessionEvent, TimerType};
-use offhook_media::{AudioSink, AudioSource, MediaError, Peer, PeerStats, Tap, TapFrame};
-use tokio::sync::{mpsc, oneshot, watch};
+use offhook_media::{AudioSink, AudioSource, MediaError, Peer, PeerStats, Tap, TapFrame, VideoFrame, VideoSink};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::Message;
+use crate::command::{Act, Command, Reply};
 use crate::hub::Hub;
 use crate::session::CallEnd;
+use crate::video::{Agree, VideoRequest};
 
 /// How far a call is.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,7 @@ pub(crate) struct Call {
     stage: watch::Sender<Stage>,
     snapshot: Mutex<Snapshot>,
     audio: Audio,
+    agree: Mutex<Option<Agree>>,
 }
 
 #[derive(Debug)]
@@ -47,6 +50,7 @@ impl Call {
             stage: watch::Sender::new(Stage::Setup),
             snapshot: Mutex::new(snapshot),
             audio: Audio::default(),
+            agree: Mutex::default(),
         }
     }
 
@@ -68,6 +72,24 @@ impl Call {
 
     pub(crate) fn audio(&self) -> &Audio {
         &self.audio
+    }
+
+    /// Who is asked when the far end wants video.
+    pub(crate) fn set_agree(&self, agree: Option<Agree>) {
+        *self.agree.lock().unwrap_or_else(PoisonError::into_inner) = agree;
+    }
+
+    /// Asks; the answer goes to the phone's task. An asker that panics has refused.
+    pub(super) fn ask_about_video(&self, name: String) {
+        let Some(agree) = self.agree.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return };
+        let (call_id, messages) = (self.id.clone(), self.messages.clone());
+        tokio::spawn(async move {
+            let request = VideoRequest { call_id: call_id.clone(), name };
+            let agreed = tokio::spawn(async move { agree.ask(request).await }).await.unwrap_or(false);
+            let (reply, _) = Reply::pair();
+            // The call may be over, or the phone's task gone.
+            let _ = messages.send(Message::Command(Command::OfCall { call_id, act: Act::AgreeVideo(agreed), reply }));
+        });
     }
 
     pub(crate) fn status(&self) -> CallStatus {
@@ -139,6 +161,9 @@ struct Plugs {
     source: Option<AudioSource>,
     sink: Option<Box<dyn AudioSink>>,
     taps: Vec<Box<dyn Tap>>,
+    video_sink: Option<Box<dyn VideoSink>>,
+    /// Told when the far end wants a key frame.
+    keyframes: Option<Arc<Notify>>,
     /// Told when the source came to its end.
     playing: Option<oneshot::Sender<()>>,
 }
@@ -200,6 +225,43 @@ impl Audio {
         }
     }
 
+    pub(crate) fn set_video_sink(&self, sink: Option<Box<dyn VideoSink>>) {
+        let mut plugs = self.plugs();
+        match plugs.peer.clone() {
+            Some(peer) => {
+                drop(plugs);
+                peer.set_video_sink(sink);
+            }
+            None => {
+                let unused = if plugs.closed { sink } else { std::mem::replace(&mut plugs.video_sink, sink) };
+                drop(plugs);
+                drop(unused);
+            }
+        }
+    }
+
+    /// Sends a picture, if there is somewhere to send it to.
+    pub(crate) fn send_video(&self, frame: VideoFrame) -> bool {
+        let (peer, closed) = {
+            let plugs = self.plugs();
+            (plugs.peer.clone(), plugs.closed)
+        };
+        if let Some(peer) = peer {
+            peer.send_video(frame);
+        }
+        !closed
+    }
+
+    pub(crate) fn keyframes(&self) -> Arc<Notify> {
+        Arc::clone(self.plugs().keyframes.get_or_insert_default())
+    }
+
+    pub(super) fn keyframe_requested(&self) {
+        if let Some(keyframes) = &self.plugs().keyframes {
+            keyframes.notify_one();
+        }
+    }
+
     pub(crate) fn stats(&self) -> Option<impl Future<Output = Result<PeerStats, MediaError>> + Send + 'static + use<>> {
         self.plugs().peer.as_ref().map(|peer| peer.stats())
     }
@@ -216,6 +278,9 @@ impl Audio {
         }
         if let Some(sink) = plugs.sink.take() {
             peer.set_sink(Some(sink));
+        }
+        if let Some(sink) = plugs.video_sink.take() {
+            peer.set_video_sink(Some(sink));
         }
         for tap in plugs.taps.drain(..) {
             peer.tap(Boxed(tap));

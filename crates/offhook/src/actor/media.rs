@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use offhook_core::media::{IceState, MediaError as CoreError, MediaRequest, StreamId, TrackKind};
 use offhook_core::{
-    CallOptions, CandidateKind, Direction, MediaCommand, MediaEvent, MediaStats, PhoneError, StatsSample,
+    CallOptions, CandidateKind, Direction, IceTransportPolicy, MediaCommand, MediaEvent, MediaStats, PhoneError,
+    StatsSample,
 };
-use offhook_media::{self as engine, Codec, MediaError, Peer, PeerConfig, PeerEvent, PeerEvents, PeerStats};
+use offhook_media::{self as engine, Codec, MediaError, Peer, PeerConfig, PeerEvent, PeerEvents, PeerStats, Wanted};
 
 use super::{Call, MediaConfig, Message};
 
@@ -20,6 +21,19 @@ pub(super) fn codecs(options: &CallOptions) -> Result<Vec<Codec>, PhoneError> {
     options.codecs.iter().map(|name| name.parse().map_err(unknown)).collect()
 }
 
+/// What this host cannot do is refused before the call is made.
+pub(super) fn check(options: &CallOptions) -> Result<(), PhoneError> {
+    codecs(options)?;
+    if !options.ice_servers.is_empty() || options.ice_transport_policy != IceTransportPolicy::All {
+        let what = "STUN and TURN servers cannot be used yet: call without iceServers, and with iceTransportPolicy all";
+        return Err(PhoneError::Unsupported { what });
+    }
+    if options.input_device.is_some() {
+        return Err(PhoneError::Unsupported { what: crate::in_call::NO_DEVICES });
+    }
+    Ok(())
+}
+
 pub(super) fn carry_out(call: &Arc<Call>, config: &MediaConfig, command: MediaCommand) {
     if let MediaCommand::Open { options } = command {
         open(call, config, &options);
@@ -30,12 +44,14 @@ pub(super) fn carry_out(call: &Arc<Call>, config: &MediaConfig, command: MediaCo
         return;
     };
     match command {
-        MediaCommand::CreateOffer { request, direction, .. } => {
-            let made = peer.create_offer(to_engine(direction));
+        MediaCommand::CreateOffer { request, direction, video, ice_restart } => {
+            let wanted = Wanted { direction: to_engine(direction), video: video.map(to_engine), ice_restart };
+            let made = peer.offer(wanted);
             describe(call, request, made, false);
         }
-        MediaCommand::AcceptOffer { request, sdp, direction } => {
-            let made = peer.accept_offer(sdp, to_engine(direction));
+        MediaCommand::AcceptOffer { request, sdp, direction, video } => {
+            let direction = to_engine(direction);
+            let made = peer.answer(sdp, Wanted { direction, video: video.map(to_engine), ice_restart: false });
             describe(call, request, made, true);
         }
         MediaCommand::AcceptAnswer { request, sdp, .. } => {
@@ -54,6 +70,7 @@ pub(super) fn carry_out(call: &Arc<Call>, config: &MediaConfig, command: MediaCo
         // The command is on its way when the method returns; its outcome is that of what follows.
         MediaCommand::Rollback => drop(peer.rollback()),
         MediaCommand::SetMuted(muted) => peer.set_muted(muted),
+        MediaCommand::SetVolume(volume) => peer.set_volume(volume.factor() as f32),
         MediaCommand::SendDtmf { request, in_band: true, .. } => {
             let error =
                 CoreError::Other("tones in the audio are not available: use telephone-events or INFO".to_owned());
@@ -147,6 +164,7 @@ async fn follow(call: Arc<Call>, mut events: PeerEvents) {
             }
             PeerEvent::Dtmf { tone, duration_ms } => tell(&call, MediaEvent::DtmfReceived { tone, duration_ms }),
             PeerEvent::SourceEnded => call.audio().source_ended(),
+            PeerEvent::KeyframeRequested => call.audio().keyframe_requested(),
             PeerEvent::Failed(error) => tell(&call, failed(None, &error)),
             // A closing far end says so in signalling too, which knows why.
             _ => {}
@@ -206,6 +224,13 @@ fn sample(stats: &PeerStats) -> StatsSample {
             concealed_samples: inbound.concealed_samples,
             total_samples: inbound.total_samples,
         },
-        video: None,
+        video: stats.video.map(|video| MediaStats {
+            codec: video.codec.map(|codec| codec.name().to_owned()).unwrap_or_default(),
+            packets_received: video.packets_received,
+            packets_lost: video.packets_lost,
+            jitter_ms: (video.packets_received > 0).then_some(video.jitter_ms),
+            packets_sent: video.packets_sent,
+            ..MediaStats::default()
+        }),
     }
 }

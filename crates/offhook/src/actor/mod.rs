@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use offhook_core::{
     CallId, CloseReason, CommandId, Driven, Input, MediaEvent, Now, Output, Phone as Core, PhoneError, PhoneEvent,
+    SdpFilterId, SessionEvent,
 };
 use offhook_media::{Addresses, Codec};
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 pub(crate) use call::{Call, Stage};
 
 use crate::command::{Act, Command, Reply};
+use crate::filter::{SdpFilter, SdpStep};
 use crate::hub::Hub;
 use crate::session::Session;
 use crate::transport::{Target, Transport};
@@ -30,6 +32,8 @@ pub(crate) enum Message {
     /// From connection number `.0`.
     Transport(u64, FromTransport),
     Media(CallId, MediaEvent),
+    /// A description as the program's filter wants it.
+    Filtered(CallId, SdpFilterId, String),
 }
 
 /// What a connection tells.
@@ -54,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) incoming: Hub<Session>,
     registered: AtomicBool,
     calls: Mutex<Vec<Arc<Call>>>,
+    current: Mutex<Option<CallId>>,
 }
 
 impl Shared {
@@ -63,6 +68,7 @@ impl Shared {
             incoming: Hub::new(),
             registered: AtomicBool::new(false),
             calls: Mutex::default(),
+            current: Mutex::default(),
         })
     }
 
@@ -72,6 +78,10 @@ impl Shared {
 
     pub(crate) fn sessions(&self) -> Vec<Session> {
         self.calls().iter().map(|call| Session::new(Arc::clone(call))).collect()
+    }
+
+    pub(crate) fn current(&self) -> Option<CallId> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn call(&self, call_id: &CallId) -> Option<Arc<Call>> {
@@ -95,6 +105,7 @@ pub(crate) struct Actor {
     shared: Arc<Shared>,
     target: Arc<Target>,
     media: MediaConfig,
+    filter: Option<SdpFilter>,
     messages: mpsc::UnboundedReceiver<Message>,
     /// Handed to connections, calls and their media.
     sender: mpsc::UnboundedSender<Message>,
@@ -110,6 +121,7 @@ impl Actor {
         core: Core,
         target: Target,
         media: MediaConfig,
+        filter: Option<SdpFilter>,
         shared: Arc<Shared>,
     ) -> (Self, mpsc::UnboundedSender<Message>) {
         let (sender, messages) = mpsc::unbounded_channel();
@@ -118,6 +130,7 @@ impl Actor {
             shared,
             target: Arc::new(target),
             media,
+            filter,
             messages,
             sender: sender.clone(),
             transport: None,
@@ -132,6 +145,7 @@ impl Actor {
     /// Runs until the last handle is gone and everything is closed.
     pub(crate) async fn run(mut self, mut alive: oneshot::Receiver<()>) {
         let mut closing: Option<crate::command::Pending> = None;
+        let mut destroyed = Vec::new();
         loop {
             let deadline = self.deadline;
             let timer = async move {
@@ -149,7 +163,18 @@ impl Actor {
                     self.command(Command::Disconnect(reply));
                 }
                 _ = async { match closing.as_mut() { Some(closing) => closing.await, None => std::future::pending().await } } => break,
-                Some(message) = self.messages.recv() => self.message(message),
+                Some(message) = self.messages.recv() => match message {
+                    Message::Command(Command::Destroy(reply)) => {
+                        self.silence();
+                        destroyed.push(reply);
+                        if closing.is_none() {
+                            let (reply, pending) = Reply::pair();
+                            closing = Some(pending);
+                            self.command(Command::Disconnect(reply));
+                        }
+                    }
+                    message => self.message(message),
+                },
                 () = timer => {
                     // A turn that changes nothing says no new one, so it stays until it is reached.
                     self.deadline = None;
@@ -159,6 +184,18 @@ impl Actor {
         }
         self.shared.events.finish();
         self.shared.incoming.finish();
+        for reply in destroyed {
+            reply.send(Ok(()));
+        }
+    }
+
+    /// Nobody hears anything any more.
+    fn silence(&self) {
+        self.shared.events.silence();
+        self.shared.incoming.silence();
+        for call in self.shared.calls().iter() {
+            call.events().silence();
+        }
     }
 
     fn now(&self) -> Now {
@@ -172,6 +209,10 @@ impl Actor {
         match message {
             Message::Command(command) => self.command(command),
             Message::Media(call_id, event) => self.input(Input::Media { call_id, event }),
+            Message::Filtered(call_id, filter, sdp) => {
+                let now = self.now();
+                self.turn(|core| core.sdp_filtered(now, &call_id, filter, sdp));
+            }
             Message::Transport(number, event) if number == self.connections => match event {
                 FromTransport::Connected { secure } => self.input(Input::TransportConnected { secure }),
                 FromTransport::Received(data) => self.input(Input::TransportReceived(data)),
@@ -195,7 +236,7 @@ impl Actor {
             Command::Start(reply) => self.settle_later(reply, |core| core.start(now)),
             Command::Disconnect(reply) => self.settle_later(reply, |core| Ok(core.disconnect(now))),
             Command::Call { parent, number, options, reply } => {
-                if let Err(error) = media::codecs(&options) {
+                if let Err(error) = media::check(&options) {
                     return reply.send(Err(error));
                 }
                 self.turn_with(
@@ -209,14 +250,25 @@ impl Actor {
                     },
                 );
             }
+            Command::Reregister(credentials, reply) => {
+                self.settle_later(reply, |core| core.reregister(now, credentials));
+            }
+            Command::SetCurrent(call_id, reply) => {
+                self.settle_now(reply, |core| core.set_current_session(call_id.as_ref()));
+            }
+            Command::RtcSession(call_id, reply) => {
+                reply.send(self.core.view().rtc_session(&call_id).ok_or(PhoneError::UnknownCall));
+            }
+            // The task's loop does it.
+            Command::Destroy(reply) => reply.send(Err(PhoneError::Stopped)),
             Command::OfCall { call_id, act, reply } => self.act(now, call_id, act, reply),
         }
     }
 
     fn act(&mut self, now: Now, id: CallId, act: Act, reply: Reply) {
         match act {
-            Act::Answer(options) => match media::codecs(&options) {
-                Ok(_) => self.settle_later(reply, |core| core.answer(now, &id, options)),
+            Act::Answer(options) => match media::check(&options) {
+                Ok(()) => self.settle_later(reply, |core| core.answer(now, &id, options)),
                 Err(error) => reply.send(Err(error)),
             },
             Act::Reject => self.settle_later(reply, |core| core.reject(now, &id)),
@@ -231,7 +283,22 @@ impl Actor {
             }
             Act::BlindTransfer(number) => self.settle_later(reply, |core| core.blind_transfer(now, &id, &number)),
             Act::AttendedTransfer => self.settle_later(reply, |core| core.attended_transfer(now, &id)),
-            Act::Renegotiate => self.settle_later(reply, |core| core.renegotiate(now, &id)),
+            Act::Renegotiate(video) => self.settle_later(reply, |core| core.renegotiate(now, &id, video)),
+            Act::RestartIce => self.settle_later(reply, |core| core.restart_ice(now, &id)),
+            Act::Video(true) => self.settle_later(reply, |core| core.audio_to_video(now, &id)),
+            Act::Video(false) => self.settle_later(reply, |core| core.video_to_audio(now, &id)),
+            Act::AskForVideo(ask) => self.settle_now(reply, |core| core.ask_for_video(now, &id, ask)),
+            Act::AgreeVideo(agree) => self.settle_now(reply, |core| core.agree_video(now, &id, agree)),
+            Act::SendMessage { content_type, body } => {
+                self.settle_later(reply, |core| core.send_message(now, &id, &content_type, &body));
+            }
+            Act::SetVolume(volume) => self.settle_later(reply, |core| core.set_volume(now, &id, volume)),
+            Act::Destroy => {
+                if let Some(call) = self.shared.call(&id) {
+                    call.events().silence();
+                }
+                self.settle_later(reply, |core| core.destroy_session(now, &id));
+            }
             Act::StopTimer => self.settle_now(reply, |core| core.stop_timer(now, &id)),
             Act::SetStatus(patch) => self.settle_now(reply, |core| core.set_status(now, &id, patch)),
             Act::SetStaticStatus(patch, manual) => {
@@ -292,6 +359,13 @@ impl Actor {
                 }
             }
             Output::Event(event) => self.tell(event),
+            Output::FilterSdp { call_id, filter, originator, kind, sdp } => {
+                let step = SdpStep { call_id: &call_id, originator, kind, sdp: &sdp };
+                let changed = self.filter.as_ref().and_then(|filter| filter.apply(&step));
+                let sdp = changed.unwrap_or(sdp);
+                // Its own turn, after what else this one gave out.
+                let _ = self.sender.send(Message::Filtered(call_id, filter, sdp));
+            }
             Output::Settled { command, result } => match self.waiters.remove(&command) {
                 Some(Waiter::Reply(reply)) => reply.send(result),
                 Some(Waiter::Call(reply, call_id)) => {
@@ -327,6 +401,9 @@ impl Actor {
             PhoneEvent::Session(event) => {
                 if let Some(call) = self.shared.call(event.call_id()) {
                     call.tell(event);
+                    if let SessionEvent::VideoRequested { name, .. } = event {
+                        call.ask_about_video(name.clone());
+                    }
                 }
             }
             _ => {}
@@ -337,6 +414,12 @@ impl Actor {
     /// Brings the snapshots up to date, so that a listener sees what its event says.
     fn refresh(&self) {
         let now = self.now();
+        let current = self.core.view().current_session_id();
+        let mut known = self.shared.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref() != current {
+            *known = current.cloned();
+        }
+        drop(known);
         for session in self.core.view().sessions() {
             if let Some(call) = self.shared.call(session.call_id()) {
                 call.refresh(session, now);

@@ -1,0 +1,218 @@
+//! Video: with the call, added to it, taken away, refused; and who is asked.
+
+mod common;
+
+use common::{A, B, World};
+use offhook_core::media::Direction::{RecvOnly, SendOnly, SendRecv};
+use offhook_core::{CallId, CallOptions, CommandId, PhoneError};
+
+fn video() -> CallOptions {
+    CallOptions { video: true, ..CallOptions::default() }
+}
+
+fn is_video(world: &World) -> (bool, bool) {
+    let of = |who| world.phone(who).sessions().next().expect("a call").status().is_video;
+    (of(A), of(B))
+}
+
+/// A calls with these options, B answers with those.
+fn talk_with(world: &mut World, made: CallOptions, answered: CallOptions) -> (CallId, CallId) {
+    let (_, a) = world.act(A, |phone, now| phone.call(now, "1001", made)).expect("calls");
+    world.run(500);
+    let b = world.call_of(B);
+    world.act(B, |phone, now| phone.answer(now, &b, answered)).expect("answers");
+    world.run(500);
+    (a, b)
+}
+
+fn audio_to_video(world: &mut World, who: usize, call: &CallId) -> CommandId {
+    world.act(who, |phone, now| phone.audio_to_video(now, call)).expect("begins")
+}
+
+fn ask(world: &mut World, who: usize, call: &CallId) {
+    world.act(who, |phone, now| phone.ask_for_video(now, call, true)).expect("asks");
+}
+
+#[test]
+fn a_call_made_and_answered_with_video_has_it() {
+    let mut world = World::new();
+    let (_, a) = world.act(A, |phone, now| phone.call(now, "1001", video())).expect("calls");
+    world.run(500);
+    assert_eq!(is_video(&world), (true, true), "it rings as a video call");
+    let b = world.call_of(B);
+    world.act(B, |phone, now| phone.answer(now, &b, video())).expect("answers");
+    world.run(500);
+    assert_eq!(is_video(&world), (true, true));
+    assert_eq!((world.media(A).videos(), world.media(B).videos()), (vec![Some(SendRecv)], vec![Some(SendRecv)]));
+    assert!(world.phone(A).session(&a).expect("there").remote_sdp().expect("answered").contains("m=video 9 "));
+}
+
+#[test]
+fn a_video_call_answered_without_video_is_an_audio_call() {
+    let mut world = World::new();
+    let (a, _) = talk_with(&mut world, video(), CallOptions::default());
+    assert_eq!(is_video(&world), (false, false));
+    assert!(world.phone(A).session(&a).expect("there").remote_sdp().expect("answered").contains("m=video 0 "));
+    assert!(world.log(A).iter().any(|event| event == "statusChange callStatus=talking isVideo=false"));
+    world.run(5_000);
+    assert_eq!(world.media(A).videos().len(), 1, "and it is not asked for again");
+}
+
+#[test]
+fn video_may_be_received_without_sending_any() {
+    let mut world = World::new();
+    let receive = CallOptions { offer_to_receive_video: true, ..CallOptions::default() };
+    talk_with(&mut world, receive, video());
+    assert_eq!(is_video(&world), (true, true));
+    assert_eq!((world.media(A).videos(), world.media(B).videos()), (vec![Some(RecvOnly)], vec![Some(SendOnly)]));
+}
+
+#[test]
+fn without_a_codec_in_common_the_video_is_refused_and_the_audio_goes_on() {
+    let mut world = World::new();
+    world.media(B).no_video = true;
+    talk_with(&mut world, video(), video());
+    assert_eq!(is_video(&world), (false, false));
+}
+
+#[test]
+fn video_of_the_far_end_is_refused_when_nobody_is_to_be_asked() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    let command = audio_to_video(&mut world, A, &a);
+    world.run(500);
+    assert!(matches!(world.outcome(A, command), Some(Err(PhoneError::Refused { status: 488, .. }))));
+    assert_eq!(is_video(&world), (false, false));
+    assert_eq!(world.log(B), ["reinvite video", "sdp remote offer", "sdp local answer"]);
+    assert!(world.phone(B).session(&b).expect("there").local_sdp().expect("answered").contains("m=video 0 "));
+    assert_eq!(world.log(A), ["sdp local offer", "sdp remote answer"], "the call goes on as it was");
+}
+
+#[test]
+fn video_that_is_agreed_to_is_added_and_taken_away_by_either_side() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    ask(&mut world, B, &b);
+    let command = audio_to_video(&mut world, A, &a);
+    world.run(500);
+    assert_eq!(world.log(B), ["reinvite video", "videoRequested 1000"]);
+    assert_eq!(world.outcome(A, command), None, "the far end thinks about it");
+    world.act(B, |phone, now| phone.agree_video(now, &b, true)).expect("agrees");
+    world.run(500);
+    assert_eq!(world.outcome(A, command), Some(Ok(())));
+    assert_eq!(is_video(&world), (true, true));
+    assert_eq!(world.log(B), ["sdp remote offer", "sdp local answer", "statusChange isVideo=true"]);
+    let away = world.act(B, |phone, now| phone.video_to_audio(now, &b)).expect("begins");
+    world.run(500);
+    assert_eq!(world.outcome(B, away), Some(Ok(())));
+    assert_eq!(is_video(&world), (false, false));
+    // Again, the other way round; what is there already succeeds and says nothing.
+    ask(&mut world, A, &a);
+    let again = audio_to_video(&mut world, B, &b);
+    world.run(500);
+    world.act(A, |phone, now| phone.agree_video(now, &a, true)).expect("agrees");
+    world.run(500);
+    assert_eq!((world.outcome(B, again), is_video(&world)), (Some(Ok(())), (true, true)));
+    world.clear(B);
+    let known = audio_to_video(&mut world, B, &b);
+    assert_eq!((world.outcome(B, known), world.log(B)), (Some(Ok(())), Vec::new()));
+}
+
+#[test]
+fn video_that_nobody_decides_about_is_refused_after_half_a_minute() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    ask(&mut world, B, &b);
+    let command = audio_to_video(&mut world, A, &a);
+    world.run(29_000);
+    assert_eq!(world.outcome(A, command), None);
+    world.run(2_000);
+    assert!(matches!(world.outcome(A, command), Some(Err(PhoneError::Refused { .. }))));
+    let late = world.act(B, |phone, now| phone.agree_video(now, &b, true));
+    assert!(matches!(late, Err(PhoneError::WrongState { .. })));
+    assert_eq!(is_video(&world), (false, false));
+}
+
+#[test]
+fn a_hold_asked_for_meanwhile_waits_for_the_decision() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    ask(&mut world, B, &b);
+    audio_to_video(&mut world, A, &a);
+    world.run(500);
+    let hold = world.act(B, |phone, now| phone.hold(now, &b)).expect("begins");
+    world.run(500);
+    assert_eq!(world.outcome(B, hold), None);
+    world.act(B, |phone, now| phone.agree_video(now, &b, false)).expect("refuses");
+    world.run(3_000);
+    assert_eq!(world.outcome(B, hold), Some(Ok(())));
+    assert_eq!(is_video(&world), (false, false));
+}
+
+#[test]
+fn a_call_that_ends_while_somebody_is_asked_leaves_nothing() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    ask(&mut world, B, &b);
+    let command = audio_to_video(&mut world, A, &a);
+    world.run(500);
+    world.act(A, |phone, now| phone.hangup(now, &a)).expect("hangs up");
+    world.run(500);
+    assert!(matches!(world.outcome(A, command), Some(Err(PhoneError::Ended { .. }))));
+    let late = world.act(B, |phone, now| phone.agree_video(now, &b, true));
+    assert_eq!(late, Err(PhoneError::UnknownCall));
+    world.assert_clean();
+}
+
+#[test]
+fn a_hold_holds_the_video_too_and_keeps_it() {
+    let mut world = World::new();
+    let (a, _) = talk_with(&mut world, video(), video());
+    world.media(A).videos();
+    world.media(B).videos();
+    world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    world.run(500);
+    assert_eq!((world.media(A).videos(), world.media(B).videos()), (vec![Some(SendOnly)], vec![Some(RecvOnly)]));
+    assert_eq!(is_video(&world), (true, true));
+    world.act(A, |phone, now| phone.unhold(now, &a)).expect("resumes");
+    world.run(500);
+    assert_eq!((world.media(A).videos(), world.media(B).videos()), (vec![Some(SendRecv)], vec![Some(SendRecv)]));
+}
+
+#[test]
+fn a_renegotiation_may_begin_and_end_the_receiving_of_video() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    ask(&mut world, B, &b);
+    let receive = |world: &mut World, on| {
+        let command = world.act(A, |phone, now| phone.renegotiate(now, &a, Some(on))).expect("begins");
+        world.run(500);
+        command
+    };
+    let command = receive(&mut world, true);
+    world.act(B, |phone, now| phone.agree_video(now, &b, true)).expect("agrees");
+    world.run(500);
+    assert_eq!((world.outcome(A, command), is_video(&world)), (Some(Ok(())), (true, true)));
+    assert_eq!(world.media(A).videos().last(), Some(&Some(RecvOnly)));
+    let command = receive(&mut world, false);
+    assert_eq!((world.outcome(A, command), is_video(&world)), (Some(Ok(())), (false, false)));
+    assert_eq!(world.media(A).videos().last(), Some(&None));
+}
+
+#[test]
+fn a_camera_is_needed_to_add_video() {
+    let mut world = World::new();
+    let (a, _) = world.talk();
+    let none = offhook_core::Devices { inputs: Some((1, 0)), permission: offhook_core::Permission::Granted };
+    world.act(A, |phone, _| phone.set_devices(none));
+    assert_eq!(world.act(A, |phone, now| phone.audio_to_video(now, &a)), Err(PhoneError::NoCamera));
+    assert_eq!(world.sent(A), common::NOTHING);
+}
+
+#[test]
+fn before_the_answer_no_video_can_be_added() {
+    let mut world = World::new();
+    let (a, _) = world.ring();
+    let refused = world.act(A, |phone, now| phone.audio_to_video(now, &a));
+    assert!(matches!(refused, Err(PhoneError::WrongState { .. })));
+}

@@ -1,0 +1,111 @@
+//! ICE restarts, another address, and answers of another far end.
+
+use super::*;
+use crate::config::Wanted;
+
+const RESTART: Wanted = Wanted { direction: Direction::SendRecv, video: None, ice_restart: true };
+
+fn attribute(sdp: &str, name: &str) -> String {
+    sdp.lines().find_map(|line| line.strip_prefix(&format!("a={name}:"))).expect("the attribute").to_owned()
+}
+
+/// Level heard by a side in the next half second, of a tone that the other sends.
+fn heard(pair: &mut Pair, side: usize) -> f64 {
+    pair.sides[1 - side].core.set_source(AudioSource::Tone(ToneSpec::new(500.0)));
+    pair.run(500);
+    pair.sides[side].level();
+    pair.run(500);
+    pair.sides[side].level()
+}
+
+#[test]
+fn an_ice_restart_renews_both_sides_credentials_and_the_audio_goes_on() {
+    let mut pair = Pair::connected(&[Codec::Pcmu]);
+    let now = pair.now;
+    let plain = pair.sides[0].core.create_offer(now, Direction::SendRecv).unwrap();
+    let offer = pair.sides[0].core.create_offer(now, RESTART).unwrap();
+    for name in ["ice-ufrag", "ice-pwd"] {
+        assert_ne!(attribute(&plain, name), attribute(&offer, name), "{name}");
+    }
+    assert_eq!(attribute(&plain, "fingerprint"), attribute(&offer, "fingerprint"), "the same certificate");
+    let before = pair.sides[1].core.engine.as_ref().unwrap().local().ufrag.clone();
+    let answer = pair.sides[1].core.accept_offer(now, &offer, Direction::SendRecv).unwrap();
+    assert_ne!(attribute(&answer, "ice-ufrag"), before);
+    pair.sides[0].core.accept_answer(now, &answer).unwrap();
+    let next = pair.sides[0].core.create_offer(now, Direction::SendRecv).unwrap();
+    assert_eq!(attribute(&next, "ice-ufrag"), attribute(&offer, "ice-ufrag"), "they are in force now");
+    pair.sides[0].core.rollback().unwrap();
+    for side in [0, 1] {
+        assert!(heard(&mut pair, side) > 3_000.0, "side {side} hears");
+    }
+    // Consent is asked for with the new credentials: without it, the path would be lost within half a minute.
+    pair.run(60_000);
+    assert!(heard(&mut pair, 0) > 3_000.0);
+    assert!(!pair.sides[0].has(&PeerEvent::IceState(crate::stats::IceState::Disconnected)));
+}
+
+#[test]
+fn a_refused_ice_restart_changes_nothing() {
+    let mut pair = Pair::connected(&[Codec::Pcmu]);
+    let now = pair.now;
+    let before = pair.sides[0].core.engine.as_ref().unwrap().local().ufrag.clone();
+    pair.sides[0].core.create_offer(now, RESTART).unwrap();
+    pair.sides[0].core.rollback().unwrap();
+    let next = pair.sides[0].core.create_offer(now, Direction::SendRecv).unwrap();
+    assert_eq!(attribute(&next, "ice-ufrag"), before);
+    pair.sides[0].core.rollback().unwrap();
+    assert!(heard(&mut pair, 1) > 3_000.0);
+}
+
+#[test]
+fn after_the_network_changed_a_restart_brings_the_call_to_the_new_address() {
+    let mut pair = Pair::connected(&[Codec::Pcmu]);
+    let moved = SocketAddr::from(([10, 7, 7, 7], 1_234));
+    pair.sides[0].core.set_addresses(vec![moved]);
+    let now = pair.now;
+    let offer = pair.sides[0].core.create_offer(now, RESTART).unwrap();
+    assert!(offer.contains("10.7.7.7 1234 typ host") && !offer.contains("10.0.0.1 1000 typ host"), "{offer}");
+    let answer = pair.sides[1].core.accept_offer(now, &offer, Direction::SendRecv).unwrap();
+    pair.sides[0].core.accept_answer(now, &answer).unwrap();
+    pair.run(2_000);
+    for side in [0, 1] {
+        assert!(heard(&mut pair, side) > 3_000.0, "side {side} hears");
+    }
+    let used = pair.sides[0].core.stats(pair.now).candidate_pair.expect("a pair");
+    assert_eq!(used.local, moved);
+}
+
+#[test]
+fn another_fork_than_the_one_heard_may_answer() {
+    let mut pair = Pair::new(&[Codec::Pcmu]);
+    let grid = pair.now;
+    let now = pair.now;
+    let offer = pair.sides[0].core.create_offer(now, Direction::SendRecv).unwrap();
+    // The first fork sends early media and is never heard of again.
+    let mut first = Side::new(9_000, &[Codec::Pcmu], grid, now);
+    let early = first.core.accept_offer(now, &offer, Direction::SendRecv).unwrap();
+    pair.sides[0].core.accept_answer(now, &early).unwrap();
+    pair.run(300);
+    let now = pair.now;
+    let answer = pair.sides[1].core.accept_offer(now, &offer, Direction::SendRecv).unwrap();
+    pair.sides[0].core.accept_answer(now, &answer).unwrap();
+    pair.run(1_000);
+    assert!(pair.sides.iter().all(|side| side.has(&PeerEvent::Connected)));
+    for side in [0, 1] {
+        assert!(heard(&mut pair, side) > 3_000.0, "side {side} hears");
+    }
+    // The call can be renegotiated as any other.
+    pair.negotiate(1, Direction::SendOnly);
+    assert_eq!(pair.sides[0].core.stats(pair.now).direction, Some(Direction::RecvOnly));
+}
+
+#[test]
+fn the_volume_is_what_the_sink_hears() {
+    let mut pair = Pair::connected(&[Codec::Pcmu]);
+    let full = heard(&mut pair, 1);
+    pair.sides[1].core.set_volume(0.5);
+    let half = heard(&mut pair, 1);
+    assert!((0.48..0.52).contains(&(half / full)), "{half} of {full}");
+    pair.sides[1].core.set_volume(0.0);
+    assert_eq!(heard(&mut pair, 1), 0.0);
+}
