@@ -1,6 +1,10 @@
 //! What a phone and a call are made with.
 
+use std::path::PathBuf;
+
 use offhook_sip::{Credentials, KeepAlive, Millis, NameAddr, SessionTimer, Uri, UriError};
+
+use crate::recording::{RecordMethod, RecordPermissions};
 
 /// What a [`Phone`](crate::Phone) is made with. Start from [`PhoneConfig::new`] and change what must be different.
 #[derive(Debug, Clone)]
@@ -36,6 +40,10 @@ pub struct PhoneConfig {
     pub allow_transfer: bool,
     /// How DTMF is sent.
     pub dtmf: DtmfMode,
+    /// How calls are recorded.
+    pub record: RecordMethod,
+    /// What the user may do about recording.
+    pub record_permissions: RecordPermissions,
     /// An outbound call that rings this long without an answer is cancelled, an inbound one refused; milliseconds.
     pub no_answer_ms: Millis,
     /// The extension number shown in reports. Set from the address of record.
@@ -76,6 +84,8 @@ impl PhoneConfig {
             call_waiting: true,
             allow_transfer: true,
             dtmf: DtmfMode::Rfc4733,
+            record: RecordMethod::default(),
+            record_permissions: RecordPermissions::default(),
             no_answer_ms: 300_000,
             extension: user.to_owned(),
             device_type: "desktop".to_owned(),
@@ -139,6 +149,10 @@ pub struct CallOptions {
     pub extra_headers: Vec<String>,
     /// Codecs in order of preference, by encoding name (`opus`, `PCMU` …); empty: the media engine's order.
     pub codecs: Vec<String>,
+    /// Record the call into this stereo WAV file, left what we send, right what we hear, from the answer on (native only).
+    /// An older file is replaced. `startRecord` and `pauseRecord` then mean this file, whatever the phone's method. If it
+    /// cannot be written, the call goes on, with the warning `recording-failed`.
+    pub record_to: Option<PathBuf>,
 }
 
 /// What is known of the machine's devices. The default is "all there".
