@@ -1,6 +1,10 @@
 //! What a phone and a call are made with.
 
+use std::path::PathBuf;
+
 use offhook_sip::{Credentials, KeepAlive, Millis, NameAddr, Secret, SessionTimer, Uri, UriError};
+
+use crate::recording::{RecordMethod, RecordPermissions};
 
 /// What a [`Phone`](crate::Phone) is made with. Start from [`PhoneConfig::new`] and change what must be different.
 #[derive(Debug, Clone)]
@@ -42,6 +46,10 @@ pub struct PhoneConfig {
     /// Every description is handed to the driver before it is applied or sent, which may change it
     /// ([`Output::FilterSdp`](crate::Output::FilterSdp)).
     pub filter_sdp: bool,
+    /// How calls are recorded.
+    pub record: RecordMethod,
+    /// What the user may do about recording.
+    pub record_permissions: RecordPermissions,
     /// An outbound call that rings this long without an answer is cancelled, an inbound one refused; milliseconds.
     pub no_answer_ms: Millis,
     /// The extension number shown in reports. Set from the address of record.
@@ -84,6 +92,8 @@ impl PhoneConfig {
             dtmf: DtmfMode::Rfc4733,
             rtp_timeout_ms: None,
             filter_sdp: false,
+            record: RecordMethod::default(),
+            record_permissions: RecordPermissions::default(),
             no_answer_ms: 300_000,
             extension: user.to_owned(),
             device_type: "desktop".to_owned(),
@@ -155,6 +165,10 @@ pub struct CallOptions {
     pub ice_transport_policy: IceTransportPolicy,
     /// The microphone to use, by the name that the driver gives it; `None`: the driver's choice.
     pub input_device: Option<String>,
+    /// Record the call into this stereo WAV file, left what we send, right what we hear, from the answer on (native only).
+    /// An older file is replaced. `startRecord` and `pauseRecord` then mean this file, whatever the phone's method. If it
+    /// cannot be written, the call goes on, with the warning `recording-failed`.
+    pub record_to: Option<PathBuf>,
 }
 
 /// A STUN or TURN server.

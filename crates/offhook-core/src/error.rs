@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::call_id::CallId;
 use crate::cause::Cause;
 use crate::io::TransportError;
 
@@ -92,6 +93,32 @@ pub enum PhoneError {
         /// What it is doing.
         state: &'static str,
     },
+    /// The user of this phone may not do that.
+    #[error("{command} is not permitted on this phone (recordPermissions)")]
+    NotPermitted {
+        /// What was wanted.
+        command: &'static str,
+    },
+    /// The call cannot be recorded; it goes on as it was.
+    #[error("cannot record to {path}: {detail}. Choose a file that this user may write")]
+    Recording {
+        /// The file.
+        path: String,
+        /// The system's words.
+        detail: String,
+    },
+    /// Too few or too many calls for a conference.
+    #[error("a conference has two to four calls besides this phone, not {calls}")]
+    ConferenceSize {
+        /// How many there would be.
+        calls: usize,
+    },
+    /// Some calls did not do what the conference wanted; the others did.
+    #[error("not done for {} of the conference's calls: {}", .failed.len(), told(.failed))]
+    Conference {
+        /// Which, and why.
+        failed: Vec<(CallId, PhoneError)>,
+    },
     /// The far end refused it; the call goes on as it was.
     #[error("refused by the far end: {status} {reason}")]
     Refused {
@@ -161,6 +188,10 @@ impl PhoneError {
             _ => "UNKNOWN_ERROR",
         }
     }
+}
+
+fn told(failed: &[(CallId, PhoneError)]) -> String {
+    failed.iter().map(|(call_id, error)| format!("{call_id}: {error}")).collect::<Vec<_>>().join("; ")
 }
 
 fn registration_advice(cause: Cause, status: Option<u16>, reason: &str) -> String {

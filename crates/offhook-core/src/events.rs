@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::call_id::CallId;
 use crate::cause::Cause;
 use crate::media::StreamId;
+use crate::recording::RecordPermissions;
 use crate::report::Report;
 use crate::status::{CallStatus, CommunicationType, StaticCallStatus, TerminateType};
 use crate::timer::TimerType;
@@ -40,6 +41,11 @@ pub enum PhoneEvent {
     IsRegisteredChange {
         /// Which.
         is_registered: bool,
+    },
+    /// What the user may do about recording is another.
+    RecordPermissionsChange {
+        /// 0, 1 or 2.
+        record_permissions: RecordPermissions,
     },
     /// A call exists, inbound or outbound.
     #[serde(rename = "newRTCSession")]
@@ -324,6 +330,7 @@ impl PhoneEvent {
             Self::Registered => "registered",
             Self::RegistrationFailed { .. } => "registrationFailed",
             Self::IsRegisteredChange { .. } => "isRegisteredChange",
+            Self::RecordPermissionsChange { .. } => "recordPermissionsChange",
             Self::NewRtcSession { .. } => "newRTCSession",
             Self::Incoming { .. } => "incoming",
             Self::StartSession { .. } => "startSession",

@@ -38,6 +38,7 @@ mod number;
 mod phone;
 pub mod quality;
 mod random;
+mod recording;
 mod refer;
 mod report;
 mod sdp;
@@ -56,6 +57,7 @@ pub use events::{PhoneEvent, SessionEvent};
 pub use io::{CloseReason, CommandId, Input, Now, Output, SdpFilterId, TransportError};
 pub use media::{Direction, MediaCommand, MediaEvent, Volume};
 pub use phone::Phone;
+pub use recording::{RecordMethod, RecordPermissions};
 pub use report::{CandidateKind, MediaStats, Report, ReportStats, StatsSample};
 pub use session::{RtcSession, Session, SignalingState};
 pub use status::{

@@ -4,6 +4,8 @@
 //! same `request`, unless [`MediaCommand::Rollback`] or [`MediaCommand::Close`] came after it: then an answer may come or
 //! not, and is not waited for.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::config::CallOptions;
@@ -152,6 +154,19 @@ pub enum MediaCommand {
         /// As tones in the audio instead of telephone-events.
         in_band: bool,
     },
+    /// Record both sides into a stereo WAV file, left what is sent, right what is heard, until the call is closed; readable
+    /// at any moment. Answer: [`MediaEvent::RecordingStarted`].
+    StartRecording {
+        /// To answer with.
+        request: MediaRequest,
+        /// The file; an older one is replaced.
+        path: PathBuf,
+    },
+    /// Leave out what is said from now on, or write it again.
+    PauseRecording(bool),
+    /// Mix the call's audio with that of every other call of the phone which is so too: each is sent what the others say,
+    /// besides its own source. Or do not any more.
+    SetConference(bool),
     /// Take statistics. Answer: [`MediaEvent::Stats`].
     TakeStats {
         /// To answer with.
@@ -231,6 +246,16 @@ pub enum MediaEvent {
     DtmfSent {
         /// Of which command.
         request: MediaRequest,
+    },
+    /// The recording has begun.
+    RecordingStarted {
+        /// Of which command.
+        request: MediaRequest,
+    },
+    /// The recording broke off: its file cannot be written any more.
+    RecordingFailed {
+        /// Why.
+        error: MediaError,
     },
     /// Statistics.
     Stats {

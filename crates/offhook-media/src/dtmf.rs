@@ -1,4 +1,4 @@
-//! DTMF as telephone-events (RFC 4733).
+//! DTMF: what is to be sent, as telephone-events (RFC 4733) or as tones.
 
 use crate::error::MediaError;
 

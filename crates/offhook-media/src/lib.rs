@@ -36,7 +36,7 @@ mod task;
 mod video;
 
 pub use audio::{
-    AudioSink, AudioSource, AudioSourceFn, PcmInput, PcmOutput, PcmReceiver, PcmSender, Recorder, Recording,
+    AudioSink, AudioSource, AudioSourceFn, Mixer, PcmInput, PcmOutput, PcmReceiver, PcmSender, Recorder, Recording,
     RecordingSummary, Resampler, SourceState, Tap, TapFrame, ToneSpec, WavSink, WavSource, pcm_input, pcm_output,
 };
 pub use codec::{Codec, UnknownCodec};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::audio::{AudioSink, AudioSource, Tap};
+use crate::audio::{AudioSink, AudioSource, Mixer, Tap};
 use crate::config::{Direction, PeerConfig, Wanted};
 use crate::dtmf::{self, Tones};
 use crate::error::MediaError;
@@ -165,6 +165,35 @@ impl Peer {
         Ok(self.request(|reply| Command::SendDtmf(tones, reply)))
     }
 
+    /// Sends DTMF as tones in the audio (ITU-T Q.23, −10 and −8 dBm0), after those still being sent, for far ends that take
+    /// no telephone-events. They and the gaps between them replace what else would be sent; in a pause it goes on.
+    /// Arguments and outcome as of [`Peer::send_dtmf`].
+    ///
+    /// # Errors
+    /// At once, with nothing sent: [`MediaError::InvalidTone`], [`MediaError::DtmfRange`]. Later:
+    /// [`MediaError::WrongState`] while nothing is sent (held), [`MediaError::Closed`].
+    pub fn send_dtmf_in_band(
+        &self,
+        tones: &str,
+        tone_ms: u32,
+        gap_ms: u32,
+    ) -> Result<impl Future<Output = Result<(), MediaError>> + Send + use<>, MediaError> {
+        let tones = dtmf::parse_tones(tones, tone_ms, gap_ms)?;
+        Ok(self.request(|reply| Command::SendTones(tones, reply)))
+    }
+
+    /// Brings the peer into a conference: besides its source it is sent what the other members say, and what it hears is
+    /// sent to them. Muting silences the source only. Its sink and the right side of its taps hear its own far end, as
+    /// before. Ends a [`bridge`], and leaves another conference.
+    pub fn join(&self, mixer: &Mixer) {
+        self.send(Command::Join(mixer.clone()));
+    }
+
+    /// Takes the peer out of its conference; without one nothing happens.
+    pub fn leave(&self) {
+        self.send(Command::Leave);
+    }
+
     /// Statistics of this moment.
     ///
     /// # Errors
@@ -248,6 +277,9 @@ pub(crate) enum Command {
     AddTap(TapId, Box<dyn Tap>),
     RemoveTap(TapId),
     SendDtmf(Tones, Reply<()>),
+    SendTones(Tones, Reply<()>),
+    Join(Mixer),
+    Leave,
     Stats(Reply<PeerStats>),
     Bridge(LinkId, RelaySender),
     Unbridge,

@@ -232,9 +232,16 @@ impl Task {
             Command::AddTap(id, tap) => core.add_tap(id, tap),
             Command::RemoveTap(id) => core.remove_tap(id),
             Command::SendDtmf(tones, reply) => core.send_dtmf(tones, reply),
+            Command::SendTones(tones, reply) => core.send_tones(tones, reply),
+            Command::Join(mixer) => {
+                self.unlink();
+                self.core.join(mixer);
+            }
+            Command::Leave => core.leave(),
             Command::Stats(reply) => reply.send(Ok(core.stats(now))),
             Command::Bridge(link, sender) => {
                 self.unlink();
+                self.core.leave();
                 self.link = Some((link, sender));
                 self.core.bridge(link);
             }

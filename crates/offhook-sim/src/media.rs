@@ -65,6 +65,9 @@ impl Media {
                 let each = u64::from(duration_ms + gap_ms);
                 vec![(each * tones.len() as u64, MediaEvent::DtmfSent { request })]
             }
+            MediaCommand::StartRecording { request, .. } => {
+                vec![(delay, MediaEvent::RecordingStarted { request })]
+            }
             MediaCommand::TakeStats { request } => {
                 vec![(delay, MediaEvent::Stats { request, sample: Box::new(StatsSample::default()) })]
             }

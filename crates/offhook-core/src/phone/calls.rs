@@ -37,6 +37,7 @@ impl Phone {
         parent: Option<TransferParent>,
     ) -> Result<(CommandId, CallId), PhoneError> {
         let headers = extra_headers(&options.extra_headers)?;
+        self.check_recording(&options)?;
         let command = self.command();
         let call_id = CallId::new(self.random.token(26));
         self.called = Some(now.mono);
@@ -69,6 +70,7 @@ impl Phone {
             return Err(PhoneError::NoCamera);
         }
         let headers = extra_headers(&options.extra_headers)?;
+        self.check_recording(&options)?;
         self.hold_others(now, call_id);
         self.current = Some(call_id.clone());
         Ok(self.act(now, call_id, |session, ctx, command| session.answer(ctx, Some(command), options, headers)))
@@ -223,9 +225,10 @@ impl Phone {
         }))
     }
 
-    /// Puts every talking call but this one on hold.
-    fn hold_others(&mut self, now: Now, but: &CallId) {
-        for call_id in self.call_ids(|session| session.is_talking() && session.call_id() != but) {
+    /// Puts every talking call but this one, and those in a conference with it, on hold.
+    pub(super) fn hold_others(&mut self, now: Now, but: &CallId) {
+        let other = |session: &Session| session.call_id() != but && !self.confer(but, session.call_id());
+        for call_id in self.call_ids(|session| session.is_talking() && other(session)) {
             self.with_session(now, &call_id, |session, ctx| session.hold(ctx, None, true));
         }
     }

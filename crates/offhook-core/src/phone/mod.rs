@@ -2,17 +2,21 @@
 
 mod calls;
 mod checks;
+mod conference;
 mod current;
 mod in_call;
 mod link;
+mod recording;
 mod signalling;
 mod transfers;
 
 use offhook_sip::{Agent, AgentConfig, CallKey, Limits, Load, Machine, Millis, NameAddr, Uri};
 
+use self::conference::Conference;
 use self::link::Link;
 use crate::call_id::CallId;
 use crate::config::{Devices, PhoneConfig};
+use crate::error::PhoneError;
 use crate::events::PhoneEvent;
 use crate::io::{CommandId, Input, Now, Output};
 use crate::random::Random;
@@ -39,6 +43,7 @@ pub struct Phone {
     requests: u64,
     /// Calls that a REFER asked for, to be begun after its answer.
     referred: Vec<CallId>,
+    conference: Conference,
     /// A new [`Output::Timeout`] is due.
     stirred: bool,
 }
@@ -75,6 +80,7 @@ impl Phone {
             commands: 0,
             requests: 0,
             referred: Vec::new(),
+            conference: Conference::default(),
             stirred: false,
         }
     }
@@ -165,11 +171,20 @@ impl Phone {
     /// Runs what became due and works off what the SIP agent gave out. Ends every mutation.
     fn settle_down(&mut self, now: Now) {
         self.run_timers(now);
-        while let Some(output) = self.sip.next_output() {
-            self.on_sip_output(now, output);
-            self.sweep(now);
+        loop {
+            if let Some(output) = self.sip.next_output() {
+                self.on_sip_output(now, output);
+                self.sweep(now);
+            } else if let Some((command, result)) = self.out.own_results.pop_front() {
+                self.on_own_result(now, command, result);
+            } else {
+                self.sweep(now);
+                if self.sip.is_worked_off() && self.out.own_results.is_empty() {
+                    break;
+                }
+            }
         }
-        self.sweep(now);
+        self.update_conference(now);
         self.stirred = true;
     }
 
@@ -191,7 +206,9 @@ impl Phone {
 
     /// Forgets the calls that are over.
     fn sweep(&mut self, now: Now) {
-        for replaced in self.sessions.iter_mut().filter_map(Session::take_replaced).collect::<Vec<_>>() {
+        let replaced = |session: &mut Session| Some((session.take_replaced()?, session.call_id().clone()));
+        for (replaced, by) in self.sessions.iter_mut().filter_map(replaced).collect::<Vec<_>>() {
+            self.replace_in_conference(&replaced, &by);
             self.with_session(now, &replaced, |session, ctx| session.hang_up(ctx, TerminateType::Terminate));
         }
         // Ending one can end another: a consultation call goes with its parent.
@@ -201,6 +218,14 @@ impl Phone {
             self.after_the_end(now, gone.call_id(), gone.is_transferred());
             self.calls_ended(now);
         }
+    }
+
+    /// A command that the phone gave itself is over.
+    fn on_own_result(&mut self, now: Now, command: CommandId, result: Result<(), PhoneError>) {
+        for call_id in self.call_ids(|session| session.sends_feature_code(command)) {
+            self.with_session(now, &call_id, |session, ctx| session.on_feature_code_sent(ctx, &result));
+        }
+        self.on_conference_result(command, result);
     }
 
     fn next_timeout(&self) -> Option<Millis> {

@@ -85,6 +85,7 @@ impl Session {
         if !self.is_ending() {
             self.exchange_on_time(ctx);
             self.dtmf_on_time(ctx);
+            self.record_on_time(ctx);
             self.transfer_on_time(ctx);
             if self.end_at.is_some_and(|at| at <= now) {
                 self.hang_up(ctx, TerminateType::Terminate);
@@ -107,6 +108,7 @@ impl Session {
             self.next_tick,
             self.exchange_timeout(),
             self.dtmf.timeout(),
+            self.recording.timeout(),
             self.reports.next,
             self.transfer_timeout(),
             self.end_at,

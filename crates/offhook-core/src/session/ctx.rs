@@ -34,6 +34,9 @@ impl Ctx<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     pub(crate) queue: VecDeque<Output>,
+    /// How the commands went that the phone gave itself.
+    pub(crate) own_results: VecDeque<(CommandId, Result<(), PhoneError>)>,
+    own_commands: u64,
 }
 
 impl Outbox {
@@ -54,7 +57,18 @@ impl Outbox {
     }
 
     pub(crate) fn settle(&mut self, command: CommandId, result: Result<(), PhoneError>) {
-        self.push(Output::Settled { command, result });
+        // The user's are counted from the other end.
+        if command.0 > u64::MAX / 2 {
+            self.own_results.push_back((command, result));
+        } else {
+            self.push(Output::Settled { command, result });
+        }
+    }
+
+    /// For a command that the phone gives itself: its result comes in [`own_results`](Self::own_results).
+    pub(crate) fn own_command(&mut self) -> CommandId {
+        self.own_commands += 1;
+        CommandId(u64::MAX - self.own_commands)
     }
 }
 
@@ -116,6 +130,10 @@ impl Sip {
 
     pub(crate) fn next_output(&mut self) -> Option<SipOutput> {
         self.inbox.pop_front()
+    }
+
+    pub(crate) fn is_worked_off(&self) -> bool {
+        self.inbox.is_empty()
     }
 
     pub(crate) fn timeout(&self) -> Option<Millis> {

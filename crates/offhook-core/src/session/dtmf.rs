@@ -112,6 +112,7 @@ impl Session {
             content_type,
             body,
         });
+        self.record_header(ctx, request);
         if let Some((tone, duration)) = tone {
             ctx.out.session(SessionEvent::Dtmf { call_id, tone, duration });
         }
@@ -159,6 +160,9 @@ impl Session {
             }),
             _ => Err(PhoneError::Timeout),
         };
+        if self.on_record_answer(ctx, request, &result) {
+            return;
+        }
         if let Some(at) = self.infos.iter().position(|(r, _)| *r == request) {
             let (_, command) = self.infos.remove(at);
             ctx.out.settle(command, result);

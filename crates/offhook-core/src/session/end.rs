@@ -158,7 +158,9 @@ impl Session {
             };
             ctx.out.settle(command, result);
         }
-        for command in self.dtmf.take_commands().into_iter().chain(self.infos.drain(..).map(|(_, c)| c)) {
+        let infos = self.infos.drain(..).map(|(_, c)| c);
+        let others = self.dtmf.take_commands().into_iter().chain(infos).chain(self.recording.take_commands());
+        for command in others {
             ctx.out.settle(command, Err(ended.clone()));
         }
     }

@@ -31,6 +31,8 @@ impl Session {
                 ctx.out.session(SessionEvent::Dtmf { call_id, tone, duration: duration_ms });
             }
             MediaEvent::DtmfSent { request } => self.dtmf.sent(ctx, request, Ok(())),
+            MediaEvent::RecordingStarted { request } => self.on_recording_started(ctx, request),
+            MediaEvent::RecordingFailed { error } => self.on_recording_failed(ctx, &error),
             MediaEvent::Stats { request, sample } => self.on_stats(ctx, request, *sample),
         }
     }
@@ -67,7 +69,7 @@ impl Session {
         let early = self.early.as_ref().is_some_and(|early| early.request == request && !early.applied);
         if self.negotiation.pending_request() == Some(request) || (early && !self.accepted) {
             self.on_exchange_failed(ctx, error);
-        } else {
+        } else if !self.on_recording_refused(ctx, request, error) {
             let error = crate::error::PhoneError::LocalStream { detail: error.to_string() };
             self.dtmf.sent(ctx, request, Err(error));
             self.stats_failed(ctx, request);

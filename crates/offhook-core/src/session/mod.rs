@@ -2,11 +2,13 @@
 
 mod change;
 mod clock;
+mod conference;
 mod ctx;
 mod describe;
 mod dtmf;
 mod end;
 mod media;
+mod recording;
 mod rtc;
 mod setup;
 mod transfer;
@@ -75,6 +77,8 @@ pub struct Session {
     reports: clock::Reports,
     dtmf: dtmf::Dtmf,
     infos: Vec<(RequestId, CommandId)>,
+    recording: recording::Recording,
+    membership: conference::Membership,
     started_wall: u64,
 
     transfer: Option<transfer::Transfer>,
@@ -214,6 +218,8 @@ impl Session {
             reports: clock::Reports::default(),
             dtmf: dtmf::Dtmf::default(),
             infos: Vec::new(),
+            recording: recording::Recording::default(),
+            membership: conference::Membership::default(),
             started_wall: now.wall,
             transfer: None,
             transferred: false,

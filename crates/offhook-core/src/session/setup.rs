@@ -197,6 +197,7 @@ impl Session {
 
     fn open_media(&mut self, ctx: &mut Ctx<'_>, options: CallOptions) {
         self.media_open = true;
+        self.plan_recording(&options);
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
         if self.status.is_mute {
             ctx.out.media(&self.call_id, MediaCommand::SetMuted(true));
@@ -213,6 +214,7 @@ impl Session {
         self.moments.answered = Some(ctx.now.mono);
         ctx.out.session(SessionEvent::Accepted { call_id: self.call_id.clone() });
         self.begin_reports(ctx);
+        self.record_as_planned(ctx);
     }
 
     /// The call is confirmed, and the descriptions are in place.

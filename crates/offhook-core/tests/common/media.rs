@@ -24,6 +24,7 @@ pub struct FakeMedia {
 struct Call {
     version: u32,
     heard: bool,
+    mixed: bool,
 }
 
 impl FakeMedia {
@@ -34,6 +35,13 @@ impl FakeMedia {
     /// How many are open.
     pub fn open(&self) -> usize {
         self.calls.len()
+    }
+
+    /// The calls whose audio is mixed, sorted.
+    pub fn mixed(&self) -> Vec<CallId> {
+        let mut mixed: Vec<_> = self.calls.iter().filter(|(_, call)| call.mixed).map(|(id, _)| id.clone()).collect();
+        mixed.sort();
+        mixed
     }
 
     /// Directions of the offers and answers asked for, since last asked.
@@ -113,6 +121,12 @@ impl FakeMedia {
                 let each = u64::from(duration_ms + gap_ms);
                 events.push((tones.len() as u64 * each, MediaEvent::DtmfSent { request }));
             }
+            MediaCommand::StartRecording { request, .. } => {
+                events.push((DELAY, MediaEvent::RecordingStarted { request }));
+            }
+            MediaCommand::SetConference(mixed) => {
+                assert_ne!(std::mem::replace(&mut call.mixed, mixed), mixed, "said twice");
+            }
             MediaCommand::TakeStats { request } => {
                 events.push((DELAY, MediaEvent::Stats { request, sample: Box::new(sample()) }));
             }
@@ -146,6 +160,7 @@ fn name(command: &MediaCommand) -> (&'static str, Option<MediaRequest>) {
         MediaCommand::AcceptOffer { request, .. } => ("answer", Some(*request)),
         MediaCommand::AcceptAnswer { request, .. } => ("apply", Some(*request)),
         MediaCommand::SendDtmf { request, .. } => ("dtmf", Some(*request)),
+        MediaCommand::StartRecording { request, .. } => ("record", Some(*request)),
         MediaCommand::TakeStats { request } => ("stats", Some(*request)),
         _ => ("other", None),
     }

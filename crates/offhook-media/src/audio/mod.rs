@@ -5,6 +5,7 @@
 //! ([`PcmInput`], [`PcmOutput`]) convert to and from any rate.
 
 mod level;
+mod mixer;
 mod music;
 mod pcm;
 mod resample;
@@ -14,6 +15,8 @@ mod wav;
 mod writer;
 
 pub(crate) use level::Level;
+pub use mixer::Mixer;
+pub(crate) use mixer::Seat;
 pub use pcm::{PcmInput, PcmOutput, PcmReceiver, PcmSender, pcm_input, pcm_output};
 pub use resample::Resampler;
 pub(crate) use source::ActiveSource;

@@ -13,6 +13,7 @@ mod reception;
 mod relaying;
 #[cfg(test)]
 mod tests;
+mod tones;
 mod video;
 
 use std::collections::VecDeque;
@@ -23,7 +24,7 @@ use self::engine::{Engine, EngineOutput, RtpIn};
 use self::inbound::{Arrived, Inbound};
 use self::outbound::Outbound;
 use self::video::Video;
-use crate::audio::{AudioSink, AudioSource, Tap, TapFrame};
+use crate::audio::{AudioSink, AudioSource, Mixer, Seat, Tap, TapFrame};
 use crate::codec::Codec;
 use crate::config::{PeerConfig, Wanted};
 use crate::dtmf::Tones;
@@ -78,6 +79,7 @@ pub(crate) struct PeerCore {
     sink: Option<Box<dyn AudioSink>>,
     taps: Vec<(TapId, Box<dyn Tap>)>,
     link: Option<LinkId>,
+    seat: Option<Seat>,
     outputs: VecDeque<Output>,
     next_tick: Option<Instant>,
     connect_by: Option<Instant>,
@@ -109,6 +111,7 @@ impl PeerCore {
             sink: None,
             taps: Vec::new(),
             link: None,
+            seat: None,
             outputs: VecDeque::new(),
             next_tick: None,
             connect_by: None,
@@ -276,6 +279,27 @@ impl PeerCore {
         }
     }
 
+    /// Sends tones in the audio.
+    pub(crate) fn send_tones(&mut self, tones: Tones, reply: Reply<()>) {
+        match self.negotiation.agreed() {
+            Some(agreed) if !agreed.direction.sends() => {
+                reply.send(Err(MediaError::WrongState("no tones can be sent while the call is held")));
+            }
+            _ if self.closed => reply.send(Err(MediaError::Closed)),
+            _ => self.outbound.tones.push(tones, reply),
+        }
+    }
+
+    /// Hears and is heard by the other members of a conference.
+    pub(crate) fn join(&mut self, mixer: Mixer) {
+        self.seat = Some(Seat::new(mixer)).filter(|_| !self.closed);
+    }
+
+    /// Leaves the conference.
+    pub(crate) fn leave(&mut self) {
+        self.seat = None;
+    }
+
     /// What is heard goes to the peer at the other end of this link, and what that one hears is sent.
     pub(crate) fn bridge(&mut self, link: LinkId) {
         self.link = Some(link);
@@ -421,9 +445,15 @@ impl PeerCore {
         if let Some(received) = self.inbound.event_timeout(micros) {
             self.outputs.push_back(dtmf(received));
         }
+        let tick = micros.div_euclid(TICK.as_micros() as i64);
+        if let Some(seat) = &mut self.seat {
+            let (heard, rate) = self.inbound.heard();
+            seat.say(tick, rate, heard);
+        }
         let connected = self.engine.as_mut().filter(|engine| engine.is_connected());
+        let seat = self.seat.as_mut().map(|seat| (seat, tick));
         match connected.filter(|_| agreed.direction.sends()) {
-            Some(engine) => match self.outbound.tick(engine, at, micros, agreed, self.inbound.heard()) {
+            Some(engine) => match self.outbound.tick(engine, at, micros, agreed, self.inbound.heard(), seat) {
                 Ok(false) => {}
                 Ok(true) => self.outputs.push_back(Output::Event(PeerEvent::SourceEnded)),
                 Err(error) => {
@@ -569,6 +599,7 @@ impl PeerCore {
         self.engine_timeout = None;
         self.connect_by = None;
         self.outbound.fail_events(&MediaError::Closed);
+        self.seat = None;
         // Sinks and taps complete their files when they are dropped.
         self.sink = None;
         self.video.sink = None;

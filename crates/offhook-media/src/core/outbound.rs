@@ -6,7 +6,8 @@ use std::time::Instant;
 use super::engine::Engine;
 use super::events::{EventSender, Step};
 use super::relaying::Relaying;
-use crate::audio::{ActiveSource, Level, Resampler, SourceState};
+use super::tones::ToneSender;
+use crate::audio::{ActiveSource, Level, Resampler, Seat, SourceState};
 use crate::codec::{Codec, Encoder};
 use crate::config::OpusConfig;
 use crate::error::MediaError;
@@ -20,6 +21,7 @@ pub(super) struct Outbound {
     source: ActiveSource,
     pub(super) muted: bool,
     pub(super) events: EventSender,
+    pub(super) tones: ToneSender,
     encoder: Option<(Codec, Encoder)>,
     relaying: Relaying,
     /// What is heard, brought to the rate of what is sent, for the echo.
@@ -82,6 +84,7 @@ impl Outbound {
             source: ActiveSource::Silence,
             muted: false,
             events: EventSender::default(),
+            tones: ToneSender::default(),
             encoder: None,
             relaying: Relaying::new(jitter),
             convert: None,
@@ -125,13 +128,13 @@ impl Outbound {
             return;
         }
         // Tones of our own interrupt the other's audio.
-        let audible = self.events.is_idle();
+        let audible = self.events.is_idle() && self.tones.is_idle();
         if self.relaying.packet(engine, &mut self.stream, now, micros, agreed, relayed, listened, audible) {
             self.talking = true;
         }
     }
 
-    /// Sends the next 20 ms. Gives whether the source has ended.
+    /// Sends the next 20 ms; `seat` is that in a conference, with the tick. Gives whether the source has ended.
     pub(super) fn tick(
         &mut self,
         engine: &mut Engine,
@@ -139,17 +142,19 @@ impl Outbound {
         micros: i64,
         agreed: &Agreed,
         heard: (&[i16], u32),
+        seat: Option<(&mut Seat, i64)>,
     ) -> Result<bool, MediaError> {
         let Some(&(codec, pt)) = agreed.codecs.first() else { return Ok(false) };
         self.codec = Some(codec);
-        let ended = self.fill(codec, micros, heard);
+        let own = !self.tones.is_idle();
+        let ended = self.fill(codec, micros, heard, seat);
         let step = self.event_step(engine, now, agreed);
         let audio = match step {
             Step::Idle | Step::Gap => true,
             Step::Send { audio, .. } => audio,
         };
         // What is relayed as it came has been sent when it came.
-        let encoded_here = !self.is_relaying() || self.muted || self.relaying.is_transcoding();
+        let encoded_here = !self.is_relaying() || self.muted || self.relaying.is_transcoding() || own;
         if audio && encoded_here {
             self.encode(codec)?;
             let marker = !self.talking;
@@ -181,6 +186,7 @@ impl Outbound {
     /// Tones to be sent fail: nothing is sent now.
     pub(super) fn fail_events(&mut self, error: &MediaError) {
         self.events.fail(error);
+        self.tones.fail(error);
     }
 
     /// What is sent in these 20 ms, as listeners hear it.
@@ -198,7 +204,7 @@ impl Outbound {
         }
     }
 
-    fn fill(&mut self, codec: Codec, micros: i64, heard: (&[i16], u32)) -> bool {
+    fn fill(&mut self, codec: Codec, micros: i64, heard: (&[i16], u32), seat: Option<(&mut Seat, i64)>) -> bool {
         self.rate = codec.clock_rate();
         self.frame.clear();
         self.frame.resize(codec.frame_samples(), 0);
@@ -220,6 +226,11 @@ impl Outbound {
         if self.muted {
             self.frame.fill(0);
         }
+        // Muting silences us, not the others.
+        if let Some((seat, tick)) = seat {
+            seat.mix(tick, self.rate, &mut self.frame);
+        }
+        self.tones.fill(self.rate, &mut self.frame);
         self.level.measure(&self.frame);
         if state == SourceState::Ended {
             self.source = ActiveSource::Silence;

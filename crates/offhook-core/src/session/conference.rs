@@ -1,0 +1,35 @@
+//! What a call knows of the conference that it is in; [`phone::conference`](crate::phone) decides.
+
+use super::{Outbox, Session};
+use crate::media::MediaCommand;
+
+/// A call's part in the conference.
+#[derive(Debug, Default)]
+pub(super) struct Membership {
+    member: bool,
+    mixed: bool,
+}
+
+impl Session {
+    pub(crate) fn is_conferring(&self) -> bool {
+        self.membership.member
+    }
+
+    /// Makes the call a member or not, and its audio mixed or not; tells what changed.
+    pub(crate) fn set_membership(&mut self, out: &mut Outbox, member: bool, mixed: bool) {
+        if std::mem::replace(&mut self.membership.mixed, mixed) != mixed {
+            out.media(&self.call_id, MediaCommand::SetConference(mixed));
+        }
+        if std::mem::replace(&mut self.membership.member, member) == member {
+            return;
+        }
+        self.change(out, |status| {
+            status.is_conference = member;
+            if member {
+                // It is not there for a transfer any more, and does not end with the call that it was made for.
+                status.is_transfer = false;
+                status.transfer_parent = None;
+            }
+        });
+    }
+}
