@@ -322,7 +322,7 @@ fn finish(world: &mut World) {
         // The keep-alive and the registration are left, and perhaps its REGISTER.
         let load = world.view(phone).load();
         let idle = load.calls + load.server_transactions == 0 && load.client_transactions <= 1 && load.timers <= 4;
-        assert!(idle, "{name} holds {load:?} without a call");
+        assert!(idle, "{name} holds {load:?} without a call {:?}", world.view(phone));
     }
     assert!(world.server_dialogs().is_none_or(|dialogs| dialogs == 0), "the server still has calls");
     for phone in world.phones() {
