@@ -20,9 +20,7 @@
 
 use std::collections::BTreeMap;
 
-use offhook_core::{
-    CallId, CallState, CallStatus, CommandId, CommunicationType, PhoneEvent, SessionEvent, TimerType,
-};
+use offhook_core::{CallId, CallState, CallStatus, CommandId, CommunicationType, PhoneEvent, SessionEvent, TimerType};
 
 /// The longest that any command may take: the no-answer time (300 s) of a transfer's new call, and the transactions
 /// before and after it.

@@ -152,11 +152,20 @@ impl Peer {
                 vec![send(self.request(id, "INFO", info, "Signal=5\r\nDuration=160\r\n"))]
             }
             8 => {
-                let to = ["<sip:1000@server.sim>", "<sip:1001@server.sim?Replaces=none%3Bto-tag%3Da%3Bfrom-tag%3Db>", "<sip:>"];
+                let to = [
+                    "<sip:1000@server.sim>",
+                    "<sip:1001@server.sim?Replaces=none%3Bto-tag%3Da%3Bfrom-tag%3Db>",
+                    "<sip:>",
+                ];
                 let to = self.random.pick(&to).copied().unwrap_or_default();
                 vec![send(self.request(id, "REFER", &format!("Refer-To: {to}\r\n"), ""))]
             }
-            9 => vec![send(self.request(id, "NOTIFY", "Event: refer\r\nSubscription-State: active\r\n", "SIP/2.0 200 OK\r\n"))],
+            9 => vec![send(self.request(
+                id,
+                "NOTIFY",
+                "Event: refer\r\nSubscription-State: active\r\n",
+                "SIP/2.0 200 OK\r\n",
+            ))],
             10 => {
                 // Out of order.
                 if let Some(dialog) = self.dialogs.get_mut(id) {
@@ -215,8 +224,20 @@ impl Peer {
             2 => vec![self.answer(10, text, "180 Ringing", &tag, "", ""), act(late)],
             3 => {
                 const REFUSALS: [&str; 14] = [
-                    "300 Choices", "302 Moved", "400 Bad", "401 Unauthorized", "404 Not Found", "407 Proxy", "408 Timeout",
-                    "423 Brief", "480 Away", "486 Busy Here", "491 Pending", "503 Down", "603 Decline", "699 What",
+                    "300 Choices",
+                    "302 Moved",
+                    "400 Bad",
+                    "401 Unauthorized",
+                    "404 Not Found",
+                    "407 Proxy",
+                    "408 Timeout",
+                    "423 Brief",
+                    "480 Away",
+                    "486 Busy Here",
+                    "491 Pending",
+                    "503 Down",
+                    "603 Decline",
+                    "699 What",
                 ];
                 let refusal = self.random.pick(&REFUSALS).copied().unwrap_or("500 Error");
                 vec![self.answer(late / 3, text, refusal, &tag, "", "")]
@@ -297,7 +318,10 @@ impl Peer {
             }
             ("CANCEL", 7) => {
                 let invite = self.dialogs.get(id).map(|dialog| dialog.invite.clone()).unwrap_or_default();
-                vec![self.answer(0, text, "200 OK", "", "", ""), self.answer(late, &invite, "200 OK", "crossed", "", &sdp)]
+                vec![
+                    self.answer(0, text, "200 OK", "", "", ""),
+                    self.answer(late, &invite, "200 OK", "crossed", "", &sdp),
+                ]
             }
             ("REFER", 1) => vec![self.answer(late, text, "603 Decline", "", "", "")],
             ("REFER", 2) => vec![self.answer(0, text, "202 Accepted", "", "", "")],
@@ -306,7 +330,8 @@ impl Peer {
                 let outcome = self.random.pick(&outcome).copied().unwrap_or("200 OK");
                 let state = "Event: refer\r\nContent-Type: message/sipfrag\r\nSubscription-State: ";
                 let trying = self.request(id, "NOTIFY", &format!("{state}active\r\n"), "SIP/2.0 100 Trying\r\n");
-                let over = self.request(id, "NOTIFY", &format!("{state}terminated\r\n"), &format!("SIP/2.0 {outcome}\r\n"));
+                let over =
+                    self.request(id, "NOTIFY", &format!("{state}terminated\r\n"), &format!("SIP/2.0 {outcome}\r\n"));
                 vec![
                     (0, Deed::Send(trying)),
                     self.answer(1, text, "202 Accepted", "", "", ""),
@@ -387,7 +412,10 @@ impl Peer {
         Bytes::from(format!(
             "{method} {} SIP/2.0\r\nVia: SIP/2.0/WSS {name}.invalid;branch=z9hG4bK{name}{n}\r\nMax-Forwards: 70\r\nFrom: {}\r\nTo: {}\r\n\
              Call-ID: {id}\r\nCSeq: {cseq} {method}\r\nContact: <sip:{name}@{name}.invalid>\r\n{extra}{kind}Content-Length: {}\r\n\r\n{body}",
-            dialog.target, dialog.local, dialog.remote, body.len()
+            dialog.target,
+            dialog.local,
+            dialog.remote,
+            body.len()
         ))
     }
 

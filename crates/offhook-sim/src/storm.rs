@@ -272,23 +272,32 @@ fn failure(seed: u64, plan: Plan, list: &[Operation]) -> Result<Outcome, String>
     })
 }
 
-/// Leaves out what the failure does not need: halves, quarters … single ones.
+/// Leaves out what the failure does not need: halves, quarters … single ones, until nothing more can go. The rest keeps its
+/// times if that still fails, and moves up otherwise.
 fn minimise(seed: u64, plan: Plan, mut list: Vec<Operation>, mut why: String) -> (Vec<Operation>, String) {
     let mut size = list.len().div_ceil(2);
     while size > 0 {
-        let mut at = 0;
+        let (mut at, before) = (0, list.len());
         while at < list.len() {
-            let mut shorter = list.clone();
-            shorter.drain(at..(at + size).min(list.len()));
-            match failure(seed, plan, &shorter) {
-                Err(still) => {
-                    list = shorter;
-                    why = still;
-                }
-                Ok(_) => at += size,
+            let end = (at + size).min(list.len());
+            let mut moved_up = list.clone();
+            let gone: u64 = moved_up.drain(at..end).map(|operation| operation.after_ms).sum();
+            let mut in_time = moved_up.clone();
+            if let Some(next) = in_time.get_mut(at) {
+                next.after_ms += gone;
+            }
+            let still = [in_time, moved_up].into_iter().find_map(|shorter| {
+                let why = failure(seed, plan, &shorter).err()?;
+                Some((shorter, why))
+            });
+            match still {
+                Some(shorter) => (list, why) = shorter,
+                None => at += size,
             }
         }
-        size /= 2;
+        if size > 1 || list.len() == before {
+            size /= 2;
+        }
     }
     (list, why)
 }
@@ -411,7 +420,8 @@ fn perform(world: &mut World, operation: &Operation) {
             match operation.act {
                 Act::SetStatus => {
                     let name = Some(format!("N{}", operation.whom % 3));
-                    let patch = StatusPatch { name: name.clone(), is_conference: Some(false), ..StatusPatch::default() };
+                    let patch =
+                        StatusPatch { name: name.clone(), is_conference: Some(false), ..StatusPatch::default() };
                     let fixed = StaticPatch { name, ..StaticPatch::default() };
                     world
                         .change(phone, |core, now| core.set_status(now, &call, patch))

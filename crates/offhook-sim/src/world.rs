@@ -10,8 +10,8 @@ use offhook_core::{
 
 use crate::check::Ledger;
 use crate::media::Media;
-use crate::random::Random;
 use crate::peer::{Deed, Peer, Plan};
+use crate::random::Random;
 use crate::server::{ConnectionId, Proxy, Server};
 
 /// Events kept for each phone until they are taken; more are forgotten, oldest first.
@@ -93,6 +93,8 @@ pub struct World {
 #[derive(Debug)]
 struct Host {
     name: String,
+    /// Its own, so that what one phone does changes little for the others: a failure survives being shortened.
+    random: Random,
     phone: Driven<Phone>,
     due: Option<u64>,
     outputs: VecDeque<Output>,
@@ -186,6 +188,7 @@ impl World {
         let id = PhoneId(self.phones.len());
         self.phones.push(Host {
             name: name.to_owned(),
+            random: Random::new(self.random.below(u64::MAX)),
             phone: Driven::new(Phone::new(config)),
             due: None,
             outputs: VecDeque::new(),
@@ -619,9 +622,9 @@ impl World {
     fn cuts(&mut self, at: usize) -> bool {
         let breaks = self.faults.cuts > 0
             && self.phones[at].connection.is_some()
-            && self.random.per_mille(self.faults.cuts);
+            && self.phones[at].random.per_mille(self.faults.cuts);
         if breaks {
-            let for_ms = self.random.below(20_000);
+            let for_ms = self.phones[at].random.below(20_000);
             self.cut(PhoneId(at), for_ms);
         }
         breaks
@@ -657,14 +660,16 @@ impl World {
             return;
         }
         let Some(at) = self.phones.iter().position(|host| host.connection == Some(connection)) else { return };
-        if self.random.per_mille(self.faults.loss) {
+        let faults = self.faults;
+        let random = &mut self.phones[at].random;
+        if random.per_mille(faults.loss) {
             return;
         }
-        let copies = if self.random.per_mille(self.faults.duplication) { 2 } else { 1 };
+        let copies = if random.per_mille(faults.duplication) { 2 } else { 1 };
         for _ in 0..copies {
             let mut arrives = self.arrival(at, 1);
-            if self.random.per_mille(self.faults.reordering) {
-                arrives += self.random.below(200);
+            if self.phones[at].random.per_mille(faults.reordering) {
+                arrives += self.phones[at].random.below(200);
             } else {
                 self.phones[at].not_before[1] = arrives;
             }
@@ -674,8 +679,9 @@ impl World {
 
     /// When a message sent now arrives, in order.
     fn arrival(&mut self, at: usize, direction: usize) -> u64 {
-        let latency = self.latency.0 + self.random.below(self.latency.1 + 1);
-        (self.now + latency).max(self.phones[at].not_before[direction])
+        let host = &mut self.phones[at];
+        let latency = self.latency.0 + host.random.below(self.latency.1 + 1);
+        (self.now + latency).max(host.not_before[direction])
     }
 
     fn schedule(&mut self, at: u64, delivery: Delivery) {
@@ -717,7 +723,7 @@ impl World {
     fn carry_out(&mut self, at: usize, output: Output) {
         match output {
             Output::Connect => {
-                let when = self.now + 1 + self.random.below(20);
+                let when = self.now + 1 + self.phones[at].random.below(20);
                 self.connections += 1;
                 self.phones[at].connecting = Some(self.connections);
                 self.schedule(when, Delivery::Connected(at, self.connections));
@@ -743,10 +749,11 @@ impl World {
                     self.send_tones(at, &call_id, tones, *duration_ms, *gap_ms);
                 }
                 let failures = self.faults.media;
-                let media = self.phones[at].media.entry(call_id.clone()).or_default();
-                let events = media.command(command, &mut self.random, failures);
-                if media.closed {
-                    self.phones[at].media.remove(&call_id);
+                let Host { media, random, .. } = &mut self.phones[at];
+                let connection = media.entry(call_id.clone()).or_default();
+                let events = connection.command(command, random, failures);
+                if connection.closed {
+                    media.remove(&call_id);
                 }
                 for (delay, event) in events {
                     self.schedule(self.now + delay, Delivery::Media(at, call_id.clone(), event));
@@ -800,7 +807,9 @@ impl World {
                     .iter()
                     .enumerate()
                     .any(|(other, h)| other != at && h.ledger.is_accepted(&ended.call_id));
-                let undisturbed = taken && !self.is_strange(&ended.call_id) && self.started.get(&ended.call_id).is_some_and(|from| *from > self.troubled);
+                let undisturbed = taken
+                    && !self.is_strange(&ended.call_id)
+                    && self.started.get(&ended.call_id).is_some_and(|from| *from > self.troubled);
                 assert!(
                     !undisturbed,
                     "{} got no ACK, though it was taken and nobody's connection was lost",
