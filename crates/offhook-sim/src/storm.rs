@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use offhook_core::{
-    CallId, CallOptions, Devices, DtmfMode, Load, Permission, SessionTimer, StaticPatch, StatusPatch, TerminateType,
+    CallId, CallOptions, Credentials, Devices, DtmfMode, Load, Permission, SessionTimer, StaticPatch, StatusPatch,
+    TerminateType,
 };
 
 use crate::random::Random;
@@ -183,7 +184,7 @@ pub fn operations(seed: u64, plan: Plan) -> Vec<Operation> {
         .collect()
 }
 
-/// Runs a list of operations, and then everything to its end.
+/// Runs a list of operations in a new world, and then everything to its end.
 ///
 /// # Panics
 /// A phone breaks a promise.
@@ -205,6 +206,8 @@ pub fn prepare(world: &mut World, plan: Plan) {
             config.session_timer = SessionTimer { enabled: true, expires_s: 90, min_se_s: 90 };
             config.register_expires_s = 120;
             config.no_answer_ms = 60_000;
+            let name = 1000 + number;
+            config.credentials = Some(Credentials::password(name.to_string(), format!("secret-{name}")));
             config.dtmf = [DtmfMode::Rfc4733, DtmfMode::Info, DtmfMode::InBand][number % 3];
             config.call_waiting = number != 3;
             config.allow_transfer = number != 4;
@@ -246,26 +249,35 @@ pub fn run_in(world: &mut World, operations: &[Operation]) -> Outcome {
 /// # Errors
 /// What failed, in words.
 pub fn attempt(seed: u64, plan: Plan) -> Result<Outcome, String> {
-    let list = operations(seed, plan);
-    match failure(seed, plan, &list) {
-        Ok(outcome) => Ok(outcome),
-        Err(first) => {
-            let (shortest, why) = minimise(seed, plan, list, first);
-            if plan.trace {
-                let _ = failure(seed, Plan { tell: true, ..plan }, &shortest);
-            }
-            let lines: Vec<String> = shortest.iter().map(|operation| format!("    {operation:?}")).collect();
-            Err(format!(
-                "seed {seed}: {why}\n  replay: offhook-sim --seed {seed} --calls 1\n  the {} operations it takes:\n{}",
-                shortest.len(),
-                lines.join("\n")
-            ))
-        }
-    }
+    attempt_in(seed, plan, &World::new).map_err(|why| format!("{why}\n  replay: offhook-sim --seed {seed} --calls 1"))
 }
 
-fn failure(seed: u64, plan: Plan, list: &[Operation]) -> Result<Outcome, String> {
-    catch_unwind(AssertUnwindSafe(|| run(seed, plan, list))).map_err(|panic| {
+/// The same in another world: `world` makes an empty one of a seed, with a server of your own.
+///
+/// # Errors
+/// What failed, in words.
+pub fn attempt_in(seed: u64, plan: Plan, world: &dyn Fn(u64) -> World) -> Result<Outcome, String> {
+    let list = operations(seed, plan);
+    let first = match failure(seed, plan, world, &list) {
+        Ok(outcome) => return Ok(outcome),
+        Err(first) => first,
+    };
+    let fails = |list: &[Operation]| failure(seed, plan, world, list).err();
+    let (shortest, why) = minimise(&fails, list, first);
+    if plan.trace {
+        let _ = failure(seed, Plan { tell: true, ..plan }, world, &shortest);
+    }
+    let lines: Vec<String> = shortest.iter().map(|operation| format!("    {operation:?}")).collect();
+    Err(format!("seed {seed}: {why}\n  the {} operations it takes:\n{}", shortest.len(), lines.join("\n")))
+}
+
+fn failure(seed: u64, plan: Plan, world: &dyn Fn(u64) -> World, list: &[Operation]) -> Result<Outcome, String> {
+    let run = || {
+        let mut world = world(seed);
+        prepare(&mut world, plan);
+        run_in(&mut world, list)
+    };
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
             .unwrap_or_else(|| "a panic".to_owned())
@@ -274,7 +286,11 @@ fn failure(seed: u64, plan: Plan, list: &[Operation]) -> Result<Outcome, String>
 
 /// Leaves out what the failure does not need: halves, quarters … single ones, until nothing more can go. The rest keeps its
 /// times if that still fails, and moves up otherwise.
-fn minimise(seed: u64, plan: Plan, mut list: Vec<Operation>, mut why: String) -> (Vec<Operation>, String) {
+fn minimise(
+    fails: &dyn Fn(&[Operation]) -> Option<String>,
+    mut list: Vec<Operation>,
+    mut why: String,
+) -> (Vec<Operation>, String) {
     let mut size = list.len().div_ceil(2);
     while size > 0 {
         let (mut at, before) = (0, list.len());
@@ -287,7 +303,7 @@ fn minimise(seed: u64, plan: Plan, mut list: Vec<Operation>, mut why: String) ->
                 next.after_ms += gone;
             }
             let still = [in_time, moved_up].into_iter().find_map(|shorter| {
-                let why = failure(seed, plan, &shorter).err()?;
+                let why = fails(&shorter)?;
                 Some((shorter, why))
             });
             match still {
