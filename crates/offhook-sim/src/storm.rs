@@ -55,7 +55,7 @@ impl Plan {
             peers: usize::try_from(seed / 4 % 4).unwrap_or(0).saturating_sub(1),
             latency,
             phones: 3 + usize::try_from(seed % 4).unwrap_or(0),
-            operations: 120,
+            operations: 300,
             faults,
             broken: None,
             trace: false,
@@ -113,15 +113,15 @@ pub enum Act {
 
 /// How often each: out of the sum.
 const WEIGHTS: [(Act, u64); 28] = [
-    (Act::Call, 26),
+    (Act::Call, 36),
     (Act::CallNobody, 1),
     (Act::CallSelf, 1),
     (Act::CallNonsense, 1),
     (Act::CallPeer, 5),
     (Act::PeerCalls, 5),
-    (Act::Answer, 24),
+    (Act::Answer, 30),
     (Act::Reject, 2),
-    (Act::Hangup, 8),
+    (Act::Hangup, 16),
     (Act::Terminate, 2),
     (Act::Hold, 6),
     (Act::Unhold, 6),
@@ -172,10 +172,10 @@ pub fn operations(seed: u64, plan: Plan) -> Vec<Operation> {
                 here
             });
             // Mostly at once or soon, so that things cross; now and then long enough for a timer.
-            let after_ms = match random.below(10) {
-                0..=3 => random.below(40),
-                4..=7 => random.below(1_500),
-                8 => random.below(10_000),
+            let after_ms = match random.below(30) {
+                0..=12 => random.below(40),
+                13..=25 => random.below(1_500),
+                26..=28 => random.below(6_000),
                 _ => random.below(40_000),
             };
             let act = act.map_or(Act::Call, |(act, _)| *act);

@@ -147,7 +147,8 @@ impl Server for Pbx {
     }
 
     fn dialogs(&self) -> Option<usize> {
-        assert!(self.open.len() >= self.switch.legs.len(), "a leg without media");
+        let open: BTreeSet<LegId> = self.switch.legs.iter().filter(|(_, leg)| leg.open).map(|(id, _)| *id).collect();
+        assert_eq!(self.open, open, "the media that is open is that of the legs");
         Some(self.agent.view().load().calls)
     }
 }
