@@ -32,7 +32,11 @@ if (inWasm !== native) {
   console.error(`wasm and native part at line ${line + 1}:\n  wasm:   ${a[line]}\n  native: ${b[line]}`);
   process.exit(1);
 }
-console.log(`no imports; ${native.split('\n').length - 1} lines of output are the same natively and in wasm`);
+const calls = /^(\d+) simulated calls$/m.exec(native);
+if (!calls) throw new Error('the probe simulated no calls');
+console.log(
+  `no imports; ${native.split('\n').length - 1} lines of output, with the trace hashes of ${calls[1]} simulated calls, are the same natively and in wasm`,
+);
 
 function cargo(...parameters) {
   const [command, ...rest] = parameters;

@@ -106,7 +106,7 @@ fn main() {
     let first: u64 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1);
     assert_eq!(story(first, "1", Faults::default(), |_, _| {}), (1, 0), "1 is put through to sales");
     assert_eq!(story(first, "9", Faults::default(), |_, _| {}), (0, 1), "9 leads back to the menu");
-    let lossy = Faults { loss: 20, duplication: 50, reordering: 50, media: 0 };
+    let lossy = Faults { loss: 20, duplication: 50, reordering: 50, ..Faults::default() };
     let mut put_through = 0;
     for seed in first..first + 200 {
         put_through += story(seed, "1", lossy, |_, _| {}).0;

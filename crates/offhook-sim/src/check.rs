@@ -11,12 +11,16 @@
 //!   | ringing | talking |
 //!   | connecting | talking |
 //! * `confirmed` comes at most once, after `accepted`, with `callStatus` talking.
-//! * A duration never runs backwards while it runs, and never faster than the clock.
+//! * `updateTimer` comes every 1,000 ms to the millisecond from the call's beginning to its end, unless it was stopped, and its
+//!   durations are those that an observer with a clock counts from the events: `ringDuration` from the first 18x or the arrival, `callingDuration`
+//!   from `newRTCSession`, both to `accepted`; `callDuration` from `accepted`; `holdDuration` from the `statusChange` to held.
+//! * `callReport` comes with `accepted`, and then every 3 s while the call goes on.
+//! * The calls that were announced and not deleted are those that the phone holds.
 //! * Every accepted command is settled exactly once, within [`SETTLE_MS`].
 
 use std::collections::BTreeMap;
 
-use offhook_core::{CallId, CallState, CallStatus, CommandId, PhoneEvent, SessionEvent, TimerType};
+use offhook_core::{CallId, CallState, CallStatus, CommandId, CommunicationType, PhoneEvent, SessionEvent, TimerType};
 
 /// The longest that any command may take: the no-answer time (300 s) of a transfer's new call, and the transactions
 /// before and after it.
@@ -39,8 +43,19 @@ struct Call {
     accepted: bool,
     confirmed: bool,
     over: bool,
-    timer: Option<(u64, TimerType)>,
+    began: u64,
+    inbound: bool,
+    rang: Option<u64>,
+    answered: Option<u64>,
+    held: Option<u64>,
+    ticked: u64,
+    /// The program stopped its timer.
+    stopped: bool,
+    reported: Option<u64>,
 }
+
+/// Statistics take a moment.
+const REPORT_MS: std::ops::RangeInclusive<u64> = 2_900..=3_100;
 
 impl Ledger {
     /// A command was accepted.
@@ -66,11 +81,17 @@ impl Ledger {
     pub fn event(&mut self, now: u64, event: &PhoneEvent) {
         match event {
             PhoneEvent::NewRtcSession { call_id } => {
-                assert!(self.calls.insert(call_id.clone(), Call::default()).is_none(), "{call_id} is announced twice");
+                let call = Call { began: now, ticked: now, ..Call::default() };
+                assert!(self.calls.insert(call_id.clone(), call).is_none(), "{call_id} is announced twice");
+            }
+            PhoneEvent::Incoming { call_id } => {
+                let call = self.calls.get_mut(call_id).expect("a call comes in that is no session");
+                (call.inbound, call.rang) = (true, Some(now));
             }
             PhoneEvent::DeleteSession { call_id, .. } => {
                 let call = self.calls.remove(call_id).expect("a session is deleted that never was");
                 assert!(call.over, "{call_id} is deleted without a final event");
+                assert!(call.stopped || now - call.ticked <= 1_000, "the timer of {call_id} had stopped by itself");
                 self.ended += 1;
                 self.established += u64::from(call.accepted);
             }
@@ -81,6 +102,19 @@ impl Ledger {
             }
             _ => {}
         }
+    }
+
+    /// The timer of a call was stopped by its user.
+    pub fn timer_stopped(&mut self, call: &CallId) {
+        if let Some(call) = self.calls.get_mut(call) {
+            call.stopped = true;
+        }
+    }
+
+    /// Whether a call was announced and not deleted.
+    #[must_use]
+    pub fn knows(&self, call: &CallId) -> bool {
+        self.calls.contains_key(call)
     }
 
     /// Nothing waits too long.
@@ -128,10 +162,21 @@ impl Call {
                             | (CallState::Ringing | CallState::Connecting, CallState::Talking)
                     );
                 assert!(allowed, "callStatus goes from {:?} to {:?}", step.0, step.1);
+                if new_status.communication_type == CommunicationType::Inbound {
+                    // One that replaces another is not told as incoming.
+                    self.inbound = true;
+                    self.rang.get_or_insert(self.began);
+                } else if step.0 != step.1 && step.1 == CallState::Ringing {
+                    self.rang = Some(now);
+                }
+                if new_status.is_hold != old_status.is_hold {
+                    self.held = new_status.is_hold.then_some(now);
+                }
                 self.status = Some((**new_status).clone());
             }
             SessionEvent::Accepted { .. } => {
                 assert!(!std::mem::replace(&mut self.accepted, true), "accepted twice");
+                self.answered = Some(now);
             }
             SessionEvent::Confirmed { .. } => {
                 assert!(self.accepted, "confirmed before accepted");
@@ -147,21 +192,30 @@ impl Call {
                 assert!(!self.accepted, "failed after having been accepted");
                 self.over = true;
             }
+            SessionEvent::CallReport { .. } => {
+                assert!(self.accepted, "a report before the answer");
+                let after = self.reported.replace(now).map(|last| now - last);
+                assert!(after.is_none_or(|after| REPORT_MS.contains(&after)), "a report {after:?} ms after the last");
+            }
             SessionEvent::UpdateTimer { timer, .. } => {
-                if let Some((then, last)) = self.timer.replace((now, *timer)) {
-                    // One second of tolerance: whole seconds are told.
-                    let most = (now - then) / 1_000 + 1;
-                    let steps = [
-                        (last.ring_duration, timer.ring_duration),
-                        (last.calling_duration, timer.calling_duration),
-                        (last.call_duration, timer.call_duration),
-                    ];
-                    for (before, after) in steps {
-                        assert!(after >= before && after - before <= most, "{last:?} then {timer:?} in {most} s");
-                    }
-                }
+                assert!(!self.stopped, "a timer that was stopped goes on");
+                assert_eq!(now - self.ticked, 1_000, "the timer is not told every second");
+                self.ticked = now;
+                assert_eq!(*timer, self.durations(now), "the durations are not those of the clock");
             }
             _ => {}
+        }
+    }
+
+    /// What somebody with a clock counts.
+    fn durations(&self, now: u64) -> TimerType {
+        let seconds = |from: Option<u64>, to: u64| from.map_or(0, |from| (to - from) / 1_000);
+        let answered = self.answered.unwrap_or(now);
+        TimerType {
+            ring_duration: seconds(self.rang, answered),
+            calling_duration: seconds(Some(self.began).filter(|_| !self.inbound), answered),
+            call_duration: seconds(self.answered, now),
+            hold_duration: seconds(self.held, now),
         }
     }
 }

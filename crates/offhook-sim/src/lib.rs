@@ -29,10 +29,12 @@
 
 pub mod check;
 mod media;
+mod peer;
 mod random;
 mod server;
 pub mod storm;
 mod world;
 
 pub use random::Random;
-pub use world::{Broken, Faults, PhoneId, World};
+pub use server::{ConnectionId, Replies, Server};
+pub use world::{Broken, Faults, PeerId, PhoneId, World};

@@ -1,18 +1,48 @@
-//! The server between the phones: a registrar and a stateless proxy (RFC 3261 §16.11).
-//!
-//! It knows no call. So what the phones do to each other is theirs alone, and it can be restarted in the middle of
-//! anything.
+//! The server between the phones: what it can be told, and the one that a [`World`](crate::World) has by itself.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use bytes::Bytes;
 
-/// A connection, as the server numbers them.
-pub(crate) type ConnectionId = u64;
+/// A connection, as the server numbers them. Never the same twice in one world.
+pub type ConnectionId = u64;
 
-/// See the module.
+/// Messages to send: on which connection, and what.
+pub type Replies = Vec<(ConnectionId, Bytes)>;
+
+/// A SIP server without sockets and clock. Implement it to put a server of your own between the phones of a world
+/// ([`World::with_server`](crate::World::with_server)). Times are milliseconds of the world's clock.
+pub trait Server: Debug {
+    /// A phone connected.
+    fn connected(&mut self, now: u64, connection: ConnectionId, replies: &mut Replies);
+
+    /// One whole WebSocket message came.
+    fn received(&mut self, now: u64, connection: ConnectionId, data: &Bytes, replies: &mut Replies);
+
+    /// A connection is gone.
+    fn disconnected(&mut self, now: u64, connection: ConnectionId, replies: &mut Replies);
+
+    /// It goes down and comes up again knowing nobody; every connection is gone already.
+    fn restart(&mut self, now: u64);
+
+    /// When [`on_time`](Self::on_time) wants to be called; `None`: never.
+    fn next_timeout(&self) -> Option<u64>;
+
+    /// That time has come.
+    fn on_time(&mut self, now: u64, replies: &mut Replies);
+
+    /// How many dialogs of phones it is an end of itself; `None`: it is no end of any, and passes Call-IDs on unchanged,
+    /// so that both ends of a call can be compared.
+    fn dialogs(&self) -> Option<usize>;
+}
+
+/// A registrar and a stateless proxy (RFC 3261 §16.11).
+///
+/// It knows no call. So what the phones do to each other is theirs alone, and it can be restarted in the middle of
+/// anything.
 #[derive(Debug, Default)]
-pub(crate) struct Server {
+pub(crate) struct Proxy {
     /// User → connection.
     users: BTreeMap<String, ConnectionId>,
     /// `user@host` of a Contact → user: where requests in a dialog go.
@@ -20,18 +50,35 @@ pub(crate) struct Server {
     replies: u64,
 }
 
-impl Server {
-    /// Forgets everybody.
-    pub(crate) fn restart(&mut self) {
-        self.users.clear();
+impl Server for Proxy {
+    fn connected(&mut self, _now: u64, _connection: ConnectionId, _replies: &mut Replies) {}
+
+    fn received(&mut self, _now: u64, connection: ConnectionId, data: &Bytes, replies: &mut Replies) {
+        replies.extend(self.receive(connection, data));
     }
 
-    pub(crate) fn disconnected(&mut self, connection: ConnectionId) {
+    fn disconnected(&mut self, _now: u64, connection: ConnectionId, _replies: &mut Replies) {
         self.users.retain(|_, c| *c != connection);
     }
 
+    fn restart(&mut self, _now: u64) {
+        self.users.clear();
+    }
+
+    fn next_timeout(&self) -> Option<u64> {
+        None
+    }
+
+    fn on_time(&mut self, _now: u64, _replies: &mut Replies) {}
+
+    fn dialogs(&self) -> Option<usize> {
+        None
+    }
+}
+
+impl Proxy {
     /// What is sent on for a message that came: to whom, and what.
-    pub(crate) fn receive(&mut self, from: ConnectionId, data: &Bytes) -> Option<(ConnectionId, Bytes)> {
+    fn receive(&mut self, from: ConnectionId, data: &Bytes) -> Option<(ConnectionId, Bytes)> {
         let text = std::str::from_utf8(data).ok()?;
         if text == "\r\n\r\n" {
             return Some((from, Bytes::from_static(b"\r\n")));
@@ -96,8 +143,13 @@ fn forward(from: ConnectionId, text: &str) -> Option<Bytes> {
     Some(Bytes::from(format!("{}{ours}{}", &text[..at], &text[at..])))
 }
 
-/// A response of the server's own.
+/// A response without a body.
 fn reply(request: &str, status: &str, tag: &str, extra: &str) -> Bytes {
+    response(request, status, tag, extra, "")
+}
+
+/// A response to a request: `extra` are whole header lines.
+pub(crate) fn response(request: &str, status: &str, tag: &str, extra: &str, body: &str) -> Bytes {
     let mut out = format!("SIP/2.0 {status}\r\n");
     for line in request.split("\r\n").skip(1).take_while(|line| !line.is_empty()) {
         let name = line.split(':').next().unwrap_or("");
@@ -111,12 +163,12 @@ fn reply(request: &str, status: &str, tag: &str, extra: &str) -> Bytes {
         }
     }
     out.push_str(extra);
-    out.push_str("Content-Length: 0\r\n\r\n");
+    out.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
     Bytes::from(out)
 }
 
 /// The value of the first header of this name.
-fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.split("\r\n").skip(1).take_while(|line| !line.is_empty()).find_map(|line| {
         let (found, value) = line.split_once(':')?;
         (found == name).then(|| value.trim())

@@ -2,16 +2,23 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use offhook_core::{CallId, Load, SessionTimer};
+use offhook_core::{
+    CallId, CallOptions, Credentials, Devices, DtmfMode, Load, Permission, SessionTimer, StaticPatch, StatusPatch,
+    TerminateType,
+};
 
 use crate::random::Random;
-use crate::world::{Broken, Faults, PhoneId, World};
+use crate::world::{Broken, Faults, PeerId, PhoneId, World};
 
 /// How a storm is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// Phones.
     pub phones: usize,
+    /// Peers that are not ours and keep no rules.
+    pub peers: usize,
+    /// One way, ms: at least, and so much more at most.
+    pub latency: (u64, u64),
     /// Operations.
     pub operations: usize,
     /// Faults that come by themselves.
@@ -26,7 +33,8 @@ pub struct Plan {
 
 impl Plan {
     /// The usual one for a seed: a few phones, a hundred operations; every fourth seed with lost messages, every fourth with
-    /// messages that come twice and out of order, every third with faults in the media.
+    /// messages that come twice and out of order, every third with faults in the media, every fifth with connections that break at any
+    /// message, half of them with peers that keep no rules; messages take no time, or up to half a second.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let (lossy, confused) = (seed % 4 == 1, seed % 4 == 3);
@@ -35,10 +43,19 @@ impl Plan {
             duplication: if confused { 30 } else { 0 },
             reordering: if confused { 30 } else { 0 },
             media: if seed % 3 == 2 { 20 } else { 0 },
+            cuts: if seed % 5 == 2 { 4 } else { 0 },
+        };
+        let latency = match seed % 7 {
+            0 => (0, 0),
+            1 => (1, 2),
+            2 => (100, 400),
+            _ => (5, 30),
         };
         Self {
+            peers: usize::try_from(seed / 4 % 4).unwrap_or(0).saturating_sub(1),
+            latency,
             phones: 3 + usize::try_from(seed % 4).unwrap_or(0),
-            operations: 120,
+            operations: 300,
             faults,
             broken: None,
             trace: false,
@@ -67,15 +84,21 @@ pub enum Act {
     Call,
     CallNobody,
     CallSelf,
+    CallNonsense,
+    CallPeer,
+    PeerCalls,
     Answer,
     Reject,
     Hangup,
+    Terminate,
     Hold,
     Unhold,
     Mute,
     Unmute,
     Dtmf,
     Info,
+    SetStatus,
+    StopTimer,
     Renegotiate,
     BlindTransfer,
     Consult,
@@ -84,22 +107,30 @@ pub enum Act {
     RestartServer,
     Stop,
     Start,
+    Reregister,
+    Devices,
 }
 
 /// How often each: out of the sum.
-const WEIGHTS: [(Act, u64); 20] = [
-    (Act::Call, 26),
+const WEIGHTS: [(Act, u64); 28] = [
+    (Act::Call, 36),
     (Act::CallNobody, 1),
     (Act::CallSelf, 1),
-    (Act::Answer, 24),
+    (Act::CallNonsense, 1),
+    (Act::CallPeer, 5),
+    (Act::PeerCalls, 5),
+    (Act::Answer, 30),
     (Act::Reject, 2),
-    (Act::Hangup, 10),
+    (Act::Hangup, 16),
+    (Act::Terminate, 2),
     (Act::Hold, 6),
     (Act::Unhold, 6),
     (Act::Mute, 1),
     (Act::Unmute, 1),
-    (Act::Dtmf, 2),
+    (Act::Dtmf, 3),
     (Act::Info, 2),
+    (Act::SetStatus, 1),
+    (Act::StopTimer, 1),
     (Act::Renegotiate, 3),
     (Act::BlindTransfer, 4),
     (Act::Consult, 5),
@@ -108,6 +139,8 @@ const WEIGHTS: [(Act, u64); 20] = [
     (Act::RestartServer, 1),
     (Act::Stop, 1),
     (Act::Start, 3),
+    (Act::Reregister, 1),
+    (Act::Devices, 1),
 ];
 
 /// What came of a storm.
@@ -139,10 +172,10 @@ pub fn operations(seed: u64, plan: Plan) -> Vec<Operation> {
                 here
             });
             // Mostly at once or soon, so that things cross; now and then long enough for a timer.
-            let after_ms = match random.below(10) {
-                0..=3 => random.below(40),
-                4..=7 => random.below(1_500),
-                8 => random.below(10_000),
+            let after_ms = match random.below(30) {
+                0..=12 => random.below(40),
+                13..=25 => random.below(1_500),
+                26..=28 => random.below(6_000),
                 _ => random.below(40_000),
             };
             let act = act.map_or(Act::Call, |(act, _)| *act);
@@ -151,29 +184,55 @@ pub fn operations(seed: u64, plan: Plan) -> Vec<Operation> {
         .collect()
 }
 
-/// Runs a list of operations, and then everything to its end.
+/// Runs a list of operations in a new world, and then everything to its end.
 ///
 /// # Panics
 /// A phone breaks a promise.
 #[must_use]
 pub fn run(seed: u64, plan: Plan, operations: &[Operation]) -> Outcome {
     let mut world = World::new(seed);
+    prepare(&mut world, plan);
+    run_in(&mut world, operations)
+}
+
+/// Puts the phones and peers of a plan into a world.
+pub fn prepare(world: &mut World, plan: Plan) {
+    world.broken = plan.broken;
+    world.latency = plan.latency;
+    world.trace = plan.tell;
     for number in 0..plan.phones {
         // Short sessions: what is left at one end only is gone within minutes.
         world.phone_with(&format!("{}", 1000 + number), |config| {
             config.session_timer = SessionTimer { enabled: true, expires_s: 90, min_se_s: 90 };
             config.register_expires_s = 120;
             config.no_answer_ms = 60_000;
+            let name = 1000 + number;
+            config.credentials = Some(Credentials::password(name.to_string(), format!("secret-{name}")));
+            config.dtmf = [DtmfMode::Rfc4733, DtmfMode::Info, DtmfMode::InBand][number % 3];
+            config.call_waiting = number != 3;
+            config.allow_transfer = number != 4;
+            if number == 5 {
+                config.reconnect.max_attempts = Some(3);
+            }
         });
     }
+    for number in 0..plan.peers {
+        world.wild_peer(&format!("wild{number}"));
+    }
     world.faults = plan.faults;
-    world.trace = plan.tell;
-    world.broken = plan.broken;
+}
+
+/// Runs a list of operations in a world, and then everything to its end.
+///
+/// # Panics
+/// A phone breaks a promise.
+#[must_use]
+pub fn run_in(world: &mut World, operations: &[Operation]) -> Outcome {
     for operation in operations {
         world.run(operation.after_ms);
-        perform(&mut world, operation);
+        perform(world, operation);
     }
-    finish(&mut world);
+    finish(world);
     let ledgers: Vec<(u64, u64)> =
         world.phones().map(|phone| (world.ledger(phone).ended, world.ledger(phone).established)).collect();
     Outcome {
@@ -190,49 +249,71 @@ pub fn run(seed: u64, plan: Plan, operations: &[Operation]) -> Outcome {
 /// # Errors
 /// What failed, in words.
 pub fn attempt(seed: u64, plan: Plan) -> Result<Outcome, String> {
-    let list = operations(seed, plan);
-    match failure(seed, plan, &list) {
-        Ok(outcome) => Ok(outcome),
-        Err(first) => {
-            let (shortest, why) = minimise(seed, plan, list, first);
-            if plan.trace {
-                let _ = failure(seed, Plan { tell: true, ..plan }, &shortest);
-            }
-            let lines: Vec<String> = shortest.iter().map(|operation| format!("    {operation:?}")).collect();
-            Err(format!(
-                "seed {seed}: {why}\n  replay: offhook-sim --seed {seed} --calls 1\n  the {} operations it takes:\n{}",
-                shortest.len(),
-                lines.join("\n")
-            ))
-        }
-    }
+    attempt_in(seed, plan, &World::new).map_err(|why| format!("{why}\n  replay: offhook-sim --seed {seed} --calls 1"))
 }
 
-fn failure(seed: u64, plan: Plan, list: &[Operation]) -> Result<Outcome, String> {
-    catch_unwind(AssertUnwindSafe(|| run(seed, plan, list))).map_err(|panic| {
+/// The same in another world: `world` makes an empty one of a seed, with a server of your own.
+///
+/// # Errors
+/// What failed, in words.
+pub fn attempt_in(seed: u64, plan: Plan, world: &dyn Fn(u64) -> World) -> Result<Outcome, String> {
+    let list = operations(seed, plan);
+    let first = match failure(seed, plan, world, &list) {
+        Ok(outcome) => return Ok(outcome),
+        Err(first) => first,
+    };
+    let fails = |list: &[Operation]| failure(seed, plan, world, list).err();
+    let (shortest, why) = minimise(&fails, list, first);
+    if plan.trace {
+        let _ = failure(seed, Plan { tell: true, ..plan }, world, &shortest);
+    }
+    let lines: Vec<String> = shortest.iter().map(|operation| format!("    {operation:?}")).collect();
+    Err(format!("seed {seed}: {why}\n  the {} operations it takes:\n{}", shortest.len(), lines.join("\n")))
+}
+
+fn failure(seed: u64, plan: Plan, world: &dyn Fn(u64) -> World, list: &[Operation]) -> Result<Outcome, String> {
+    let run = || {
+        let mut world = world(seed);
+        prepare(&mut world, plan);
+        run_in(&mut world, list)
+    };
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
             .unwrap_or_else(|| "a panic".to_owned())
     })
 }
 
-/// Leaves out what the failure does not need: halves, quarters … single ones.
-fn minimise(seed: u64, plan: Plan, mut list: Vec<Operation>, mut why: String) -> (Vec<Operation>, String) {
+/// Leaves out what the failure does not need: halves, quarters … single ones, until nothing more can go. The rest keeps its
+/// times if that still fails, and moves up otherwise.
+fn minimise(
+    fails: &dyn Fn(&[Operation]) -> Option<String>,
+    mut list: Vec<Operation>,
+    mut why: String,
+) -> (Vec<Operation>, String) {
     let mut size = list.len().div_ceil(2);
     while size > 0 {
-        let mut at = 0;
+        let (mut at, before) = (0, list.len());
         while at < list.len() {
-            let mut shorter = list.clone();
-            shorter.drain(at..(at + size).min(list.len()));
-            match failure(seed, plan, &shorter) {
-                Err(still) => {
-                    list = shorter;
-                    why = still;
-                }
-                Ok(_) => at += size,
+            let end = (at + size).min(list.len());
+            let mut moved_up = list.clone();
+            let gone: u64 = moved_up.drain(at..end).map(|operation| operation.after_ms).sum();
+            let mut in_time = moved_up.clone();
+            if let Some(next) = in_time.get_mut(at) {
+                next.after_ms += gone;
+            }
+            let still = [in_time, moved_up].into_iter().find_map(|shorter| {
+                let why = fails(&shorter)?;
+                Some((shorter, why))
+            });
+            match still {
+                Some(shorter) => (list, why) = shorter,
+                None => at += size,
             }
         }
-        size /= 2;
+        if size > 1 || list.len() == before {
+            size /= 2;
+        }
     }
     (list, why)
 }
@@ -240,6 +321,7 @@ fn minimise(seed: u64, plan: Plan, mut list: Vec<Operation>, mut why: String) ->
 /// Everybody stops doing things. What is left at one end only must go by itself; then everybody hangs up and leaves.
 fn finish(world: &mut World) {
     world.faults = Faults::default();
+    world.silence_peers();
     for phone in world.phones() {
         if !world.view(phone).is_connected() {
             // Refused when it is started already and about to connect by itself.
@@ -260,7 +342,14 @@ fn finish(world: &mut World) {
         let name = world.name(phone);
         assert!(world.calls(phone).is_empty(), "{name} still has calls: {:?}", world.calls(phone));
         assert_eq!(world.ledger(phone).calls().count(), 0, "{name} never deleted a session");
+        assert_eq!(world.ledger(phone).pending(), 0, "{name} has commands of calls that are over");
+        assert_eq!(world.open_media(phone), 0, "{name} has peer connections of calls that are over");
+        // The keep-alive and the registration are left, and perhaps its REGISTER.
+        let load = world.view(phone).load();
+        let idle = load.calls + load.server_transactions == 0 && load.client_transactions <= 1 && load.timers <= 4;
+        assert!(idle, "{name} holds {load:?} without a call {:?}", world.view(phone));
     }
+    assert!(world.server_dialogs().is_none_or(|dialogs| dialogs == 0), "the server still has calls");
     for phone in world.phones() {
         let stopped = world.command(phone, |core, now| Ok(core.disconnect(now)));
         assert!(stopped.is_ok());
@@ -272,11 +361,16 @@ fn finish(world: &mut World) {
     }
 }
 
-/// No call is alive at one end only. (The server passes Call-IDs on unchanged.)
+/// No call is alive at one end only. (A server that is no end passes Call-IDs on unchanged.)
 fn one_sided(world: &World) {
+    if let Some(dialogs) = world.server_dialogs() {
+        let ends: usize = world.phones().map(|phone| world.calls(phone).len()).sum();
+        assert_eq!(dialogs, ends, "the server and the phones do not have the same calls");
+        return;
+    }
     let ends = |wanted: &CallId| world.phones().filter(|phone| world.view(*phone).session(wanted).is_some()).count();
     for phone in world.phones() {
-        for call in world.calls(phone) {
+        for call in world.calls(phone).into_iter().filter(|call| !world.is_strange(call)) {
             let status = world.view(phone).session(&call).map(offhook_core::Session::status);
             assert!(ends(&call) >= 2, "{}: {call} is alive at one end only: {status:?}", world.name(phone));
         }
@@ -287,7 +381,12 @@ fn perform(world: &mut World, operation: &Operation) {
     let phones: Vec<PhoneId> = world.phones().collect();
     let who = choose(&phones, operation.who);
     let whom = choose(&phones, operation.whom);
-    let target = world.name(whom).to_owned();
+    let peers: Vec<PeerId> = world.peers().collect();
+    let target = match pick(&peers, operation.whom / 64).filter(|_| operation.whom % 8 == 7) {
+        // Transfers go to them as well.
+        Some(peer) if operation.act != Act::Call => world.peer_name(peer).to_owned(),
+        _ => world.name(whom).to_owned(),
+    };
     let talking = |world: &World| {
         let calls = phones.iter().flat_map(|phone| {
             let confirmed = |call: &CallId| world.is_talking(*phone, call);
@@ -298,6 +397,22 @@ fn perform(world: &mut World, operation: &Operation) {
     // A refusal is an answer, too: what may be refused is said by the phone's own tests.
     let _ = match operation.act {
         Act::Call => world.call(who, &target).map(|_| ()),
+        Act::CallNonsense => {
+            let extra_headers = vec!["Broken\r\nHeader: x".to_owned()];
+            let options = CallOptions { extra_headers, ..CallOptions::default() };
+            let number = if operation.whom % 2 == 0 { "not a number" } else { target.as_str() };
+            world.command(who, |core, now| core.call(now, number, options).map(|(command, _)| command)).map(|_| ())
+        }
+        Act::CallPeer | Act::PeerCalls => {
+            let Some(peer) = pick(&peers, operation.whom) else { return };
+            if operation.act == Act::PeerCalls {
+                let number = world.name(who).to_owned();
+                world.call_as(peer, &number);
+                return;
+            }
+            let number = world.peer_name(peer).to_owned();
+            world.call(who, &number).map(|_| ())
+        }
         Act::CallNobody => world.call(who, "nobody").map(|_| ()),
         Act::CallSelf => {
             let own = world.name(who).to_owned();
@@ -312,13 +427,40 @@ fn perform(world: &mut World, operation: &Operation) {
                 _ => world.command(phone, |core, now| core.reject(now, &call)).map(|_| ()),
             }
         }
-        Act::Hangup => {
+        Act::Hangup | Act::Terminate | Act::SetStatus | Act::StopTimer => {
             let all: Vec<(PhoneId, CallId)> = phones
                 .iter()
                 .flat_map(|phone| world.calls(*phone).into_iter().map(|call| (*phone, call)).collect::<Vec<_>>())
                 .collect();
             let Some((phone, call)) = pick(&all, operation.who) else { return };
-            world.hangup(phone, &call).map(|_| ())
+            match operation.act {
+                Act::SetStatus => {
+                    let name = Some(format!("N{}", operation.whom % 3));
+                    let patch =
+                        StatusPatch { name: name.clone(), is_conference: Some(false), ..StatusPatch::default() };
+                    let fixed = StaticPatch { name, ..StaticPatch::default() };
+                    world
+                        .change(phone, |core, now| core.set_status(now, &call, patch))
+                        .and_then(|()| world.change(phone, |core, now| core.set_static_status(now, &call, fixed, None)))
+                }
+                Act::StopTimer => world.stop_timer(phone, &call),
+                Act::Terminate => {
+                    let kinds = [TerminateType::Hangup, TerminateType::Reject, TerminateType::Terminate];
+                    let kind = pick(&kinds, operation.whom).unwrap_or(TerminateType::Hangup);
+                    world.command(phone, |core, now| core.terminate(now, &call, kind)).map(|_| ())
+                }
+                _ => world.hangup(phone, &call).map(|_| ()),
+            }
+        }
+        Act::Reregister => world.command(who, |core, now| core.reregister(now, None)).map(|_| ()),
+        Act::Devices => {
+            let inputs = [Some((1, 1)), Some((1, 1)), Some((0, 0)), None];
+            let permission = if operation.whom % 5 == 0 { Permission::Denied } else { Permission::Granted };
+            let devices = Devices { inputs: pick(&inputs, operation.whom).flatten(), permission };
+            world.change(who, |core, _| {
+                core.set_devices(devices);
+                Ok(())
+            })
         }
         Act::Cut => {
             world.cut(who, operation.whom % 30_000);
@@ -335,7 +477,15 @@ fn perform(world: &mut World, operation: &Operation) {
             world.command(phone, |core, now| core.start(now)).map(|_| ())
         }
         in_a_call => {
-            let Some((phone, call)) = pick(&talking(world), operation.who) else { return };
+            let all = || {
+                let calls = phones.iter().flat_map(|p| world.calls(*p).into_iter().map(|call| (*p, call)));
+                calls.collect::<Vec<(PhoneId, CallId)>>()
+            };
+            // Now and then also what a call in that state must refuse.
+            let among = if operation.whom % 16 == 0 { all() } else { talking(world) };
+            let Some((phone, call)) = pick(&among, operation.who) else { return };
+            let tones = ["12,#", "A", "*0", "5x", ""];
+            let tones = pick(&tones, operation.whom).unwrap_or("1");
             match in_a_call {
                 Act::Consult => world.consult(phone, &call, &target).map(|_| ()),
                 _ => world
@@ -344,7 +494,7 @@ fn perform(world: &mut World, operation: &Operation) {
                         Act::Unhold => core.unhold(now, &call),
                         Act::Mute => core.mute(now, &call),
                         Act::Unmute => core.unmute(now, &call),
-                        Act::Dtmf => core.dtmf(now, &call, "12,#"),
+                        Act::Dtmf => core.dtmf(now, &call, tones),
                         Act::Info => core.send_info(now, &call, "text/plain", "hello"),
                         Act::BlindTransfer => core.blind_transfer(now, &call, &target),
                         Act::AttendedTransfer => {

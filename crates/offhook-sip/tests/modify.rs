@@ -215,3 +215,20 @@ fn a_lost_ack_of_a_reinvite_is_sent_again() {
     lab.act(A, |agent, now| agent.hangup(now, a, None)).expect("up");
     lab.assert_idle();
 }
+
+#[test]
+fn a_call_that_ends_inside_a_reinvite_answered_by_trying_only_leaves_no_transaction() {
+    for hung_up_by in [A, B] {
+        let mut lab = Lab::new();
+        let (a, b) = lab.established();
+        // Whatever B makes of the re-INVITE is lost but for the 100.
+        lab.lose = Box::new(|from, text| from == B && text.contains("INVITE") && !text.starts_with("SIP/2.0 100"));
+        modify(&mut lab, A, a, ModifyMethod::Invite).expect("idle");
+        lab.run(500);
+        assert!(lab.sent(B).contains(&"100 INVITE".to_owned()), "{:?}", lab.sent(B));
+        let call = [a, b][hung_up_by];
+        lab.act(hung_up_by, |agent, now| agent.hangup(now, call, None)).expect("up");
+        lab.run(70_000);
+        lab.assert_idle();
+    }
+}

@@ -7,13 +7,14 @@
 #![forbid(unsafe_code)]
 
 mod scene;
+mod storms;
 
 /// Stands before the transcript in memory; its length as eight hexadecimal digits follows.
 /// Kept in two halves, so that the program's own constants do not look like a transcript.
 const MARK: [&str; 2] = ["offhook transcript ", "begins here: "];
 
 fn main() {
-    let transcript = scene::play();
+    let transcript = scene::play() + &storms::play();
     print!("{transcript}");
     let marked = format!("{}{}{:08x}{transcript}", MARK[0], MARK[1], transcript.len());
     std::hint::black_box(Box::leak(marked.into_boxed_str()));

@@ -1,6 +1,6 @@
 //! Ending a call (RFC 3261 §15).
 
-use super::{CallState, CallTimer, request_in};
+use super::{CallState, CallTimer, Outbound, request_in};
 use crate::Millis;
 use crate::agent::{Agent, Owner, TimerKey, TxId};
 use crate::compose;
@@ -136,6 +136,12 @@ impl Agent {
         }
         self.dialogs.remove(&(call.dialog.call_id.clone(), call.dialog.local_tag.clone()));
         self.forget_inbound(&call);
+        // An INVITE that has only a provisional response would wait for another for ever. Until then, a late 2xx finds its
+        // transaction, to be acknowledged and hung up.
+        let invites = [call.outbound.as_ref().map(Outbound::tx), call.local_modify.as_ref().map(|modify| modify.tx)];
+        for tx in invites.into_iter().flatten().filter(|tx| self.clients.contains_key(tx)) {
+            self.timers.set(TimerKey::Abandoned(tx), self.now + 64 * self.config.timers.t1_ms);
+        }
         if let Some(modify) = call.remote_modify.as_ref().filter(|modify| modify.ok.is_none()) {
             self.answer(modify.tx, 487, &[], None, Some(&call.dialog.local_tag));
         }

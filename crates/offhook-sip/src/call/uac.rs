@@ -58,6 +58,10 @@ struct Cancel {
 }
 
 impl Outbound {
+    pub(super) fn tx(&self) -> TxId {
+        self.tx
+    }
+
     pub(super) fn has_early(&self, tag: &str) -> bool {
         self.early.iter().any(|early| early.tag == tag)
     }
@@ -390,10 +394,6 @@ impl Agent {
     }
 
     pub(super) fn cancel_gave_up(&mut self, key: CallKey) {
-        if let Some(tx) = self.calls.get(&key).and_then(|call| call.outbound.as_ref()).map(|outbound| outbound.tx) {
-            // A late 2xx must find its transaction, to be acknowledged and hung up.
-            self.timers.set(TimerKey::Abandoned(tx), self.now + 64 * self.config.timers.t1_ms);
-        }
         self.canceled(key, None);
     }
 
