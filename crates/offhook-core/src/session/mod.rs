@@ -255,6 +255,12 @@ impl Session {
         self.accepted
     }
 
+    /// The remote stream, once there is one and until the end.
+    #[must_use]
+    pub fn remote_stream(&self) -> Option<StreamId> {
+        self.remote_stream
+    }
+
     /// The latest local SDP that was set.
     #[must_use]
     pub fn local_sdp(&self) -> Option<&str> {
