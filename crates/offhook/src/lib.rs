@@ -18,6 +18,10 @@
 //! [`Session::audio_input`] and [`Session::audio_output`] are queues of samples at a rate of your choice, for bots
 //! and voice agents; [`Session::record`] writes a WAV file.
 //!
+//! **Video** is passed through as encoded pictures (VP8, H.264): [`CallOptions::video`] calls or answers with it,
+//! [`Session::audio_to_video`] adds it, [`Session::agree_change_video`] says who decides when the far end adds it, and
+//! [`Session::video_input`] and [`Session::video_output`] are its two ends. There is no camera, screen or encoder here.
+//!
 //! Media is encrypted always (DTLS-SRTP), and a server's certificate is verified always: for one of your own, give its
 //! CA or pin it. There is no switch to turn this off.
 //!

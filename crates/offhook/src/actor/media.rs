@@ -164,6 +164,9 @@ async fn follow(call: Arc<Call>, mut events: PeerEvents) {
             }
             PeerEvent::Dtmf { tone, duration_ms } => tell(&call, MediaEvent::DtmfReceived { tone, duration_ms }),
             PeerEvent::SourceEnded => call.audio().source_ended(),
+            PeerEvent::RemoteVideo { .. } => {
+                tell(&call, MediaEvent::RemoteTrack { stream: STREAM, kind: TrackKind::Video })
+            }
             PeerEvent::KeyframeRequested => call.audio().keyframe_requested(),
             PeerEvent::Failed(error) => tell(&call, failed(None, &error)),
             // A closing far end says so in signalling too, which knows why.
@@ -212,6 +215,7 @@ fn sample(stats: &PeerStats) -> StatsSample {
         network_type: String::new(),
         rtt_ms: outbound.remote.and_then(|remote| remote.rtt_ms),
         total_samples_duration_s: inbound.total_samples_duration,
+        audio_input_dbfs: outbound.codec.map(|_| outbound.level_dbfs),
         audio: MediaStats {
             codec: codec.map(|codec| codec.name().to_owned()).unwrap_or_default(),
             packets_received: inbound.packets_received,

@@ -4,6 +4,7 @@ mod connect;
 mod controls;
 mod endings;
 mod handles;
+mod in_call;
 mod lost;
 mod sound;
 mod support;
