@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use offhook_core::{CallId, CallOptions, PhoneError, StaticPatch, StatusPatch, TerminateType};
+use offhook_core::{CallId, CallOptions, PhoneError, RecordPermissions, StaticPatch, StatusPatch, TerminateType};
 use tokio::sync::oneshot;
 
 use crate::session::Session;
@@ -74,6 +74,10 @@ pub(crate) enum Command {
         act: Act,
         reply: Reply,
     },
+    /// Of these calls, or bringing them into the one there is.
+    Conference(Vec<CallId>, Reply),
+    HoldConference(bool, Reply),
+    SetRecordPermissions(RecordPermissions, Reply),
     Disconnect(Reply),
 }
 
@@ -89,6 +93,7 @@ pub(crate) enum Act {
     SendInfo { content_type: String, body: String },
     BlindTransfer(String),
     AttendedTransfer,
+    Record(bool),
     Renegotiate,
     StopTimer,
     SetStatus(StatusPatch),

@@ -16,7 +16,7 @@
 //!
 //! **Audio** is mono PCM of 16 bits. [`Session::play`] sends a tone, a WAV file or your own source;
 //! [`Session::audio_input`] and [`Session::audio_output`] are queues of samples at a rate of your choice, for bots
-//! and voice agents; [`Session::record`] writes a WAV file.
+//! and voice agents; [`Session::start_record`] records the call. [`Phone::conference`] mixes calls.
 //!
 //! Media is encrypted always (DTLS-SRTP), and a server's certificate is verified always: for one of your own, give its
 //! CA or pin it. There is no switch to turn this off.
@@ -88,8 +88,9 @@ pub use offhook_core::events;
 pub use offhook_core::media::StreamId;
 pub use offhook_core::{
     CallId, CallOptions, CallState, CallStatus, CandidateKind, Cause, CommunicationType, DtmfMode, KeepAlive,
-    MediaStats, PhoneError, PhoneEvent, ReconnectPolicy, RecordStatus, Report, ReportStats, Secret, SessionEvent,
-    SessionTimer, StaticCallStatus, StaticPatch, StatusPatch, TerminateType, TimerType, TransportError,
+    MediaStats, PhoneError, PhoneEvent, ReconnectPolicy, RecordMethod, RecordPermissions, RecordStatus, Report,
+    ReportStats, Secret, SessionEvent, SessionTimer, StaticCallStatus, StaticPatch, StatusPatch, TerminateType,
+    TimerType, TransportError,
 };
 pub use offhook_media::{
     Addresses, AudioSink, AudioSource, AudioSourceFn, CandidatePair, Codec, DtlsState, IceState, InboundStats,

@@ -84,7 +84,7 @@ pub struct Session {
 /// How the call began.
 #[derive(Debug)]
 enum Setup {
-    Outbound { target: Uri, headers: Vec<HeaderField>, options: CallOptions },
+    Outbound { target: Uri, headers: Vec<HeaderField>, options: Box<CallOptions> },
     Inbound { offer: Option<String>, headers: Vec<HeaderField> },
 }
 
@@ -124,7 +124,7 @@ impl Session {
             call_id,
             CommunicationType::Outbound,
             &identity,
-            Setup::Outbound { target, headers, options },
+            Setup::Outbound { target, headers, options: Box::new(options) },
         );
         session.moments.dialed = Some(now.mono);
         session

@@ -7,7 +7,7 @@ use offhook_core::{CallId, CallStatus, Cause, Now, Report, Session as CoreSessio
 use offhook_media::{AudioSink, AudioSource, MediaError, Peer, PeerStats, Tap, TapFrame};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Message;
+use super::{Message, Recorder};
 use crate::hub::Hub;
 use crate::session::CallEnd;
 
@@ -28,6 +28,7 @@ pub(crate) struct Call {
     stage: watch::Sender<Stage>,
     snapshot: Mutex<Snapshot>,
     audio: Audio,
+    recorder: Recorder,
 }
 
 #[derive(Debug)]
@@ -47,6 +48,7 @@ impl Call {
             stage: watch::Sender::new(Stage::Setup),
             snapshot: Mutex::new(snapshot),
             audio: Audio::default(),
+            recorder: Recorder::default(),
         }
     }
 
@@ -68,6 +70,10 @@ impl Call {
 
     pub(crate) fn audio(&self) -> &Audio {
         &self.audio
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     pub(crate) fn status(&self) -> CallStatus {

@@ -1,9 +1,11 @@
 //! Phones at the embedded PBX, with real media on real sockets.
 
+mod conference;
 mod connect;
 mod controls;
 mod endings;
 mod handles;
 mod lost;
+mod recording;
 mod sound;
 mod support;
