@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use offhook_core::{CallId, Load, SessionTimer};
+use offhook_core::{CallId, Load, RecordMethod, SessionTimer};
 
 use crate::random::Random;
 use crate::world::{Broken, Faults, PhoneId, World};
@@ -80,6 +80,10 @@ pub enum Act {
     BlindTransfer,
     Consult,
     AttendedTransfer,
+    Conference,
+    HoldConference,
+    StartRecord,
+    PauseRecord,
     Cut,
     RestartServer,
     Stop,
@@ -87,7 +91,7 @@ pub enum Act {
 }
 
 /// How often each: out of the sum.
-const WEIGHTS: [(Act, u64); 20] = [
+const WEIGHTS: [(Act, u64); 24] = [
     (Act::Call, 26),
     (Act::CallNobody, 1),
     (Act::CallSelf, 1),
@@ -104,6 +108,10 @@ const WEIGHTS: [(Act, u64); 20] = [
     (Act::BlindTransfer, 4),
     (Act::Consult, 5),
     (Act::AttendedTransfer, 4),
+    (Act::Conference, 5),
+    (Act::HoldConference, 1),
+    (Act::StartRecord, 2),
+    (Act::PauseRecord, 1),
     (Act::Cut, 3),
     (Act::RestartServer, 1),
     (Act::Stop, 1),
@@ -164,6 +172,11 @@ pub fn run(seed: u64, plan: Plan, operations: &[Operation]) -> Outcome {
             config.session_timer = SessionTimer { enabled: true, expires_s: 90, min_se_s: 90 };
             config.register_expires_s = 120;
             config.no_answer_ms = 60_000;
+            config.record = match number % 3 {
+                0 => RecordMethod::default(),
+                1 => RecordMethod::Info,
+                _ => RecordMethod::FeatureCode("*1".to_owned()),
+            };
         });
     }
     world.faults = plan.faults;
@@ -352,6 +365,13 @@ fn perform(world: &mut World, operation: &Operation) {
                                 core.sessions().find(|s| s.status().is_transfer).map(|s| s.call_id().clone());
                             core.attended_transfer(now, &consultation.unwrap_or_else(|| call.clone()))
                         }
+                        Act::Conference => {
+                            let calls: Vec<CallId> = core.sessions().map(|s| s.call_id().clone()).collect();
+                            core.conference(now, &calls)
+                        }
+                        Act::HoldConference => core.hold_conference(now),
+                        Act::StartRecord => core.start_record(now, &call),
+                        Act::PauseRecord => core.pause_record(now, &call),
                         _ => core.renegotiate(now, &call),
                     })
                     .map(|_| ()),
