@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use offhook_core::{
-    CallId, CallOptions, Credentials, Devices, DtmfMode, Load, Permission, SessionTimer, StaticPatch, StatusPatch,
-    TerminateType,
+    CallId, CallOptions, Credentials, Devices, DtmfMode, Load, Permission, RecordMethod, SessionTimer, StaticPatch,
+    StatusPatch, TerminateType,
 };
 
 use crate::random::Random;
@@ -103,6 +103,10 @@ pub enum Act {
     BlindTransfer,
     Consult,
     AttendedTransfer,
+    Conference,
+    HoldConference,
+    StartRecord,
+    PauseRecord,
     Cut,
     RestartServer,
     Stop,
@@ -112,7 +116,7 @@ pub enum Act {
 }
 
 /// How often each: out of the sum.
-const WEIGHTS: [(Act, u64); 28] = [
+const WEIGHTS: [(Act, u64); 32] = [
     (Act::Call, 36),
     (Act::CallNobody, 1),
     (Act::CallSelf, 1),
@@ -135,6 +139,10 @@ const WEIGHTS: [(Act, u64); 28] = [
     (Act::BlindTransfer, 4),
     (Act::Consult, 5),
     (Act::AttendedTransfer, 4),
+    (Act::Conference, 5),
+    (Act::HoldConference, 1),
+    (Act::StartRecord, 2),
+    (Act::PauseRecord, 1),
     (Act::Cut, 3),
     (Act::RestartServer, 1),
     (Act::Stop, 1),
@@ -214,6 +222,11 @@ pub fn prepare(world: &mut World, plan: Plan) {
             if number == 5 {
                 config.reconnect.max_attempts = Some(3);
             }
+            config.record = match number % 3 {
+                0 => RecordMethod::default(),
+                1 => RecordMethod::Info,
+                _ => RecordMethod::FeatureCode("*1".to_owned()),
+            };
         });
     }
     for number in 0..plan.peers {
@@ -502,6 +515,13 @@ fn perform(world: &mut World, operation: &Operation) {
                                 core.sessions().find(|s| s.status().is_transfer).map(|s| s.call_id().clone());
                             core.attended_transfer(now, &consultation.unwrap_or_else(|| call.clone()))
                         }
+                        Act::Conference => {
+                            let calls: Vec<CallId> = core.sessions().map(|s| s.call_id().clone()).collect();
+                            core.conference(now, &calls)
+                        }
+                        Act::HoldConference => core.hold_conference(now),
+                        Act::StartRecord => core.start_record(now, &call),
+                        Act::PauseRecord => core.pause_record(now, &call),
                         _ => core.renegotiate(now, &call, None),
                     })
                     .map(|_| ()),
