@@ -6,7 +6,9 @@ mod link;
 mod signalling;
 mod transfers;
 
-use offhook_sip::{Agent, AgentConfig, CallKey, Limits, Load, Machine, Millis, NameAddr, Uri};
+use std::collections::VecDeque;
+
+use offhook_sip::{Agent, AgentConfig, CallKey, Farewell, Limits, Load, Machine, Millis, NameAddr, Uri};
 
 use self::link::Link;
 use crate::call_id::CallId;
@@ -31,6 +33,8 @@ pub struct Phone {
     called: Option<Millis>,
     commands: u64,
     requests: u64,
+    /// BYEs that were not delivered, and until when each is worth it.
+    undelivered: VecDeque<(Millis, Farewell)>,
     /// Calls that a REFER asked for, to be begun after its answer.
     referred: Vec<CallId>,
     /// A new [`Output::Timeout`] is due.
@@ -66,6 +70,7 @@ impl Phone {
             called: None,
             commands: 0,
             requests: 0,
+            undelivered: VecDeque::new(),
             referred: Vec::new(),
             stirred: false,
         }
