@@ -143,6 +143,22 @@ fn between_200_and_ack_the_callee_that_loses_its_path_gives_up_and_tells_the_cal
 }
 
 #[test]
+fn an_ack_that_is_lost_with_the_path_of_the_caller_is_made_up_for_when_it_is_back() {
+    let mut t = ringing();
+    let call = t.call.clone();
+    t.world.answer(t.bob, &call).expect("rings");
+    while !t.world.is_talking(t.ann, &call) {
+        t.world.run(1);
+    }
+    t.world.cut(t.ann, 3_000);
+    assert!(!t.world.is_talking(t.bob, &call), "the ACK has not come");
+    t.world.run(60_000);
+    assert!(t.both_talk());
+    t.world.hangup(t.bob, &call).expect("talking");
+    t.quiet();
+}
+
+#[test]
 fn a_talking_call_goes_on_and_says_reconnecting_and_reconnected() {
     let mut t = talking();
     t.world.cut(t.ann, 5_000);
