@@ -268,3 +268,38 @@ fn a_reinvite_stands_for_the_ack_that_was_lost() {
         lab.assert_idle();
     }
 }
+
+#[test]
+fn an_update_that_crosses_a_reinvite_is_refused_as_it_is_and_both_get_through_in_the_end() {
+    let mut lab = Lab::new();
+    let (a, b) = lab.established();
+    let calls = [a, b];
+    modify(&mut lab, A, a, ModifyMethod::Update).expect("idle");
+    modify(&mut lab, B, b, ModifyMethod::Invite).expect("idle");
+    lab.run(100);
+    for who in [A, B] {
+        let events = lab.take(who);
+        assert!(matches!(&events[..], [Event::Modified { outcome: ModifyOutcome::Glare, .. }]), "{who}: {events:?}");
+    }
+    assert_eq!(lab.sent(A), ["UPDATE", "491 INVITE"], "RFC 3311 §5.2: as between two re-INVITEs");
+    let (mut done, methods) = ([false; 2], [ModifyMethod::Update, ModifyMethod::Invite]);
+    for _ in 0..1_000 {
+        lab.run(10);
+        for who in [A, B] {
+            for event in lab.take(who) {
+                match event {
+                    Event::ModifyRetry { .. } => modify(&mut lab, who, calls[who], methods[who]).expect("its time"),
+                    Event::RemoteOffer { .. } => {
+                        lab.act(who, |agent, now| agent.answer_offer(now, calls[who], ANSWER.to_owned()))
+                            .expect("asked");
+                    }
+                    Event::Modified { outcome: ModifyOutcome::Accepted { .. }, .. } => done[who] = true,
+                    other => panic!("{who}: {other:?}"),
+                }
+            }
+        }
+    }
+    assert_eq!(done, [true, true]);
+    lab.act(A, |agent, now| agent.hangup(now, a, None)).expect("up");
+    lab.assert_idle();
+}
