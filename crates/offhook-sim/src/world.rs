@@ -772,7 +772,8 @@ impl World {
                 }
             }
             Output::Settled { command, .. } => {
-                if !(self.broken == Some(Broken::ForgetsToSettle) && command.0 % 8 == 0) {
+                let forgotten = self.broken == Some(Broken::ForgetsToSettle) && command.0.is_multiple_of(8);
+                if !forgotten {
                     self.phones[at].ledger.settled(command);
                 }
             }

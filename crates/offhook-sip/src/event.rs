@@ -118,7 +118,7 @@ pub enum Event {
     /// end may not know. [`Agent::deliver`](crate::Agent::deliver) sends it on another connection.
     Undelivered {
         /// What to deliver.
-        bye: Farewell,
+        bye: Box<Farewell>,
     },
     // --- registration (UAC) ---
     /// A REGISTER was answered 2xx. Also after each refresh.

@@ -284,7 +284,7 @@ impl Phone {
     }
 
     /// A call ended while there was no connection, or as it was lost: its far end is told on the next one.
-    pub(super) fn keep_farewell(&mut self, now: Now, bye: Farewell) {
+    pub(super) fn keep_farewell(&mut self, now: Now, bye: Box<Farewell>) {
         if self.undelivered.len() == MOST_FAREWELLS {
             self.undelivered.pop_front();
         }

@@ -34,7 +34,7 @@ pub struct Phone {
     commands: u64,
     requests: u64,
     /// BYEs that were not delivered, and until when each is worth it.
-    undelivered: VecDeque<(Millis, Farewell)>,
+    undelivered: VecDeque<(Millis, Box<Farewell>)>,
     /// Calls that a REFER asked for, to be begun after its answer.
     referred: Vec<CallId>,
     /// A new [`Output::Timeout`] is due.

@@ -203,7 +203,7 @@ impl Agent {
             }
             Owner::Bye if fault == Fault::ConnectionLost => {
                 let bye = Farewell { request: client.request.clone(), credentials: client.credentials.clone() };
-                self.event(Event::Undelivered { bye });
+                self.event(Event::Undelivered { bye: Box::new(bye) });
             }
             Owner::Bye | Owner::Nobody => {}
         }

@@ -119,7 +119,7 @@ impl Agent {
     ///
     /// # Errors
     /// [`CommandError::UnknownConnection`].
-    pub fn deliver(&mut self, now: Millis, connection: ConnectionId, bye: Farewell) -> Result<(), CommandError> {
+    pub fn deliver(&mut self, now: Millis, connection: ConnectionId, bye: Box<Farewell>) -> Result<(), CommandError> {
         self.begin(now);
         let sent = self.send_request(connection, bye.request, Owner::Bye, bye.credentials);
         self.fire_due();
@@ -137,7 +137,8 @@ impl Agent {
         if self.is_up(id) {
             self.send_request(id, bye, Owner::Bye, credentials);
         } else {
-            self.event(Event::Undelivered { bye: Farewell { request: bye, credentials } });
+            let bye = Box::new(Farewell { request: bye, credentials });
+            self.event(Event::Undelivered { bye });
         }
     }
 
