@@ -413,7 +413,7 @@ fn perform(world: &mut World, operation: &Operation) {
         Act::CallNonsense => {
             let extra_headers = vec!["Broken\r\nHeader: x".to_owned()];
             let options = CallOptions { extra_headers, ..CallOptions::default() };
-            let number = if operation.whom % 2 == 0 { "not a number" } else { target.as_str() };
+            let number = if operation.whom.is_multiple_of(2) { "not a number" } else { target.as_str() };
             world.command(who, |core, now| core.call(now, number, options).map(|(command, _)| command)).map(|_| ())
         }
         Act::CallPeer | Act::PeerCalls => {
@@ -468,7 +468,7 @@ fn perform(world: &mut World, operation: &Operation) {
         Act::Reregister => world.command(who, |core, now| core.reregister(now, None)).map(|_| ()),
         Act::Devices => {
             let inputs = [Some((1, 1)), Some((1, 1)), Some((0, 0)), None];
-            let permission = if operation.whom % 5 == 0 { Permission::Denied } else { Permission::Granted };
+            let permission = if operation.whom.is_multiple_of(5) { Permission::Denied } else { Permission::Granted };
             let devices = Devices { inputs: pick(&inputs, operation.whom).flatten(), permission };
             world.change(who, |core, _| {
                 core.set_devices(devices);
@@ -495,7 +495,7 @@ fn perform(world: &mut World, operation: &Operation) {
                 calls.collect::<Vec<(PhoneId, CallId)>>()
             };
             // Now and then also what a call in that state must refuse.
-            let among = if operation.whom % 16 == 0 { all() } else { talking(world) };
+            let among = if operation.whom.is_multiple_of(16) { all() } else { talking(world) };
             let Some((phone, call)) = pick(&among, operation.who) else { return };
             let tones = ["12,#", "A", "*0", "5x", ""];
             let tones = pick(&tones, operation.whom).unwrap_or("1");
