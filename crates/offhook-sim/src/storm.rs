@@ -352,7 +352,16 @@ fn perform(world: &mut World, operation: &Operation) {
                                 core.sessions().find(|s| s.status().is_transfer).map(|s| s.call_id().clone());
                             core.attended_transfer(now, &consultation.unwrap_or_else(|| call.clone()))
                         }
-                        _ => core.renegotiate(now, &call, None),
+                        // What else makes an exchange, goes through the dialog, or ends it.
+                        _ => match operation.whom % 7 {
+                            0 => core.restart_ice(now, &call),
+                            1 => core.send_message(now, &call, "text/plain", "hello"),
+                            2 => core.audio_to_video(now, &call),
+                            3 => core.video_to_audio(now, &call),
+                            4 => core.destroy_session(now, &call),
+                            5 => core.renegotiate(now, &call, Some(operation.who.is_multiple_of(2))),
+                            _ => core.renegotiate(now, &call, None),
+                        },
                     })
                     .map(|_| ()),
             }
