@@ -356,8 +356,14 @@ fn perform(world: &mut World, operation: &Operation) {
                         _ => match operation.whom % 7 {
                             0 => core.restart_ice(now, &call),
                             1 => core.send_message(now, &call, "text/plain", "hello"),
-                            2 => core.audio_to_video(now, &call),
-                            3 => core.video_to_audio(now, &call),
+                            2 => core
+                                .ask_for_video(now, &call, operation.who.is_multiple_of(2))
+                                .and_then(|()| core.audio_to_video(now, &call)),
+                            // Agrees if it is asked, else takes the video away.
+                            3 => match core.agree_video(now, &call, true) {
+                                Ok(()) => core.renegotiate(now, &call, None),
+                                Err(_) => core.video_to_audio(now, &call),
+                            },
                             4 => core.destroy_session(now, &call),
                             5 => core.renegotiate(now, &call, Some(operation.who.is_multiple_of(2))),
                             _ => core.renegotiate(now, &call, None),
