@@ -522,7 +522,22 @@ fn perform(world: &mut World, operation: &Operation) {
                         Act::HoldConference => core.hold_conference(now),
                         Act::StartRecord => core.start_record(now, &call),
                         Act::PauseRecord => core.pause_record(now, &call),
-                        _ => core.renegotiate(now, &call, None),
+                        // What else makes an exchange, goes through the dialog, or ends it.
+                        _ => match operation.whom % 7 {
+                            0 => core.restart_ice(now, &call),
+                            1 => core.send_message(now, &call, "text/plain", "hello"),
+                            2 => core
+                                .ask_for_video(now, &call, operation.who.is_multiple_of(2))
+                                .and_then(|()| core.audio_to_video(now, &call)),
+                            // Agrees if it is asked, else takes the video away.
+                            3 => match core.agree_video(now, &call, true) {
+                                Ok(()) => core.renegotiate(now, &call, None),
+                                Err(_) => core.video_to_audio(now, &call),
+                            },
+                            4 => core.destroy_session(now, &call),
+                            5 => core.renegotiate(now, &call, Some(operation.who.is_multiple_of(2))),
+                            _ => core.renegotiate(now, &call, None),
+                        },
                     })
                     .map(|_| ()),
             }

@@ -95,9 +95,11 @@ async fn pictures_go_both_ways_in_a_video_call_and_are_reported() {
     sees(&a, &b).await;
     sees(&b, &a).await;
     let mut events = a.events();
+    let mut tracks = 0;
     let report = soon("a report", async {
         loop {
             match events.next().await.expect("goes on") {
+                SessionEvent::StreamAdded { .. } => tracks += 1,
                 SessionEvent::CallReport { call_report, .. } if call_report.lks_video_codec == "VP8" => {
                     return call_report;
                 }
@@ -106,6 +108,7 @@ async fn pictures_go_both_ways_in_a_video_call_and_are_reported() {
         }
     })
     .await;
+    assert_eq!(tracks, 2, "audio and video");
     let number = |text: &str| text.parse::<u64>().expect("a number");
     assert!(number(&report.lks_video_rx) > 0 && number(&report.lks_video_tx) > 0, "{report:?}");
 }
