@@ -10,3 +10,4 @@ mod network;
 mod reconnection;
 mod registration;
 mod services;
+mod transfers;
