@@ -110,6 +110,22 @@ async fn a_second_call_holds_the_first() {
 }
 
 #[tokio::test]
+async fn a_call_uses_the_codecs_that_it_was_asked_to_use_in_their_order() {
+    let pbx = pbx().await;
+    let phone = phone(&pbx, "1000").await;
+    let codecs = vec!["PCMA".to_owned(), "opus".to_owned()];
+    let call = soon(phone.call("600", CallOptions { codecs, ..CallOptions::default() })).await.expect("calls");
+    let mut events = call.events();
+    until(&mut events, |event| match event {
+        SessionEvent::CallReport { call_report, .. } => call_report.lks_audio_codec == "PCMA",
+        _ => false,
+    })
+    .await;
+    assert!(call.rtc_session().await.expect("talks").local_sdp.is_some_and(|sdp| sdp.contains("PCMA/8000")));
+    soon(call.hangup()).await.expect("hangs up");
+}
+
+#[tokio::test]
 async fn commands_that_cannot_be_are_refused() {
     let pbx = pbx().await;
     let phone = phone(&pbx, "1000").await;
