@@ -7,3 +7,4 @@ mod handles;
 mod lost;
 mod sound;
 mod support;
+mod transfers;
