@@ -10,3 +10,4 @@ mod lost;
 mod recording;
 mod sound;
 mod support;
+mod transfers;
