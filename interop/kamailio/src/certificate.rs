@@ -22,7 +22,7 @@ pub(crate) fn make() -> Certificate {
     Certificate { authority: authority.pem, server: signed.pem(), key: key.serialize_pem() }
 }
 
-/// The certificate of a CA that signed nothing.
+/// The certificate of a CA that signed nothing, of the same name as the one that did.
 pub(crate) fn stranger() -> String {
     authority().pem
 }
