@@ -32,7 +32,9 @@ async fn three() -> Three {
 impl Three {
     /// The call that Alice makes because she was told to.
     async fn new_call(&mut self) -> Session {
-        let made = until(&mut self.events, |event| matches!(event, PhoneEvent::NewRtcSession { .. })).await;
+        let first = self.a.call_id();
+        let is_new = |event: &PhoneEvent| matches!(event, PhoneEvent::NewRtcSession { call_id } if call_id != first);
+        let made = until(&mut self.events, is_new).await;
         self.alice.phone.session(made.call_id().expect("of a call")).expect("there")
     }
 
@@ -121,7 +123,9 @@ async fn the_caller_can_transfer_too() {
     soon(consultation.confirmed()).await.expect("is confirmed");
     let transfer = consultation.attended_transfer();
     let replacing = t.carol.rings().await;
-    let made = until(&mut events, |event| matches!(event, PhoneEvent::NewRtcSession { .. })).await;
+    let first = t.b.call_id();
+    let is_new = |event: &PhoneEvent| matches!(event, PhoneEvent::NewRtcSession { call_id } if call_id != first);
+    let made = until(&mut events, is_new).await;
     let at_bob = t.bob.phone.session(made.call_id().expect("of a call")).expect("there");
     soon(transfer).await.expect("succeeds");
     for over in [&t.a, &t.b, &consultation, &at_carol] {
