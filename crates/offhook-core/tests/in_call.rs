@@ -279,3 +279,24 @@ fn a_slow_path_is_warned_of_once_and_cleared_once() {
     assert_eq!(warnings, ["warningMessage high-rtt", "warningMessage high-rtt-cleared"]);
     assert!(world.log(B).iter().all(|event| !event.starts_with("warningMessage")));
 }
+
+#[test]
+fn a_call_that_is_held_sends_no_microphone_also_when_it_is_unmuted_meanwhile() {
+    let mut world = World::new();
+    let (a, _) = world.talk();
+    let hold = world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    world.run(1_000);
+    assert_eq!(world.outcome(A, hold), Some(Ok(())));
+    world.act(A, |phone, now| phone.mute(now, &a)).expect("mutes");
+    world.act(A, |phone, now| phone.unmute(now, &a)).expect("unmutes");
+    let unhold = world.act(A, |phone, now| phone.unhold(now, &a)).expect("resumes");
+    world.run(1_000);
+    assert_eq!(world.outcome(A, unhold), Some(Ok(())));
+    let muted: Vec<bool> = world
+        .media(A)
+        .asked
+        .iter()
+        .filter_map(|command| if let MediaCommand::SetMuted(muted) = command { Some(*muted) } else { None })
+        .collect();
+    assert_eq!(muted, [true, true, true, false]);
+}

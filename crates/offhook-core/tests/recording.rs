@@ -138,7 +138,7 @@ fn a_recording_that_breaks_off_is_told_and_what_was_written_is_kept() {
     let input = Input::Media { call_id: a.clone(), event };
     world.act(A, |phone, now| phone.handle_input(now, input.clone()));
     world.act(A, |phone, now| phone.handle_input(now, input));
-    assert_eq!(world.log(A), ["statusChange recordStatus=stop", "warningMessage"], "once");
+    assert_eq!(world.log(A), ["statusChange recordStatus=stop", "warningMessage recording-failed"], "once");
     start(&mut world, &a).expect("starts again");
     world.run(100);
     let second = path_of(&recorder(&mut world));

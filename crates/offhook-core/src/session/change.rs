@@ -367,11 +367,17 @@ impl Session {
             self.moments.held = held.then_some(ctx.now.mono);
         }
         if self.confirmed {
+            let silent = self.status.is_mute || self.status.is_hold;
             self.change(ctx.out, |s| {
                 s.is_hold = held;
                 s.is_remote_hold = remote_held;
                 s.is_video = video;
             });
+            // Holding is sendonly: what it would send, unless a PBX comes between, is our microphone.
+            let now_silent = self.status.is_mute || self.status.is_hold;
+            if silent != now_silent {
+                ctx.out.media(&self.call_id, MediaCommand::SetMuted(now_silent));
+            }
         }
         self.settle_video(ctx);
         let refreshed = !self.negotiation.wants_refresh();

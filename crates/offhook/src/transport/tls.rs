@@ -74,7 +74,10 @@ pub(super) async fn connect(target: &Target, tcp: TcpStream) -> Result<TlsStream
 
 fn describe(why: &CertificateError) -> String {
     match why {
-        CertificateError::UnknownIssuer => "it is not signed by a CA that is trusted here".to_owned(),
+        // A bad signature is that of another CA of the same name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "it is not signed by a CA that is trusted here".to_owned()
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "it is for another host name".to_owned()
         }
