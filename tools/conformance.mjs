@@ -1,120 +1,146 @@
-// docs/conformance.md: every row of the contract and the tests that prove it, checked against a run of the tests.
+// docs/conformance.md: every requirement of the contract and the tests that prove it.
 //
-//   node tools/conformance.mjs --check LOG    fails if a row has no test, a named test did not pass in LOG (what
-//                                             `cargo test` printed), or the page is not what would be written
-//   node tools/conformance.mjs --write        writes the page
+//   node tools/conformance.mjs --check RUN   RUN is the saved output of `cargo test --workspace`
+//   node tools/conformance.mjs --write       makes docs/conformance.md from docs/conformance/*.json
 //
-// Rows are in docs/conformance/*.rows: `requirement => test, test`; `=> [reason]` where it is not this part's to do.
-
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+// A row names tests as package::target::path, where target is `lib` for a library's own tests. A row
+// without a test fails the check, as does a named test that did not run and pass, and a stale page.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = new URL('../', import.meta.url);
-const folder = new URL('docs/conformance/', root);
-const page = new URL('docs/conformance.md', root);
+const page = 'docs/conformance.md';
+const lists = ['docs/conformance/session.json', 'docs/conformance/phone.json'];
+const regenerate = 'node tools/conformance.mjs --write';
 
-/// The rows of one file: `{title, sections: [{title, rows: [{requirement, tests, elsewhere}]}]}`.
-export function parse(text) {
-  const part = { title: '', sections: [] };
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue;
-    if (line.startsWith('# ')) {
-      part.title = line.slice(2);
-    } else if (line.startsWith('## ')) {
-      part.sections.push({ title: line.slice(3), rows: [] });
-    } else {
-      const [requirement, proof, ...more] = line.split(' => ');
-      if (more.length > 0 || part.sections.length === 0) throw new Error(`line ${index + 1} is no row: ${line}`);
-      const elsewhere = /^\[(.+)\]$/.exec(proof ?? '')?.[1];
-      const tests = elsewhere || !proof ? [] : proof.split(',').map((name) => name.trim());
-      part.sections.at(-1).rows.push({ requirement, tests, elsewhere });
+/** Everything wrong, as sentences; empty when the contract is proven. */
+export function problems(documents, results, written) {
+  const found = shapeProblems(documents);
+  if (results.size === 0) found.push('the run of the native tests has no test in it');
+  for (const row of rows(documents)) {
+    if (notNative(row)) continue;
+    const tests = row.tests ?? [];
+    if (tests.length === 0) found.push(`${row.id}: no test${row.open ? ` (open: ${row.open})` : ''}`);
+    for (const name of tests) {
+      const result = results.get(name);
+      if (result === undefined) found.push(`${row.id}: ${name} did not run`);
+      else if (result !== 'ok') found.push(`${row.id}: ${name} did not pass: ${result}`);
     }
   }
-  return part;
-}
-
-/// What a run of `cargo test` says: the outcome of each test, by `binary::test`.
-export function outcomes(log) {
-  const results = new Map();
-  let binary;
-  for (const line of log.split('\n')) {
-    const running = /Running .*\(.*[/\\]([A-Za-z0-9_]+)-[0-9a-f]+(?:\.exe)?\)/.exec(line);
-    if (running) binary = running[1];
-    if (/^\s*Doc-tests /.test(line)) binary = undefined;
-    const test = /^test (\S+)(?: - should panic)? \.\.\. (\S+)/.exec(line);
-    if (!test || !binary) continue;
-    const name = `${binary}::${test[1]}`;
-    // Two crates may have a binary of the same name: a test that failed in one has failed.
-    if (results.get(name) !== 'FAILED') results.set(name, test[2]);
-  }
-  return results;
-}
-
-/// What is wrong with the rows, in words.
-export function faults(parts, results) {
-  const found = [];
-  for (const part of parts) {
-    for (const section of part.sections) {
-      for (const row of section.rows) {
-        const where = `${part.title}, ${section.title}: "${row.requirement}"`;
-        if (row.tests.length === 0 && !row.elsewhere) found.push(`${where} has no test`);
-        for (const test of row.tests) {
-          const outcome = results.get(test);
-          if (outcome === undefined) found.push(`${where}: the test ${test} was not run`);
-          else if (outcome !== 'ok') found.push(`${where}: the test ${test} ended with ${outcome}`);
-        }
-      }
-    }
-  }
+  if (written !== render(documents)) found.push(`${page} is stale: run ${regenerate}`);
   return found;
 }
 
-/// The page.
-export function render(parts) {
-  const rows = parts.flatMap((part) => part.sections.flatMap((section) => section.rows));
-  const proven = rows.filter((row) => row.tests.length > 0).length;
-  const tests = new Set(rows.flatMap((row) => row.tests));
+/** The page, from the lists alone. */
+export function render(documents) {
   const lines = [
     '# Conformance',
     '',
-    '<!-- Written by `node tools/conformance.mjs --write` from docs/conformance/*.rows; ./test checks it against its own run. -->',
+    `What the contract asks for and the tests that prove it natively. Made by \`${regenerate}\` from the lists in`,
+    '[conformance](conformance); `./test` fails if a row has no test, if a named test did not run and pass, or if this page is stale.',
+    'A test is named package, test binary (`lib`: the tests inside the library), path.',
     '',
-    `Every row of the contract of \`Session\` and \`Phone\`, and the tests that prove it natively: ${rows.length} rows, ${proven} of them`,
-    `proven, by ${tests.size} tests. A row without a test, or with a test that does not pass, fails \`./test\`.`,
-    '',
-    'A test is named by its binary and its path there; `cargo test NAME` runs it.',
+    '| list | rows | proven natively | browser only | belongs elsewhere | open |',
+    '| --- | ---: | ---: | ---: | ---: | ---: |',
+    ...documents.map((document) => {
+      const all = rows([document]);
+      const browser = all.filter((row) => row.browserOnly).length;
+      const elsewhere = all.filter((row) => row.elsewhere && !row.browserOnly).length;
+      const proven = all.filter(proved).length;
+      const open = all.length - proven - browser - elsewhere;
+      return `| ${document.title} | ${all.length} | ${proven} | ${browser} | ${elsewhere} | ${open} |`;
+    }),
   ];
-  for (const part of parts) {
-    lines.push('', `## ${part.title}`);
-    for (const section of part.sections) {
-      lines.push('', `### ${section.title}`, '', '| requirement | proven by |', '| --- | --- |');
-      for (const row of section.rows) {
-        const proof = row.elsewhere ? `– ${row.elsewhere}` : row.tests.map((test) => `\`${test}\``).join('<br>');
-        lines.push(`| ${row.requirement.replaceAll('|', '\\|')} | ${proof} |`);
-      }
+  for (const document of documents) {
+    lines.push('', `## ${document.title}`);
+    for (const section of document.sections) {
+      lines.push('', `### ${section.title}`, '', '| row | requirement | natively proven by |', '| --- | --- | --- |');
+      for (const row of section.rows) lines.push(`| \`${row.id}\` | ${cell(row.says)} | ${cell(proof(row))} |`);
     }
   }
   return `${lines.join('\n')}\n`;
 }
 
-function main([mode, log]) {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.rows')).sort().reverse();
-  const parts = files.map((name) => parse(readFileSync(new URL(name, folder), 'utf8')));
-  const text = render(parts);
-  if (mode === '--write') {
-    writeFileSync(page, text);
+/** What `cargo test` said of each test. `targets` maps a test binary's file name to `package::target`. */
+export function parseRun(text, targets) {
+  const results = new Map();
+  let target;
+  for (const line of text.replace(/\x1b\[[0-9;]*m/g, '').split(/\r?\n/)) {
+    const running = /^\s*Running .*\((.+)\)$/.exec(line);
+    if (running) {
+      target = targets.get(basename(running[1]));
+      continue;
+    }
+    if (/^\s*Doc-tests /.test(line)) target = undefined;
+    const test = /^test (\S+)(?: - should panic)? \.\.\. (ok|FAILED|ignored)/.exec(line);
+    if (target && test) results.set(`${target}::${test[1]}`, test[2]);
+  }
+  return results;
+}
+
+/** From cargo's JSON messages: the test binaries, which its `Running` lines name without their package. */
+export function parseTargets(messages) {
+  const targets = new Map();
+  for (const line of messages.split('\n')) {
+    if (!line.startsWith('{')) continue;
+    const { reason, executable, manifest_path: manifest, target, profile } = JSON.parse(line);
+    if (reason !== 'compiler-artifact' || !executable || !profile.test) continue;
+    const name = target.kind.includes('lib') ? 'lib' : target.name;
+    targets.set(basename(executable), `${manifest.split('/').at(-2)}::${name}`);
+  }
+  return targets;
+}
+
+function shapeProblems(documents) {
+  const found = [];
+  const seen = new Set();
+  const known = new Set(['id', 'says', 'tests', 'open', 'browserOnly', 'elsewhere']);
+  for (const row of rows(documents)) {
+    if (seen.has(row.id)) found.push(`${row.id}: twice in the lists`);
+    seen.add(row.id);
+    if (!row.id || !row.says) found.push(`${row.id}: a row has an id and says something`);
+    for (const key of ['browserOnly', 'elsewhere'])
+      if (row[key] !== undefined && !(typeof row[key] === 'string' && row[key])) found.push(`${row.id}: ${key} gives the reason`);
+    if (row.open && proved(row)) found.push(`${row.id}: has a test and is still open: ${row.open}`);
+    for (const key of Object.keys(row)) if (!known.has(key)) found.push(`${row.id}: unknown field ${key}`);
+  }
+  return found;
+}
+
+function proof(row) {
+  if (row.browserOnly) return `browser only: ${row.browserOnly}`;
+  if (row.elsewhere) return `belongs to ${row.elsewhere}`;
+  if (proved(row)) return row.tests.map((name) => `\`${name}\``).join('<br>');
+  return `**open**${row.open ? `: ${row.open}` : ''}`;
+}
+
+const notNative = (row) => Boolean(row.browserOnly || row.elsewhere);
+const proved = (row) => !notNative(row) && (row.tests ?? []).length > 0;
+const rows = (documents) => documents.flatMap((document) => document.sections.flatMap((section) => section.rows));
+const cell = (text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+function main(args) {
+  const documents = lists.map((path) => JSON.parse(readFileSync(new URL(path, root), 'utf8')));
+  const target = new URL(page, root);
+  if (args[0] === '--write' && args.length === 1) {
+    writeFileSync(target, render(documents));
     return 0;
   }
-  if (mode !== '--check' || !log || !existsSync(log)) {
-    console.error('usage: node tools/conformance.mjs --write | --check LOG');
+  if (args[0] !== '--check' || args.length !== 2) {
+    console.error('usage: node tools/conformance.mjs --check RUN | --write');
     return 2;
   }
-  const found = faults(parts, outcomes(readFileSync(log, 'utf8')));
-  if (!existsSync(page) || readFileSync(page, 'utf8') !== text) {
-    found.push('docs/conformance.md is stale: run node tools/conformance.mjs --write');
-  }
-  for (const fault of found) console.error(`conformance: ${fault}`);
-  if (found.length === 0) console.log(`conformance: ${parts.map((part) => part.title).join(' and ')}: every row is proven`);
+  const messages = execFileSync(
+    'cargo',
+    ['test', '--locked', '--workspace', '--no-run', '--message-format=json'],
+    { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  const results = parseRun(readFileSync(args[1], 'utf8'), parseTargets(messages));
+  const found = problems(documents, results, existsSync(target) ? readFileSync(target, 'utf8') : '');
+  for (const problem of found) console.error(problem);
+  console.log(`${rows(documents).length} rows, ${rows(documents).filter(proved).length} with tests, ${found.length} problems`);
   return found.length === 0 ? 0 : 1;
 }
 

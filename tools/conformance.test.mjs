@@ -1,48 +1,99 @@
-// The check of docs/conformance.md finds what it is there to find.
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { faults, outcomes, parse, render } from './conformance.mjs';
+import { parseRun, parseTargets, problems, render } from './conformance.mjs';
 
-const log = `
-     Running unittests src/lib.rs (target/debug/deps/offhook_core-0123456789abcdef)
-test cause::tests::each ... ok
-     Running tests/hold.rs (target/debug/deps/hold-0123456789abcdef)
-test holding ... ok
-test resuming ... FAILED
+const hold = 'offhook-core::hold::a_held_call_is_held';
+const run = `     Running unittests src/lib.rs (target/debug/deps/offhook_core-0a)
+test timer::tests::it_ticks ... ok
+     Running tests/hold.rs (target/debug/deps/hold-1b)
+test a_held_call_is_held ... ok
+test a_broken_one ... FAILED
+test a_skipped_one ... ignored, not here
    Doc-tests offhook_core
-test crates/offhook-core/src/lib.rs - (line 1) ... ok
+test a_doc_test ... ok
+     Running tests/hold.rs (target/debug/deps/hold-2c)
+test a_held_call_is_held ... FAILED
 `;
+const artifact = (file, kind, name, crate) =>
+  JSON.stringify({
+    reason: 'compiler-artifact',
+    executable: `/x/target/debug/deps/${file}`,
+    manifest_path: `/x/crates/${crate}/Cargo.toml`,
+    target: { kind: [kind], name },
+    profile: { test: true },
+  });
+const targets = parseTargets(
+  [
+    artifact('offhook_core-0a', 'lib', 'offhook_core', 'offhook-core'),
+    artifact('hold-1b', 'test', 'hold', 'offhook-core'),
+    artifact('hold-2c', 'test', 'hold', 'offhook-pbx'),
+    '{"reason":"build-finished","success":true}',
+  ].join('\n'),
+);
+const results = parseRun(run, targets);
 
-const rows = (proof) => [parse(`# Session\n\n## Methods\nhold => ${proof}\n`)];
+const list = (...rows) => [{ title: 'Session', sections: [{ title: 'Methods', rows }] }];
+const row = (more) => ({ id: 'session.method.hold', says: 'a | b', ...more });
+const check = (documents, page = render(documents)) => problems(documents, results, page);
 
-test('tests that passed prove a row', () => {
-  assert.deepEqual(faults(rows('hold::holding, offhook_core::cause::tests::each'), outcomes(log)), []);
+test('a run is read, and equal names in two packages are told apart', () => {
+  assert.deepEqual(Object.fromEntries(results), {
+    'offhook-core::lib::timer::tests::it_ticks': 'ok',
+    [hold]: 'ok',
+    'offhook-core::hold::a_broken_one': 'FAILED',
+    'offhook-core::hold::a_skipped_one': 'ignored',
+    'offhook-pbx::hold::a_held_call_is_held': 'FAILED',
+  });
 });
 
-test('a row without a test is found', () => {
-  assert.deepEqual(faults([parse('# Session\n## Methods\nhold\n')], outcomes(log)), [
-    'Session, Methods: "hold" has no test',
-  ]);
+test('colours do not hide a result', () => {
+  const coloured = run.replaceAll('ok', '\x1b[32mok\x1b[0m').replaceAll('Running', '\x1b[1m\x1b[92mRunning\x1b[0m');
+  assert.deepEqual(parseRun(coloured, targets), results);
 });
 
-test('a test that is not there is found', () => {
-  assert.match(faults(rows('hold::releasing'), outcomes(log))[0], /hold::releasing was not run/);
+test('a proven row is no problem, nor is one for browsers only', () => {
+  assert.deepEqual(check(list(row({ tests: [hold] }), { id: 'x', says: 'y', browserOnly: 'no tab natively' })), []);
 });
 
-test('a test that failed is found, in whichever of two binaries of one name', () => {
-  assert.match(faults(rows('hold::resuming'), outcomes(log))[0], /hold::resuming ended with FAILED/);
-  const twice = `${log}     Running tests/hold.rs (target/debug/deps/hold-fedcba9876543210)\ntest resuming ... ok\n`;
-  assert.match(faults(rows('hold::resuming'), outcomes(twice))[0], /FAILED/);
+test('a row without a test is found, open or not', () => {
+  assert.deepEqual(check(list(row({}))), ['session.method.hold: no test']);
+  assert.deepEqual(check(list(row({ tests: [], open: 'not made' }))), ['session.method.hold: no test (open: not made)']);
 });
 
-test('a row that is for another part says why', () => {
-  const parts = rows('[with the browser]');
-  assert.deepEqual(faults(parts, outcomes(log)), []);
-  assert.match(render(parts), /\| hold \| – with the browser \|/);
+test('a test that is missing, failed or ignored is found', () => {
+  for (const [name, says] of [
+    ['a_renamed_one', 'did not run'],
+    ['a_broken_one', 'did not pass: FAILED'],
+    ['a_skipped_one', 'did not pass: ignored'],
+  ]) {
+    const found = check(list(row({ tests: [hold, `offhook-core::hold::${name}`] })));
+    assert.deepEqual(found, [`session.method.hold: offhook-core::hold::${name} ${says}`]);
+  }
 });
 
-test('what is no row is refused', () => {
-  assert.throws(() => parse('# Session\nhold => hold::holding\n'), /no row/);
+test('a run without any test proves nothing', () => {
+  assert.match(problems([], new Map(), render([])).join(), /no test in it/);
+});
+
+test('a stale page is found, with the command that makes it anew', () => {
+  const documents = list(row({ tests: [hold] }));
+  const found = check(documents, `${render(documents)}more\n`);
+  assert.deepEqual(found, ['docs/conformance.md is stale: run node tools/conformance.mjs --write']);
+});
+
+test('a row that is there twice, misspelt or proven and open is found', () => {
+  const proven = row({ tests: [hold] });
+  assert.match(check(list(proven, proven)).join(), /twice/);
+  assert.match(check(list({ ...proven, test: [] })).join(), /unknown field test/);
+  assert.match(check(list({ ...proven, open: 'why' })).join(), /still open/);
+  assert.match(check(list(row({ browserOnly: true }))).join(), /gives the reason/);
+});
+
+test('the page counts, and a bar does not break its table', () => {
+  const elsewhere = { id: 'z', says: 'w', elsewhere: 'the browser package' };
+  const text = render(list(row({ tests: [hold] }), { id: 'x', says: 'y', open: 'later' }, elsewhere));
+  assert.match(text, /\| Session \| 3 \| 1 \| 0 \| 1 \| 1 \|/);
+  assert.match(text, /belongs to the browser package/);
+  assert.match(text, /a \\\| b \| `offhook-core::hold::a_held_call_is_held` \|/);
 });

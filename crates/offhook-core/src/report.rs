@@ -395,6 +395,16 @@ mod tests {
     }
 
     #[test]
+    fn the_path_is_named_by_the_remote_candidate() {
+        let named = |kind| {
+            let sample = StatsSample { remote_candidate: Some(kind), ..sample(4.0) };
+            Reporter::default().report(&head(), Some(&sample)).ice_result
+        };
+        let kinds = [CandidateKind::Host, CandidateKind::Srflx, CandidateKind::Prflx, CandidateKind::Relay];
+        assert_eq!(kinds.map(named), ["local", "public", "public", "turn"]);
+    }
+
+    #[test]
     fn unknown_is_zero() {
         let report = Reporter::default().report(&head(), None);
         assert_eq!(report.ice_result, "0");

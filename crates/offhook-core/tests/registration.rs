@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{A, B, World};
+use common::{A, B, World, response};
 use offhook_core::{Cause, Credentials, PhoneError, PhoneEvent, ReconnectPolicy};
 
 fn start(world: &mut World) -> offhook_core::CommandId {
@@ -103,6 +103,30 @@ fn a_server_that_does_not_answer_is_asked_again() {
     world.lose = Box::new(|_, _, _| false);
     world.run(5_000);
     assert_eq!(world.log(A), ["registered", "isRegisteredChange true"]);
+}
+
+#[test]
+fn a_registrar_that_rejects_is_asked_again() {
+    for status in [403, 603] {
+        let mut world = World::unregistered(1, |_| {});
+        let asked = std::rc::Rc::new(std::cell::RefCell::new(None));
+        let seen = std::rc::Rc::clone(&asked);
+        world.lose = Box::new(move |_, to_server, text| {
+            let register = to_server && text.starts_with("REGISTER");
+            if register {
+                *seen.borrow_mut() = Some(text.to_owned());
+            }
+            register
+        });
+        start(&mut world);
+        world.run(100);
+        let register = asked.borrow_mut().take().expect("it was sent");
+        world.inject(A, response(&register, status, Some("r"), ""));
+        assert_eq!(world.log(A), ["connected", "registrationFailed Rejected -201", "reconnecting 1"]);
+        world.lose = Box::new(|_, _, _| false);
+        world.run(5_000);
+        assert_eq!(world.log(A), ["registered", "isRegisteredChange true"]);
+    }
 }
 
 #[test]

@@ -220,7 +220,7 @@ fn a_transfer_whose_refer_is_lost_with_the_path_gives_the_call_back_or_ends_it()
         t.world.run(after_ms);
         t.world.cut(t.ann, 5_000);
         t.world.run(60_000);
-        assert!(t.both_talk(), "{after_ms}: nobody answered the new call");
+        assert!(t.both_talk(), "{after_ms}: nobody answered the new call {:?} {:?}", t.told(t.ann), t.told(t.bob));
         let failed = t.told(t.ann).iter().filter(|told| told.starts_with("transferFailed")).count();
         assert_eq!((failed, t.world.ledger(t.ann).pending()), (1, 0), "{after_ms}");
         assert_eq!((t.held(t.ann), t.held(t.bob)), (Some((false, false)), Some((false, false))), "{after_ms}");
