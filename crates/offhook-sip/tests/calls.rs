@@ -203,3 +203,21 @@ fn the_same_seed_gives_the_same_bytes() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn a_notify_whose_subscription_is_unknown_or_that_is_never_answered_leaves_the_call() {
+    let mut solo = Solo::client();
+    let (call, ok) = solo.answered("From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\n");
+    let dialog = format!("From: <sip:a@b>;tag=1\r\nTo: {}\r\nCall-ID: x\r\n", header(&ok, "To"));
+    solo.receive(request("ACK", "sip:c@d", &dialog, 1, "", ""));
+    let notify = |agent: &mut offhook_sip::Agent, now| agent.request(now, call, "NOTIFY", Vec::new(), None);
+    solo.take();
+    solo.act(notify).expect("up");
+    let sent = solo.take_sent().pop().expect("sent");
+    solo.reply(&sent, "481 Subscription Does Not Exist", "", "", "");
+    assert!(matches!(&solo.take()[..], [Event::Response { .. }]));
+    solo.act(notify).expect("up");
+    solo.advance(40_000);
+    assert!(matches!(&solo.take()[..], [Event::Response { .. }]), "and nothing of the call's end");
+    assert_eq!(solo.view().load().calls, 1);
+}

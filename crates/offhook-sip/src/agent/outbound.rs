@@ -10,7 +10,7 @@ use crate::auth::{Credentials, authorize};
 use crate::compose;
 use crate::dialog::cseq;
 use crate::event::{ConnectionId, Event, Farewell, RequestOutcome};
-use crate::message::{Request, Response};
+use crate::message::{Method, Request, Response};
 
 /// Times that one request is sent again with credentials: a proxy's and a registrar's challenge, and a stale nonce of each.
 const MAX_AUTH_ROUNDS: u8 = 4;
@@ -122,7 +122,7 @@ impl Agent {
 
     fn response_received(&mut self, tx: TxId, response: Response) {
         let Some(client) = self.clients.get(&tx) else { return };
-        let owner = client.owner;
+        let (owner, shared) = (client.owner, shares_fate(&client.request));
         if matches!(response.status.code(), 401 | 407) && self.send_authorized(tx, &response) {
             return;
         }
@@ -136,7 +136,7 @@ impl Agent {
                     let status = response.status.code();
                     let outcome = RequestOutcome::Answered(Box::new(response));
                     self.event(Event::Response { request, call, outcome });
-                    if let Some(call) = call
+                    if let Some(call) = call.filter(|_| shared)
                         && matches!(status, 408 | 481)
                     {
                         self.dialog_gone(call, status);
@@ -195,7 +195,7 @@ impl Agent {
                     Fault::ConnectionLost => RequestOutcome::ConnectionLost,
                 };
                 self.event(Event::Response { request, call, outcome });
-                if let Some(call) = call
+                if let Some(call) = call.filter(|_| shares_fate(&client.request))
                     && fault == Fault::Timeout
                 {
                     self.dialog_gone(call, 408);
@@ -245,4 +245,10 @@ impl Agent {
             }
         }
     }
+}
+
+/// Whether a request that the far end does not know ends the whole dialog. A NOTIFY is of a subscription that shares the
+/// dialog with the call: if that is over, the call goes on (RFC 5057 §5.1).
+fn shares_fate(request: &Request) -> bool {
+    request.method != Method::Notify
 }
