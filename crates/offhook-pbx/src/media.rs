@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use offhook_media::{
     Addresses, AudioSource, Codec, Direction, MediaError, Peer, PeerConfig, PeerEvent, PeerEvents, ToneSpec, bridge,
+    unbridge,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
@@ -34,6 +35,8 @@ pub(crate) enum MediaAction {
     Play { leg: LegId, sound: Sound },
     /// Each hears the other.
     Bridge { a: LegId, b: LegId },
+    /// It hears nobody, and nobody hears it.
+    Unbridge { leg: LegId },
     /// Whether [`MediaEvent::Silent`] is wanted.
     Watch { leg: LegId, on: bool },
     /// Close the connection.
@@ -215,6 +218,11 @@ impl MediaHost {
             MediaAction::Bridge { a, b } => {
                 if let (Some(a), Some(b)) = (self.legs.get(&a), self.legs.get(&b)) {
                     bridge(&a.peer, &b.peer);
+                }
+            }
+            MediaAction::Unbridge { leg } => {
+                if let Some(known) = self.legs.get(&leg) {
+                    unbridge(&known.peer);
                 }
             }
             MediaAction::Watch { leg, on } => {

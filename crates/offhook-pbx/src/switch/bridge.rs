@@ -19,14 +19,27 @@ impl Switch {
     pub(super) fn ring_devices(&mut self, turn: &mut Turn<'_>, id: CallId, from: ConnectionId) {
         let Some(call) = self.calls.get(&id) else { return };
         let Some(caller) = call.caller.and_then(|caller| self.legs.get(&caller)) else { return };
-        let (number, codecs) = (call.to.clone(), preference(caller.offer.as_deref()));
+        let codecs = preference(caller.offer.as_deref());
+        self.ring_bindings(turn, id, Some(from), &codecs);
+    }
+
+    /// Rings every device of the called extension but, when it calls itself, the one at `from`.
+    pub(super) fn ring_bindings(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: CallId,
+        from: Option<ConnectionId>,
+        codecs: &[Codec],
+    ) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let number = call.to.clone();
         // Who calls their own number reaches their other devices.
         let is_other = call.from != call.to;
         let targets: Vec<_> = self
             .registrar
             .bindings(&number)
             .iter()
-            .filter(|binding| is_other || binding.connection != from)
+            .filter(|binding| is_other || Some(binding.connection) != from)
             .map(|binding| (binding.contact.uri().clone(), binding.connection))
             .collect();
         if targets.is_empty() {
@@ -41,7 +54,7 @@ impl Switch {
             if let Some(call) = self.calls.get_mut(&id) {
                 call.callees.push(callee);
             }
-            self.media(MediaAction::Open { leg: callee, codecs: codecs.clone() });
+            self.media(MediaAction::Open { leg: callee, codecs: codecs.to_vec() });
             let direction = Direction::SendRecv;
             self.media(MediaAction::CreateOffer { leg: callee, purpose: OfferFor::Invite, direction });
         }
@@ -180,6 +193,9 @@ impl Switch {
     /// Answers the caller, when both sides' media is ready.
     pub(super) fn try_accept(&mut self, turn: &mut Turn<'_>, id: CallId) {
         let Some(call) = self.calls.get(&id).filter(|call| call.answered.is_none() && !call.over) else { return };
+        if call.refer.is_some() {
+            return self.complete_transfer(turn, id);
+        }
         let Some((caller, winner)) = call.caller.zip(call.winner) else { return };
         let (Some(a), Some(b)) = (self.legs.get(&caller), self.legs.get(&winner)) else { return };
         let Some((key, sdp)) = a.key.zip(a.answer.clone()).filter(|_| b.ready) else { return };
@@ -235,8 +251,8 @@ impl Switch {
         match caller {
             Some(caller) if answered => self.hangup(turn, caller, reason),
             // It answered and hung up before the caller could be told.
-            Some(_) => self.refuse(turn, id, 480, Vec::new()),
-            None => {}
+            // The same, and it was called for a transfer: refusing tells the transferor.
+            _ => self.refuse(turn, id, 480, Vec::new()),
         }
     }
 
@@ -259,6 +275,9 @@ impl Switch {
     /// Passes a provisional response on. Several devices ring: the caller is told of changes only.
     fn ring_caller(&mut self, turn: &mut Turn<'_>, id: CallId, status: u16, sdp: Option<String>, from: LegId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.refer.is_some() {
+            return self.target_rings(turn, id, status);
+        }
         if call.relayed == status && sdp.is_none() {
             return;
         }
@@ -274,7 +293,7 @@ impl Switch {
     }
 
     /// Lets two legs hear each other.
-    fn connect(&mut self, a: LegId, b: LegId) {
+    pub(super) fn connect(&mut self, a: LegId, b: LegId) {
         self.media(MediaAction::Bridge { a, b });
         for leg in [a, b] {
             if let Some(leg) = self.legs.get_mut(&leg) {
@@ -285,7 +304,7 @@ impl Switch {
 }
 
 /// The codecs to offer a device: those of the caller first, so that audio can be passed on as it is.
-fn preference(offer: Option<&str>) -> Vec<Codec> {
+pub(super) fn preference(offer: Option<&str>) -> Vec<Codec> {
     let mut codecs = offer.map(sdp::codecs).unwrap_or_default();
     for codec in [Codec::Opus, Codec::Pcmu, Codec::Pcma] {
         if !codecs.contains(&codec) {

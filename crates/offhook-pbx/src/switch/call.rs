@@ -6,6 +6,7 @@ use crate::events::CallId;
 use crate::media::{LegId, Sound};
 use crate::service::Service;
 use crate::switch::status::Failure;
+use crate::switch::transfer::Refer;
 
 /// A call: the leg of the caller, and those of the devices that ring (of which one remains), or a service.
 #[derive(Debug)]
@@ -29,6 +30,10 @@ pub(super) struct Call {
     pub(super) relayed: u16,
     /// The end was told.
     pub(super) over: bool,
+    /// A REFER had it made: the transferee is not in it yet.
+    pub(super) refer: Option<Refer>,
+    /// The call that is made because of a REFER in this one.
+    pub(super) referring: Option<CallId>,
     pub(super) deadline: Option<(Millis, Due)>,
 }
 
@@ -41,6 +46,8 @@ pub(super) enum Due {
     Refuse(u16),
     /// A service hangs up.
     Hangup,
+    /// The transferor did not hang up by itself.
+    Leave,
 }
 
 /// Which side of a call a leg is.
@@ -75,25 +82,34 @@ pub(super) struct Leg {
     pub(super) open: bool,
     /// The device has put us on hold.
     pub(super) hold: bool,
+    /// The last status of a transfer that could not be told.
+    pub(super) owed: Option<u16>,
     /// What the device hears.
     pub(super) sound: Option<Sound>,
 }
 
 impl Call {
     pub(super) fn new(from: &str, to: &str, started: Millis, caller: LegId) -> Self {
+        Self { caller: Some(caller), ..Self::without_caller(from, to, started) }
+    }
+
+    /// One that the PBX makes for somebody.
+    pub(super) fn without_caller(from: &str, to: &str, started: Millis) -> Self {
         Self {
             from: from.to_owned(),
             to: to.to_owned(),
             service: None,
             started,
             answered: None,
-            caller: Some(caller),
+            caller: None,
             callees: Vec::new(),
             winner: None,
             early: None,
             failures: Vec::new(),
             relayed: 0,
             over: false,
+            refer: None,
+            referring: None,
             deadline: None,
         }
     }
@@ -121,6 +137,7 @@ impl Leg {
             open: false,
             hold: false,
             sound: None,
+            owed: None,
         }
     }
 }

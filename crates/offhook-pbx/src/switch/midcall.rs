@@ -36,7 +36,7 @@ impl Switch {
     pub(super) fn confirmed(&mut self, turn: &mut Turn<'_>, key: CallKey, answer: Option<String>) {
         let Some(leg) = self.leg_of(key) else { return };
         let Some(known) = self.legs.get(&leg) else { return };
-        let owes_answer = known.side == Side::Caller && known.offer.is_none();
+        let owes_answer = known.side == Side::Caller && known.offer.is_none() && known.answer.is_some();
         match answer {
             Some(sdp) => {
                 let purpose = AppliedFor::Ack { hold: sdp::is_hold(&sdp) };
@@ -73,6 +73,7 @@ impl Switch {
                 crossing("refuse", turn.agent.refuse_offer(turn.now, key, 403));
                 return;
             }
+            self.notify_owed(turn, leg);
         }
         match offer {
             Some(sdp) => {
@@ -127,6 +128,7 @@ impl Switch {
                 Some(status) => (status, Vec::new()),
                 None => return,
             },
+            (Method::Refer, Some(key)) => return self.refer(turn, transaction, key, request),
             _ => (405, HeaderField::new("Allow", ALLOW).into_iter().collect()),
         };
         crossing("respond", turn.agent.respond(turn.now, transaction, status, headers, None));
@@ -304,7 +306,10 @@ impl Switch {
     fn media_lost(&mut self, turn: &mut Turn<'_>, leg: LegId, status: u16, text: &str) {
         let Some((id, call)) = self.call_of(leg) else { return };
         let is_callee = self.legs.get(&leg).is_some_and(|leg| leg.side == Side::Callee);
-        if is_callee && call.winner != Some(leg) {
+        let is_invited = self.legs.get(&leg).is_some_and(|leg| leg.key.is_some());
+        if is_callee && call.winner != Some(leg) && !is_invited {
+            self.callee_failed(turn, id, leg, Failure::of(status));
+        } else if is_callee && call.winner != Some(leg) {
             self.hangup(turn, leg, Some((status, text)));
         } else {
             self.end(turn, id, status, text);

@@ -14,6 +14,7 @@ mod service;
 mod status;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -30,7 +31,7 @@ use auth::Authenticator;
 use call::{Call, Due, Leg, Side};
 
 /// Methods that the PBX takes.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE, REFER";
 
 /// What the switch wants done.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,6 +170,9 @@ impl Switch {
     pub(crate) fn stop(&mut self, turn: &mut Turn<'_>) {
         self.stopping = true;
         for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            if self.calls.get(&id).is_some_and(|call| call.refer.is_some()) {
+                self.transfer_failed(turn, id, 503);
+            }
             self.end(turn, id, 503, "The PBX stops");
         }
     }
@@ -249,8 +253,11 @@ impl Switch {
         }
     }
 
-    /// Refuses the caller, who has no answer yet.
+    /// Refuses the caller, who has no answer yet; or tells the transferor, if that is who wanted the call.
     fn refuse(&mut self, turn: &mut Turn<'_>, id: CallId, status: u16, headers: Vec<HeaderField>) {
+        if self.calls.get(&id).is_some_and(|call| call.refer.is_some()) {
+            return self.transfer_failed(turn, id, status);
+        }
         let key = self.calls.get(&id).and_then(|call| self.legs.get(&call.caller?)?.key);
         if let Some(key) = key {
             crossing("reject", turn.agent.reject(turn.now, key, status, headers));
@@ -261,6 +268,16 @@ impl Switch {
     fn terminated(&mut self, turn: &mut Turn<'_>, key: CallKey, termination: &Termination) {
         let Some(leg) = self.keys.remove(&key) else { return };
         let Some((id, side)) = self.legs.get(&leg).map(|leg| (leg.call, leg.side)) else { return };
+        let others_stay = self.gone_while_referring(turn, leg);
+        if others_stay {
+            self.conclude(turn.now, id, status::outcome(termination));
+            if let Some(call) = self.calls.get_mut(&id)
+                && call.winner == Some(leg)
+            {
+                call.winner = None;
+            }
+            return self.forget_leg(leg);
+        }
         let was_winner = self.calls.get(&id).is_some_and(|call| call.winner == Some(leg));
         match side {
             Side::Caller => self.conclude(turn.now, id, status::outcome(termination)),
@@ -304,7 +321,7 @@ impl Switch {
                 *role = None;
             }
         }
-        if call.caller.is_none() && call.callees.is_empty() {
+        if call.caller.is_none() && call.callees.is_empty() && call.refer.is_none() {
             self.set_deadline(gone.call, None);
             self.calls.remove(&gone.call);
         }

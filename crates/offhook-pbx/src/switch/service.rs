@@ -9,10 +9,10 @@ use crate::media::{AnswerFor, LegId, MediaAction, Sound};
 use crate::service::Service;
 
 /// How long the tone of 601 and the early media of 607 are heard.
-const PLAY_MS: Millis = 3_000;
+pub(super) const PLAY_MS: Millis = 3_000;
 
 /// How long 612 rings.
-const SHORT_RING_MS: Millis = 1_000;
+pub(super) const SHORT_RING_MS: Millis = 1_000;
 
 /// 601 hangs up after so long though no media path was found.
 const NO_PATH_MS: Millis = 20_000;
@@ -66,9 +66,21 @@ impl Switch {
         self.answered(turn, id);
         self.media(MediaAction::Watch { leg, on: true });
         match service {
+            Some(Service::Echo | Service::Music) => self.begin_service(turn, id, leg),
+            _ => self.set_deadline(id, Some((turn.now + NO_PATH_MS, Due::Hangup))),
+        }
+    }
+
+    /// A leg whose media is up has come to a service.
+    pub(super) fn begin_service(&mut self, turn: &Turn<'_>, id: CallId, leg: LegId) {
+        match self.calls.get(&id).and_then(|call| call.service) {
             Some(Service::Echo) => self.play(leg, Sound::Echo),
             Some(Service::Music) => self.play(leg, Sound::Music),
-            _ => self.set_deadline(id, Some((turn.now + NO_PATH_MS, Due::Hangup))),
+            Some(Service::Tone) => {
+                self.play(leg, Sound::Tone);
+                self.set_deadline(id, Some((turn.now + PLAY_MS, Due::Hangup)));
+            }
+            _ => {}
         }
     }
 
@@ -87,6 +99,7 @@ impl Switch {
         match due {
             Due::NoAnswer => self.no_answer(turn, id),
             Due::Refuse(status) => self.refuse(turn, id, status, Vec::new()),
+            Due::Leave => self.end(turn, id, 200, "Call transferred"),
             Due::Hangup => {
                 if let Some(caller) = self.calls.get(&id).and_then(|call| call.caller) {
                     self.hangup(turn, caller, None);

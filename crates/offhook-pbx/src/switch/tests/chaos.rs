@@ -46,7 +46,7 @@ fn chaos(seed: u64) {
         let i = dice.roll(phones.len());
         let who = phones[i];
         let call = dice.pick(&calls[i]);
-        match dice.roll(16) {
+        match dice.roll(17) {
             0..=2 if net.is_connected(who) => {
                 let number = NUMBERS[dice.roll(NUMBERS.len())];
                 let with_offer = dice.roll(6) > 0;
@@ -80,6 +80,15 @@ fn chaos(seed: u64) {
             10 => on(&mut net, who, call, |agent, now, call| {
                 let _ = agent.request(now, call, "INFO", Vec::new(), Some(("text/plain".to_owned(), b"x".to_vec())));
             }),
+            14 => {
+                let to = format!("<sip:{}@localhost>", NUMBERS[dice.roll(NUMBERS.len())]);
+                let other = dice.pick(&calls[i]);
+                on(&mut net, who, call, |agent, now, call| {
+                    let to = other.and_then(|other| replacing(agent, other)).unwrap_or(to);
+                    let headers = offhook_sip::HeaderField::new("Refer-To", &to).into_iter().collect();
+                    let _ = agent.request(now, call, "REFER", headers, None);
+                });
+            }
             11 if net.is_connected(who) && dice.roll(2) == 0 => net.disconnect(who),
             11 if !net.is_connected(who) => {
                 net.reconnect(who);
@@ -130,6 +139,13 @@ fn dial(net: &mut Network, who: Who, i: usize, number: &str, with_offer: bool) -
         no_answer_ms: Some(15_000),
     };
     net.command(who, |agent, now| agent.invite(now, ConnectionId(0), invite)).ok()
+}
+
+/// Half of the calls are named by their dialog.
+fn replacing(agent: &offhook_sip::Agent, call: CallKey) -> Option<String> {
+    let view = agent.call(call).filter(|_| call.0.is_multiple_of(2))?;
+    let replaces = format!("{}%3Bto-tag%3D{}%3Bfrom-tag%3D{}", view.call_id, view.remote_tag?, view.local_tag);
+    Some(format!("<sip:1001@localhost?Replaces={}>", replaces.replace('@', "%40")))
 }
 
 /// Does something to a call, if there is one; that it may be too late for it is the point.

@@ -11,3 +11,4 @@ mod reconnection;
 mod registration;
 mod services;
 mod storm;
+mod transfers;

@@ -1,0 +1,297 @@
+//! REFER, with and without Replaces.
+
+use offhook_sip::message::HeadersExt as _;
+use offhook_sip::{CallKey, Event, HeaderField, RequestOutcome};
+
+use super::hold::change;
+use super::network::{HELD, Network, Who, header};
+use crate::media::{MediaAction, Sound};
+
+/// Sends a REFER.
+fn refer(net: &mut Network, who: Who, call: CallKey, to: &str) {
+    let headers = vec![HeaderField::new("Refer-To", to).expect("a header")];
+    net.command(who, |agent, now| agent.request(now, call, "REFER", headers, None)).expect("sent");
+}
+
+/// What the transferor was told since: the statuses of answers to REFER, and of NOTIFYs (which are acknowledged); and
+/// whether its calls ended.
+fn told(net: &mut Network, who: Who) -> (Vec<u16>, Vec<u16>, bool) {
+    let (mut answers, mut statuses, mut over) = (Vec::new(), Vec::new(), false);
+    for event in net.events(who) {
+        match event {
+            Event::Response { outcome: RequestOutcome::Answered(response), .. } => answers.push(response.status.code()),
+            Event::Request { transaction, request, .. } => {
+                assert_eq!(request.headers.text("Event").as_deref(), Some("refer"));
+                let body = String::from_utf8_lossy(request.body()).into_owned();
+                let status: u16 = body.split(' ').nth(1).expect("a sipfrag").parse().expect("a status");
+                let state = request.headers.text("Subscription-State").expect("a state");
+                assert_eq!(state.starts_with("terminated"), status >= 200, "{state}");
+                statuses.push(status);
+                net.command(who, |agent, now| agent.respond(now, transaction, 200, Vec::new(), None)).expect("taken");
+            }
+            Event::Terminated { .. } => over = true,
+            _ => {}
+        }
+    }
+    (answers, statuses, over)
+}
+
+fn bridges(net: &mut Network) -> usize {
+    net.media.drain(..).filter(|action| matches!(action, MediaAction::Bridge { .. })).count()
+}
+
+fn hang_up(net: &mut Network, who: Who, call: CallKey) {
+    net.command(who, |agent, now| agent.hangup(now, call, None)).expect("ends");
+}
+
+/// A Refer-To that names a dialog of this client's.
+fn replacing(net: &mut Network, who: Who, call: CallKey, number: &str) -> String {
+    net.command(who, |agent, _| {
+        let view = agent.call(call).expect("a call");
+        let (id, local, remote) = (view.call_id, view.local_tag, view.remote_tag.expect("a dialog"));
+        let escaped = format!("{id}%3Bto-tag%3D{remote}%3Bfrom-tag%3D{local}").replace('@', "%40");
+        format!("<sip:{number}@localhost?Replaces={escaped}>")
+    })
+}
+
+#[test]
+fn a_blind_transfer_rings_the_target_and_connects_the_transferee() {
+    for caller_transfers in [true, false] {
+        let mut net = Network::new();
+        let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+        let (ours, theirs) = net.established(a, b);
+        let (transferor, key, transferee) = if caller_transfers { (a, ours, b) } else { (b, theirs, a) };
+        net.media.clear();
+        refer(&mut net, transferor, key, "<sip:1002@localhost>");
+        assert_eq!(told(&mut net, transferor), (vec![202], vec![100], false));
+        assert!(net.media.iter().any(|action| matches!(action, MediaAction::Play { sound: Sound::Music, .. })));
+        let invite = net.next(c);
+        let who = if caller_transfers { "\"Ben\" <sip:1001@localhost>" } else { "\"Ada\" <sip:1000@localhost>" };
+        assert_eq!(header(&invite, "P-Asserted-Identity").as_deref(), Some(who), "the target sees the transferee");
+        let Event::Incoming { call: target, .. } = invite else { panic!("no call") };
+        net.ring(c, target, None);
+        assert_eq!(told(&mut net, transferor).1, [180]);
+        bridges(&mut net);
+        net.answer(c, target);
+        assert_eq!(bridges(&mut net), 1);
+        assert_eq!(told(&mut net, transferor), (Vec::new(), vec![200], false), "it is the transferor's to hang up");
+        let events = net.events(transferee);
+        let updated = events.iter().find_map(|event| match event {
+            Event::Updated { request, .. } => request.headers.text("P-Asserted-Identity"),
+            _ => None,
+        });
+        assert_eq!(updated.as_deref(), Some("\"Cleo\" <sip:1002@localhost>"), "{events:?}");
+        hang_up(&mut net, transferor, key);
+        assert!(net.events(transferee).is_empty(), "the transferee stays");
+        hang_up(&mut net, c, target);
+        assert!(net.ended(transferee).established);
+        net.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_transferor_that_does_not_hang_up_is_hung_up() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (ours, _) = net.established(a, b);
+    refer(&mut net, a, ours, "<sip:1002@localhost>");
+    let target = net.incoming(c);
+    net.answer(c, target);
+    net.advance(4_000);
+    assert!(!told(&mut net, a).2);
+    net.advance(2_000);
+    assert!(told(&mut net, a).2);
+    assert_eq!(net.switch.calls(), 1);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn a_transfer_that_comes_to_nothing_leaves_the_call_as_it_was() {
+    for (number, status) in [("4242", 404), ("1005", 480), ("604", 486), ("609", 403), ("605", 503)] {
+        let mut net = Network::new();
+        let (a, b) = (net.phone("1000"), net.phone("1001"));
+        let (ours, theirs) = net.established(a, b);
+        change(&mut net, a, ours, HELD);
+        refer(&mut net, a, ours, &format!("<sip:{number}@localhost>"));
+        assert_eq!(told(&mut net, a), (vec![202], vec![100, status], false), "{number}");
+        change(&mut net, a, ours, super::network::SDP);
+        let sound = net.media.iter().rev().find_map(|action| match action {
+            MediaAction::Play { sound, .. } => Some(*sound),
+            _ => None,
+        });
+        assert_eq!(sound, Some(Sound::Relay));
+        hang_up(&mut net, b, theirs);
+        assert!(net.ended(a).established);
+        net.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_target_that_refuses_or_does_not_answer_gives_the_call_back() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (ours, _) = net.established(a, b);
+    refer(&mut net, a, ours, "<sip:1002@localhost>");
+    let target = net.incoming(c);
+    net.command(c, |agent, now| agent.reject(now, target, 603, Vec::new())).expect("refused");
+    assert_eq!(told(&mut net, a).1, [100, 603]);
+    net.events(c);
+    refer(&mut net, a, ours, "<sip:1002@localhost>");
+    let target = net.incoming(c);
+    net.ring(c, target, None);
+    assert_eq!(told(&mut net, a), (vec![202], vec![100, 180], false));
+    net.advance(31_000);
+    assert_eq!(told(&mut net, a), (Vec::new(), vec![480], false));
+    assert_eq!(net.switch.calls(), 1);
+    assert!(net.events(b).is_empty());
+    net.assert_nothing_left();
+}
+
+#[test]
+fn the_transferee_hangs_up_while_the_target_rings() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (ours, theirs) = net.established(a, b);
+    refer(&mut net, a, ours, "<sip:1002@localhost>");
+    let target = net.incoming(c);
+    net.ring(c, target, None);
+    hang_up(&mut net, b, theirs);
+    assert!(!net.ended(c).established, "the target is cancelled");
+    assert!(told(&mut net, a).2);
+    assert_eq!(net.switch.calls(), 0);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn the_transferor_hangs_up_right_after_the_202_and_the_transfer_goes_on() {
+    for answers in [true, false] {
+        let mut net = Network::new();
+        let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+        let (ours, _) = net.established(a, b);
+        refer(&mut net, a, ours, "<sip:1002@localhost>");
+        hang_up(&mut net, a, ours);
+        let target = net.incoming(c);
+        assert!(net.events(b).is_empty(), "the transferee waits");
+        if answers {
+            bridges(&mut net);
+            net.answer(c, target);
+            assert_eq!((bridges(&mut net), net.switch.calls()), (1, 1));
+            hang_up(&mut net, c, target);
+        } else {
+            net.command(c, |agent, now| agent.reject(now, target, 486, Vec::new())).expect("refused");
+        }
+        assert!(net.ended(b).established);
+        assert_eq!(net.switch.calls(), 0);
+        net.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_second_refer_and_one_before_the_answer_are_refused() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (ours, _) = net.established(a, b);
+    refer(&mut net, a, ours, "<sip:1002@localhost>");
+    told(&mut net, a);
+    refer(&mut net, a, ours, "<sip:603@localhost>");
+    assert_eq!(told(&mut net, a), (vec![491], Vec::new(), false));
+    let target = net.incoming(c);
+    net.answer(c, target);
+    assert_eq!(told(&mut net, a).1, [200]);
+    net.assert_nothing_left();
+
+    let mut net = Network::new();
+    let (a, b) = (net.phone("1000"), net.phone("1001"));
+    net.call(a, "1001");
+    let theirs = net.incoming(b);
+    net.ring(b, theirs, None);
+    refer(&mut net, b, theirs, "<sip:603@localhost>");
+    assert_eq!(told(&mut net, b).0, [491]);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn services_are_targets_and_transferees() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (ours, _) = net.established(a, b);
+    refer(&mut net, a, ours, "<sip:600@localhost>");
+    assert_eq!(told(&mut net, a).1, [100, 200]);
+    assert!(net.media.iter().any(|action| matches!(action, MediaAction::Play { sound: Sound::Echo, .. })));
+    let music = net.call(a, "603");
+    net.events(a);
+    net.media.clear();
+    refer(&mut net, a, music, "<sip:1002@localhost>");
+    let target = net.incoming(c);
+    net.answer(c, target);
+    assert_eq!(told(&mut net, a).1, [100, 200]);
+    assert!(net.media.iter().any(|action| matches!(action, MediaAction::Play { sound: Sound::Music, .. })));
+    hang_up(&mut net, c, target);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn an_attended_transfer_connects_the_two_far_ends() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (first, theirs) = net.established(a, b);
+    change(&mut net, a, first, HELD);
+    let (second, target) = net.established(a, c);
+    bridges(&mut net);
+    let to = replacing(&mut net, a, second, "1002");
+    refer(&mut net, a, first, &to);
+    let (answers, statuses, over) = told(&mut net, a);
+    assert_eq!((answers, statuses, over), (vec![202], vec![100, 200], true), "the consultation is hung up");
+    assert_eq!(bridges(&mut net), 1);
+    hang_up(&mut net, a, first);
+    assert_eq!(net.switch.calls(), 1);
+    for (who, name) in [(b, "Cleo"), (c, "Ben")] {
+        let told = net.events(who).into_iter().find_map(|event| match event {
+            Event::Updated { request, .. } => request.headers.text("P-Asserted-Identity"),
+            _ => None,
+        });
+        assert!(told.is_some_and(|told| told.contains(name)));
+    }
+    hang_up(&mut net, b, theirs);
+    assert!(net.ended(c).established);
+    let _ = target;
+    net.assert_nothing_left();
+}
+
+#[test]
+fn nobody_takes_the_call_of_another_by_its_dialog() {
+    let mut net = Network::new();
+    let (a, b, c, d) = (net.phone("1000"), net.phone("1001"), net.phone("1002"), net.phone("1003"));
+    let (ours, theirs) = net.established(a, b);
+    let (foreign, _) = net.established(c, d);
+    let to = replacing(&mut net, c, foreign, "1003");
+    refer(&mut net, a, ours, &to);
+    assert_eq!(told(&mut net, a), (vec![202], vec![100, 481], false));
+    refer(&mut net, a, ours, "<sip:1003@localhost?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>");
+    assert_eq!(told(&mut net, a), (vec![202], vec![100, 481], false));
+    for to in ["<sip:1003@localhost?Replaces=x>", "<tel:1>", "<sip:1002@localhost", ""] {
+        refer(&mut net, a, ours, to);
+        assert_eq!(told(&mut net, a).0, [400], "{to:?}");
+    }
+    assert!(net.events(d).is_empty());
+    hang_up(&mut net, b, theirs);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn the_transferor_loses_its_connection_and_the_transfer_goes_on() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (ours, _) = net.established(a, b);
+    refer(&mut net, a, ours, "<sip:1002@localhost>");
+    net.disconnect(a);
+    let target = net.incoming(c);
+    bridges(&mut net);
+    net.answer(c, target);
+    assert_eq!(bridges(&mut net), 1);
+    net.advance(10_000);
+    assert_eq!(net.switch.calls(), 1);
+    hang_up(&mut net, c, target);
+    assert!(net.ended(b).established);
+    net.assert_nothing_left();
+}
