@@ -42,7 +42,7 @@ pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
 async fn prepare(args: &AnswerArgs) -> Result<(Phone, Option<WavSource>), Failure> {
     let play = sound::open(args.play.as_deref())?;
     sound::check_record(args.record.as_deref())?;
-    Ok((connect(&args.server).await?, play))
+    Ok((connect(&args.server, offhook::DtmfMode::default()).await?, play))
 }
 
 async fn wait(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use offhook::DtmfMode;
 
 use crate::exit::EXIT_CODES;
 
@@ -132,6 +133,10 @@ pub struct CallArgs {
     #[arg(long, value_name = "TONES", value_parser = tones)]
     pub dtmf: Option<String>,
 
+    /// How --dtmf sends them: rfc4733 (telephone-events), info (SIP INFO) or in-band (tones in the audio).
+    #[arg(long, value_name = "HOW", value_parser = dtmf_mode, default_value = "rfc4733")]
+    pub dtmf_mode: DtmfMode,
+
     /// Put the call on hold for 2 s when it has been up this long, e.g. 5s.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub hold_after: Option<Duration>,
@@ -216,6 +221,15 @@ fn tones(text: &str) -> Result<String, String> {
     }
 }
 
+fn dtmf_mode(text: &str) -> Result<DtmfMode, String> {
+    match text {
+        "rfc4733" => Ok(DtmfMode::Rfc4733),
+        "info" => Ok(DtmfMode::Info),
+        "in-band" => Ok(DtmfMode::InBand),
+        _ => Err("write rfc4733, info or in-band".to_owned()),
+    }
+}
+
 fn server_url(text: &str) -> Result<String, String> {
     let lower = text.to_ascii_lowercase();
     let host = lower.strip_prefix("wss://").or_else(|| lower.strip_prefix("ws://"));
@@ -261,6 +275,12 @@ mod tests {
         for wrong in ["", "12x", "e", "1 2"] {
             assert!(tones(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn ways_to_send_tones_are_checked() {
+        assert_eq!(dtmf_mode("in-band"), Ok(DtmfMode::InBand));
+        assert!(dtmf_mode("inband").is_err());
     }
 
     #[test]

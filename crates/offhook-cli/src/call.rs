@@ -45,7 +45,7 @@ pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
 async fn prepare(args: &CallArgs) -> Result<(Phone, Option<WavSource>), Failure> {
     let play = sound::open(args.play.as_deref())?;
     sound::check_record(args.record.as_deref())?;
-    Ok((connect(&args.server).await?, play))
+    Ok((connect(&args.server, args.dtmf_mode).await?, play))
 }
 
 async fn call(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use offhook::{CallEnd, Cause, MediaError, Phone, PhoneError, TransportError};
+use offhook::{CallEnd, Cause, DtmfMode, MediaError, Phone, PhoneError, TransportError};
 
 use crate::args::ServerArgs;
 use crate::exit::{Failure, Reason};
@@ -11,8 +11,8 @@ use crate::exit::{Failure, Reason};
 const CONNECT_TIME: Duration = Duration::from_secs(20);
 
 /// Connects and registers.
-pub(crate) async fn connect(args: &ServerArgs) -> Result<Phone, Failure> {
-    let mut builder = Phone::builder().server(&args.server).user(&args.user).password(password(args)?);
+pub(crate) async fn connect(args: &ServerArgs, dtmf: DtmfMode) -> Result<Phone, Failure> {
+    let mut builder = Phone::builder().dtmf_mode(dtmf).server(&args.server).user(&args.user).password(password(args)?);
     let secure = args.server.to_ascii_lowercase().starts_with("wss://");
     if !secure && (args.ca.is_some() || args.pin.is_some()) {
         return Err(Failure::new(Reason::Usage, "--ca and --pin need a wss:// server: ws:// has no certificate"));

@@ -16,6 +16,8 @@ pub struct StatsSample {
     pub rtt_ms: Option<f64>,
     /// Audio played out, seconds.
     pub total_samples_duration_s: f64,
+    /// Level of what is sent, dB below full scale; minus infinity for digital silence; `None` when not known.
+    pub audio_input_dbfs: Option<f64>,
     /// Audio.
     pub audio: MediaStats,
     /// Video.

@@ -266,3 +266,16 @@ fn events_are_objects_with_the_contracts_names() {
         assert_eq!(json(event)["event"], event.name());
     }
 }
+
+#[test]
+fn a_slow_path_is_warned_of_once_and_cleared_once() {
+    let mut world = World::new();
+    world.talk();
+    world.media(A).rtt_ms = 600.0;
+    world.run(30_000);
+    world.media(A).rtt_ms = 20.0;
+    world.run(30_000);
+    let warnings: Vec<String> = world.log(A).into_iter().filter(|event| event.starts_with("warningMessage")).collect();
+    assert_eq!(warnings, ["warningMessage high-rtt", "warningMessage high-rtt-cleared"]);
+    assert!(world.log(B).iter().all(|event| !event.starts_with("warningMessage")));
+}

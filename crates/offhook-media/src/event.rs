@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use crate::codec::Codec;
 use crate::error::MediaError;
 use crate::stats::IceState;
+use crate::video::VideoCodec;
 
 /// Something that happened to a peer connection.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,13 @@ pub enum PeerEvent {
         ssrc: u32,
         /// Its codec.
         codec: Codec,
+    },
+    /// Video of the far end arrives: the first packet, or the first after its SSRC changed.
+    RemoteVideo {
+        /// The stream's RTP synchronisation source.
+        ssrc: u32,
+        /// Its codec.
+        codec: VideoCodec,
     },
     /// A DTMF tone of the far end ended (RFC 4733).
     Dtmf {

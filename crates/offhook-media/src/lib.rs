@@ -37,7 +37,8 @@ mod video;
 
 pub use audio::{
     AudioSink, AudioSource, AudioSourceFn, Mixer, PcmInput, PcmOutput, PcmReceiver, PcmSender, Recorder, Recording,
-    RecordingSummary, Resampler, SourceState, Tap, TapFrame, ToneSpec, WavSink, WavSource, pcm_input, pcm_output,
+    RecordingControl, RecordingSummary, Resampler, SourceState, Tap, TapFrame, ToneSpec, WavSink, WavSource, pcm_input,
+    pcm_output,
 };
 pub use codec::{Codec, UnknownCodec};
 pub use config::{Addresses, Direction, OpusConfig, PeerConfig, Wanted};

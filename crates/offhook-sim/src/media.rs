@@ -1,7 +1,7 @@
 //! Peer connections without media: they make descriptions, take them, and say so after a while.
 
 use offhook_core::media::{MediaError, MediaRequest, StreamId, TrackKind};
-use offhook_core::{MediaCommand, MediaEvent, StatsSample};
+use offhook_core::{Direction, MediaCommand, MediaEvent, StatsSample};
 
 use crate::random::Random;
 
@@ -45,14 +45,16 @@ impl Media {
                 let error = MediaError::Other("simulated".to_owned());
                 vec![(delay, MediaEvent::Failed { request: Some(request), error })]
             }
-            MediaCommand::CreateOffer { request, direction, .. } => {
+            MediaCommand::CreateOffer { request, direction, video, .. } => {
                 self.last = Some(request);
-                vec![(delay, MediaEvent::LocalDescription { request, sdp: self.describe(direction.as_str()) })]
+                let sdp = self.describe(direction.as_str(), video.is_some().then_some(video));
+                vec![(delay, MediaEvent::LocalDescription { request, sdp })]
             }
-            MediaCommand::AcceptOffer { request, direction, sdp, .. } => {
+            MediaCommand::AcceptOffer { request, direction, sdp, video } => {
                 self.last = Some(request);
                 let mut events = self.remote_track(&sdp, delay);
-                events.push((delay, MediaEvent::LocalDescription { request, sdp: self.describe(direction.as_str()) }));
+                let sdp = self.describe(direction.as_str(), sdp.contains("m=video").then_some(video));
+                events.push((delay, MediaEvent::LocalDescription { request, sdp }));
                 events
             }
             MediaCommand::AcceptAnswer { request, sdp, .. } => {
@@ -92,10 +94,16 @@ impl Media {
         vec![(delay, MediaEvent::RemoteTrack { stream: StreamId(1), kind: TrackKind::Audio })]
     }
 
-    fn describe(&mut self, direction: &str) -> String {
+    /// `video`: a line for it, in use in this direction or refused.
+    fn describe(&mut self, direction: &str, video: Option<Option<Direction>>) -> String {
         self.version += 1;
+        let video = match video {
+            Some(Some(direction)) => format!("m=video 9 UDP/TLS/RTP/SAVPF 96\r\na={}\r\n", direction.as_str()),
+            Some(None) => "m=video 0 UDP/TLS/RTP/SAVPF 96\r\n".to_owned(),
+            None => String::new(),
+        };
         format!(
-            "v=0\r\no=- 1 {} IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na={direction}\r\n",
+            "v=0\r\no=- 1 {} IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na={direction}\r\n{video}",
             self.version
         )
     }

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use offhook_core::{
-    CallId, CallOptions, Credentials, Devices, DtmfMode, Load, Permission, SessionTimer, StaticPatch, StatusPatch,
-    TerminateType,
+    CallId, CallOptions, Credentials, Devices, DtmfMode, Load, Permission, RecordMethod, SessionTimer, StaticPatch,
+    StatusPatch, TerminateType,
 };
 
 use crate::random::Random;
@@ -103,6 +103,10 @@ pub enum Act {
     BlindTransfer,
     Consult,
     AttendedTransfer,
+    Conference,
+    HoldConference,
+    StartRecord,
+    PauseRecord,
     Cut,
     RestartServer,
     Stop,
@@ -112,7 +116,7 @@ pub enum Act {
 }
 
 /// How often each: out of the sum.
-const WEIGHTS: [(Act, u64); 28] = [
+const WEIGHTS: [(Act, u64); 32] = [
     (Act::Call, 36),
     (Act::CallNobody, 1),
     (Act::CallSelf, 1),
@@ -135,6 +139,10 @@ const WEIGHTS: [(Act, u64); 28] = [
     (Act::BlindTransfer, 4),
     (Act::Consult, 5),
     (Act::AttendedTransfer, 4),
+    (Act::Conference, 5),
+    (Act::HoldConference, 1),
+    (Act::StartRecord, 2),
+    (Act::PauseRecord, 1),
     (Act::Cut, 3),
     (Act::RestartServer, 1),
     (Act::Stop, 1),
@@ -214,6 +222,11 @@ pub fn prepare(world: &mut World, plan: Plan) {
             if number == 5 {
                 config.reconnect.max_attempts = Some(3);
             }
+            config.record = match number % 3 {
+                0 => RecordMethod::default(),
+                1 => RecordMethod::Info,
+                _ => RecordMethod::FeatureCode("*1".to_owned()),
+            };
         });
     }
     for number in 0..plan.peers {
@@ -400,7 +413,7 @@ fn perform(world: &mut World, operation: &Operation) {
         Act::CallNonsense => {
             let extra_headers = vec!["Broken\r\nHeader: x".to_owned()];
             let options = CallOptions { extra_headers, ..CallOptions::default() };
-            let number = if operation.whom % 2 == 0 { "not a number" } else { target.as_str() };
+            let number = if operation.whom.is_multiple_of(2) { "not a number" } else { target.as_str() };
             world.command(who, |core, now| core.call(now, number, options).map(|(command, _)| command)).map(|_| ())
         }
         Act::CallPeer | Act::PeerCalls => {
@@ -455,7 +468,7 @@ fn perform(world: &mut World, operation: &Operation) {
         Act::Reregister => world.command(who, |core, now| core.reregister(now, None)).map(|_| ()),
         Act::Devices => {
             let inputs = [Some((1, 1)), Some((1, 1)), Some((0, 0)), None];
-            let permission = if operation.whom % 5 == 0 { Permission::Denied } else { Permission::Granted };
+            let permission = if operation.whom.is_multiple_of(5) { Permission::Denied } else { Permission::Granted };
             let devices = Devices { inputs: pick(&inputs, operation.whom).flatten(), permission };
             world.change(who, |core, _| {
                 core.set_devices(devices);
@@ -482,7 +495,7 @@ fn perform(world: &mut World, operation: &Operation) {
                 calls.collect::<Vec<(PhoneId, CallId)>>()
             };
             // Now and then also what a call in that state must refuse.
-            let among = if operation.whom % 16 == 0 { all() } else { talking(world) };
+            let among = if operation.whom.is_multiple_of(16) { all() } else { talking(world) };
             let Some((phone, call)) = pick(&among, operation.who) else { return };
             let tones = ["12,#", "A", "*0", "5x", ""];
             let tones = pick(&tones, operation.whom).unwrap_or("1");
@@ -502,7 +515,29 @@ fn perform(world: &mut World, operation: &Operation) {
                                 core.sessions().find(|s| s.status().is_transfer).map(|s| s.call_id().clone());
                             core.attended_transfer(now, &consultation.unwrap_or_else(|| call.clone()))
                         }
-                        _ => core.renegotiate(now, &call, None),
+                        Act::Conference => {
+                            let calls: Vec<CallId> = core.sessions().map(|s| s.call_id().clone()).collect();
+                            core.conference(now, &calls)
+                        }
+                        Act::HoldConference => core.hold_conference(now),
+                        Act::StartRecord => core.start_record(now, &call),
+                        Act::PauseRecord => core.pause_record(now, &call),
+                        // What else makes an exchange, goes through the dialog, or ends it.
+                        _ => match operation.whom % 7 {
+                            0 => core.restart_ice(now, &call),
+                            1 => core.send_message(now, &call, "text/plain", "hello"),
+                            2 => core
+                                .ask_for_video(now, &call, operation.who.is_multiple_of(2))
+                                .and_then(|()| core.audio_to_video(now, &call)),
+                            // Agrees if it is asked, else takes the video away.
+                            3 => match core.agree_video(now, &call, true) {
+                                Ok(()) => core.renegotiate(now, &call, None),
+                                Err(_) => core.video_to_audio(now, &call),
+                            },
+                            4 => core.destroy_session(now, &call),
+                            5 => core.renegotiate(now, &call, Some(operation.who.is_multiple_of(2))),
+                            _ => core.renegotiate(now, &call, None),
+                        },
                     })
                     .map(|_| ()),
             }

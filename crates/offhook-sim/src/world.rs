@@ -443,8 +443,16 @@ impl World {
 
     // --- what happens to them ---
 
-    /// A phone loses its network, for so long.
+    /// A phone loses its network, for so long, and with it whatever it was just saying.
     pub fn cut(&mut self, phone: PhoneId, for_ms: u64) {
+        if let Some(connection) = self.phones[phone.0].connection {
+            self.queue.retain(|_, d| !matches!(d, Delivery::ToServer(from, _) if *from == connection));
+        }
+        self.lose_network(phone, for_ms);
+    }
+
+    /// The same; what it was saying still arrives.
+    pub fn lose_network(&mut self, phone: PhoneId, for_ms: u64) {
         self.phones[phone.0].cut_until = self.now + for_ms;
         let detail = "the network is gone".to_owned();
         self.drop_connection(phone.0, CloseReason::Failed(TransportError::Lost { detail }));
@@ -625,7 +633,11 @@ impl World {
             && self.phones[at].random.per_mille(self.faults.cuts);
         if breaks {
             let for_ms = self.phones[at].random.below(20_000);
-            self.cut(PhoneId(at), for_ms);
+            if self.phones[at].random.per_mille(500) {
+                self.cut(PhoneId(at), for_ms);
+            } else {
+                self.lose_network(PhoneId(at), for_ms);
+            }
         }
         breaks
     }
@@ -760,7 +772,8 @@ impl World {
                 }
             }
             Output::Settled { command, .. } => {
-                if !(self.broken == Some(Broken::ForgetsToSettle) && command.0 % 8 == 0) {
+                let forgotten = self.broken == Some(Broken::ForgetsToSettle) && command.0.is_multiple_of(8);
+                if !forgotten {
                     self.phones[at].ledger.settled(command);
                 }
             }

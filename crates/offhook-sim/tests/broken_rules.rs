@@ -1,7 +1,9 @@
 //! The simulator's own honesty: phones that break a rule are found out, by storms alone.
 
-use offhook_sim::Broken;
 use offhook_sim::storm::{Plan, attempt};
+use offhook_sim::{Broken, Faults};
+
+const OPERATIONS: usize = 120;
 
 #[test]
 fn phones_that_break_a_rule_are_found_out() {
@@ -16,7 +18,13 @@ fn phones_that_break_a_rule_are_found_out() {
         // Each failing storm panics dozens of times while it is shortened.
         std::panic::set_hook(Box::new(|_| {}));
         let found = (1..400).find_map(|seed| {
-            let why = attempt(seed, Plan { broken: Some(broken), ..Plan::of(seed) }).err()?;
+            // Peers that keep no rules would only be in the way of finding ours.
+            let mut plan = Plan { broken: Some(broken), peers: 0, operations: OPERATIONS, ..Plan::of(seed) };
+            if expected == "got no ACK" {
+                // Those rules are about lost messages, and a lost connection would excuse the phones.
+                plan.faults = Faults { loss: 50, ..Faults::default() };
+            }
+            let why = attempt(seed, plan).err()?;
             Some((seed, why))
         });
         let (seed, why) = found.unwrap_or_default();
@@ -25,6 +33,6 @@ fn phones_that_break_a_rule_are_found_out() {
         assert!(why.contains(expected), "{broken:?}: {why}");
         assert!(why.contains(&format!("replay: offhook-sim --seed {seed}")), "it says how to see it again: {why}");
         // The shortest list still fails, and is much shorter than the storm was.
-        assert!(why.matches("Operation {").count() < 25, "{why}");
+        assert!(why.matches("Operation {").count() < OPERATIONS / 2, "{why}");
     }
 }

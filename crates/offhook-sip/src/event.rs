@@ -1,10 +1,14 @@
 //! What goes in and what comes out of an [`Agent`](crate::Agent).
 
+use std::fmt;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::Millis;
+use crate::auth::Credentials;
 use crate::connection::ConnectionKind;
-use crate::message::{Request, Response};
+use crate::message::{HeadersExt as _, Request, Response};
 
 /// One WebSocket connection. The driver chooses the numbers and never uses one twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +114,12 @@ pub enum Originator {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
+    /// A BYE could not be delivered: there was no connection, or it was lost before the answer came. The call is over, and its far
+    /// end may not know. [`Agent::deliver`](crate::Agent::deliver) sends it on another connection.
+    Undelivered {
+        /// What to deliver.
+        bye: Box<Farewell>,
+    },
     // --- registration (UAC) ---
     /// A REGISTER was answered 2xx. Also after each refresh.
     Registered {
@@ -322,6 +332,19 @@ pub enum ModifyOutcome {
     Timeout,
     /// The connection was lost before the answer: roll back, and modify again on the new connection.
     ConnectionLost,
+}
+
+/// A BYE that was not delivered.
+#[derive(Clone)]
+pub struct Farewell {
+    pub(crate) request: Request,
+    pub(crate) credentials: Option<Arc<Credentials>>,
+}
+
+impl fmt::Debug for Farewell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Farewell").field(&self.request.headers.text("Call-ID")).finish()
+    }
 }
 
 /// How a request of ours ended.

@@ -57,8 +57,8 @@ pub use connection::ConnectionKind;
 pub use driven::{Driven, Machine};
 pub use error::CommandError;
 pub use event::{
-    CallKey, ConnectionId, DropReason, EarlyId, Event, Input, ModifyOutcome, Originator, Output, RegistrationFailure,
-    RegistrationId, RequestId, RequestOutcome, Termination, TerminationKind, TransactionId,
+    CallKey, ConnectionId, DropReason, EarlyId, Event, Farewell, Input, ModifyOutcome, Originator, Output,
+    RegistrationFailure, RegistrationId, RequestId, RequestOutcome, Termination, TerminationKind, TransactionId,
 };
 pub use header::{HeaderError, HeaderField};
 pub use name_addr::{NameAddr, Uri, UriError};

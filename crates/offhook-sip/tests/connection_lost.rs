@@ -153,3 +153,36 @@ fn a_server_that_stops_answering_keep_alives_is_given_up_but_not_one_that_never_
     server.receive("");
     assert!(server.take_sent().is_empty() && !server.dropped);
 }
+
+#[test]
+fn a_bye_without_a_connection_is_handed_over_and_delivered_on_the_next() {
+    // Hung up while offline; and hung up with the BYE on its way as the connection breaks.
+    for lost_first in [true, false] {
+        let mut lab = Lab::new();
+        let (a, _) = lab.established();
+        if lost_first {
+            lab.disconnect();
+        }
+        lab.act(A, |agent, now| agent.hangup(now, a, None)).expect("up");
+        if !lost_first {
+            lab.disconnect();
+        }
+        let events = lab.take(A);
+        assert_eq!(terminated(&events).map(|t| t.kind), Some(TerminationKind::Bye));
+        let bye = events.into_iter().find_map(|event| match event {
+            Event::Undelivered { bye } => Some(bye),
+            _ => None,
+        });
+        let bye = bye.expect("the BYE is handed over");
+        assert_eq!(
+            lab.act(A, |agent, now| agent.deliver(now, LINK, bye.clone())),
+            Err(CommandError::UnknownConnection),
+            "not connected"
+        );
+        lab.connect();
+        lab.act(A, |agent, now| agent.deliver(now, LINK, bye)).expect("connected");
+        lab.run(100);
+        assert_eq!(terminated(&lab.take(B)).map(|t| t.kind), Some(TerminationKind::Bye));
+        lab.assert_idle();
+    }
+}

@@ -232,3 +232,74 @@ fn a_call_that_ends_inside_a_reinvite_answered_by_trying_only_leaves_no_transact
         lab.assert_idle();
     }
 }
+
+#[test]
+fn a_reinvite_stands_for_the_ack_that_was_lost() {
+    // Of the re-INVITE before it, or of the INVITE that made the call.
+    for of_the_first in [false, true] {
+        let mut lab = Lab::new();
+        lab.lose = Box::new(|from, text| from == A && text.starts_with("ACK"));
+        let a = lab.invite(invite());
+        lab.run(50);
+        let b = lab.incoming();
+        lab.accept(b);
+        lab.run(50);
+        if !of_the_first {
+            // This one came after all.
+            lab.lose = Box::new(|_, _| false);
+            lab.run(1_000);
+            lab.lose = Box::new(|from, text| from == A && text.starts_with("ACK"));
+            modify(&mut lab, A, a, ModifyMethod::Invite).expect("idle");
+            lab.run(50);
+            lab.act(B, |agent, now| agent.answer_offer(now, b, ANSWER.to_owned())).expect("asked");
+            lab.run(50);
+        }
+        lab.lose = Box::new(|_, _| false);
+        lab.take(B);
+        modify(&mut lab, A, a, ModifyMethod::Invite).expect("its own exchange is over");
+        lab.run(30);
+        let events = lab.take(B);
+        assert_eq!(events.iter().any(|e| matches!(e, Event::Confirmed { .. })), of_the_first, "{events:?}");
+        assert!(events.iter().any(|e| matches!(e, Event::RemoteOffer { offer: Some(_), .. })), "{events:?}");
+        lab.act(B, |agent, now| agent.answer_offer(now, b, ANSWER.to_owned())).expect("asked");
+        lab.run(60_000);
+        assert!(lab.agent(A).call(a).is_some() && lab.agent(B).call(b).is_some(), "nobody gave up for want of an ACK");
+        lab.act(A, |agent, now| agent.hangup(now, a, None)).expect("up");
+        lab.assert_idle();
+    }
+}
+
+#[test]
+fn an_update_that_crosses_a_reinvite_is_refused_as_it_is_and_both_get_through_in_the_end() {
+    let mut lab = Lab::new();
+    let (a, b) = lab.established();
+    let calls = [a, b];
+    modify(&mut lab, A, a, ModifyMethod::Update).expect("idle");
+    modify(&mut lab, B, b, ModifyMethod::Invite).expect("idle");
+    lab.run(100);
+    for who in [A, B] {
+        let events = lab.take(who);
+        assert!(matches!(&events[..], [Event::Modified { outcome: ModifyOutcome::Glare, .. }]), "{who}: {events:?}");
+    }
+    assert_eq!(lab.sent(A), ["UPDATE", "491 INVITE"], "RFC 3311 §5.2: as between two re-INVITEs");
+    let (mut done, methods) = ([false; 2], [ModifyMethod::Update, ModifyMethod::Invite]);
+    for _ in 0..1_000 {
+        lab.run(10);
+        for who in [A, B] {
+            for event in lab.take(who) {
+                match event {
+                    Event::ModifyRetry { .. } => modify(&mut lab, who, calls[who], methods[who]).expect("its time"),
+                    Event::RemoteOffer { .. } => {
+                        lab.act(who, |agent, now| agent.answer_offer(now, calls[who], ANSWER.to_owned()))
+                            .expect("asked");
+                    }
+                    Event::Modified { outcome: ModifyOutcome::Accepted { .. }, .. } => done[who] = true,
+                    other => panic!("{who}: {other:?}"),
+                }
+            }
+        }
+    }
+    assert_eq!(done, [true, true]);
+    lab.act(A, |agent, now| agent.hangup(now, a, None)).expect("up");
+    lab.assert_idle();
+}

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use offhook_core::{
-    Credentials, DtmfMode, KeepAlive, Phone as Core, PhoneConfig, PhoneError, ReconnectPolicy, Secret, SessionTimer,
+    Credentials, DtmfMode, KeepAlive, Phone as Core, PhoneConfig, PhoneError, ReconnectPolicy, RecordMethod,
+    RecordPermissions, Secret, SessionTimer,
 };
-use offhook_media::{Addresses, Codec};
+use offhook_media::{Addresses, Codec, Mixer};
 use tokio::sync::oneshot;
 
 use crate::actor::{Actor, MediaConfig, Shared};
@@ -36,6 +37,8 @@ pub struct PhoneBuilder {
     session_timer: SessionTimer,
     call_waiting: bool,
     dtmf: DtmfMode,
+    record: RecordMethod,
+    record_permissions: RecordPermissions,
     no_answer: Duration,
     rtp_timeout: Option<Duration>,
     sdp_filter: Option<SdpFilter>,
@@ -69,6 +72,8 @@ impl PhoneBuilder {
             session_timer: SessionTimer::default(),
             call_waiting: true,
             dtmf: DtmfMode::default(),
+            record: RecordMethod::default(),
+            record_permissions: RecordPermissions::default(),
             no_answer: Duration::from_secs(300),
             rtp_timeout: None,
             sdp_filter: None,
@@ -190,6 +195,19 @@ impl PhoneBuilder {
         self
     }
 
+    /// How [`Session::start_record`](crate::Session::start_record) records; default: locally, a stereo WAV file in the working
+    /// directory.
+    pub fn record_method(mut self, method: RecordMethod) -> Self {
+        self.record = method;
+        self
+    }
+
+    /// What the user may do about recording; default: everything.
+    pub fn record_permissions(mut self, permissions: RecordPermissions) -> Self {
+        self.record_permissions = permissions;
+        self
+    }
+
     /// How DTMF is sent; default: telephone-events (RFC 4733).
     pub fn dtmf_mode(mut self, mode: DtmfMode) -> Self {
         self.dtmf = mode;
@@ -229,8 +247,9 @@ impl PhoneBuilder {
         let target = Target::new(&self.server, self.trust()?, self.connect_timeout)?;
         let core = Core::new(self.config()?);
         let loopback = if target.is_loopback() { Addresses::Loopback } else { Addresses::Host };
-        let media = MediaConfig { addresses: self.addresses.unwrap_or(loopback), codecs: self.codecs };
-        let shared = Shared::new();
+        let media =
+            MediaConfig { addresses: self.addresses.unwrap_or(loopback), codecs: self.codecs, mixer: Mixer::new() };
+        let shared = Shared::new(self.record_permissions);
         let (actor, messages) = Actor::new(core, target, media, self.sdp_filter, shared.clone());
         let (alive, gone) = oneshot::channel();
         tokio::spawn(actor.run(gone));
@@ -284,6 +303,8 @@ impl PhoneBuilder {
         config.dtmf = self.dtmf;
         config.filter_sdp = self.sdp_filter.is_some();
         config.rtp_timeout_ms = self.rtp_timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        config.record.clone_from(&self.record);
+        config.record_permissions = self.record_permissions;
         config.no_answer_ms = u64::try_from(self.no_answer.as_millis()).unwrap_or(u64::MAX);
         Ok(config)
     }

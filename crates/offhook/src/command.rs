@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use offhook_core::{
-    CallId, CallOptions, Credentials, PhoneError, RtcSession, StaticPatch, StatusPatch, TerminateType, Volume,
+    CallId, CallOptions, Credentials, PhoneError, RecordPermissions, RtcSession, StaticPatch, StatusPatch,
+    TerminateType, Volume,
 };
 use tokio::sync::oneshot;
 
@@ -76,6 +77,10 @@ pub(crate) enum Command {
         act: Act,
         reply: Reply,
     },
+    /// Of these calls, or bringing them into the one there is.
+    Conference(Vec<CallId>, Reply),
+    HoldConference(bool, Reply),
+    SetRecordPermissions(RecordPermissions, Reply),
     Disconnect(Reply),
     /// With other credentials, if given.
     Reregister(Option<Credentials>, Reply),
@@ -112,6 +117,7 @@ pub(crate) enum Act {
     },
     SetVolume(Volume),
     Destroy,
+    Record(bool),
     StopTimer,
     SetStatus(StatusPatch),
     SetStaticStatus(StaticPatch, Option<bool>),

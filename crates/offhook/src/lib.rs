@@ -16,7 +16,11 @@
 //!
 //! **Audio** is mono PCM of 16 bits. [`Session::play`] sends a tone, a WAV file or your own source;
 //! [`Session::audio_input`] and [`Session::audio_output`] are queues of samples at a rate of your choice, for bots
-//! and voice agents; [`Session::record`] writes a WAV file.
+//! and voice agents; [`Session::start_record`] records the call. [`Phone::conference`] mixes calls.
+//!
+//! **Video** is passed through as encoded pictures (VP8, H.264): [`CallOptions::video`] calls or answers with it,
+//! [`Session::audio_to_video`] adds it, [`Session::agree_change_video`] says who decides when the far end adds it, and
+//! [`Session::video_input`] and [`Session::video_output`] are its two ends. There is no camera, screen or encoder here.
 //!
 //! Media is encrypted always (DTLS-SRTP), and a server's certificate is verified always: for one of your own, give its
 //! CA or pin it. There is no switch to turn this off.
@@ -94,9 +98,9 @@ pub use offhook_core::events;
 pub use offhook_core::media::StreamId;
 pub use offhook_core::{
     CallId, CallOptions, CallState, CallStatus, CandidateKind, Cause, CommunicationType, DtmfMode, IceServer,
-    IceTransportPolicy, KeepAlive, MediaStats, PhoneError, PhoneEvent, ReconnectPolicy, RecordStatus, Report,
-    ReportStats, RtcSession, Secret, SessionEvent, SessionTimer, SignalingState, StaticCallStatus, StaticPatch,
-    StatusPatch, TerminateType, TimerType, TransportError,
+    IceTransportPolicy, KeepAlive, MediaStats, PhoneError, PhoneEvent, ReconnectPolicy, RecordMethod,
+    RecordPermissions, RecordStatus, Report, ReportStats, RtcSession, Secret, SessionEvent, SessionTimer,
+    SignalingState, StaticCallStatus, StaticPatch, StatusPatch, TerminateType, TimerType, TransportError,
 };
 pub use offhook_media::{
     Addresses, AudioSink, AudioSource, AudioSourceFn, CandidatePair, Codec, DtlsState, IceState, InboundStats,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use offhook_core::{CallId, CallOptions, PhoneError, PhoneEvent};
+use offhook_core::{CallId, CallOptions, PhoneError, PhoneEvent, RecordPermissions};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::actor::{Message, Shared};
@@ -60,6 +60,61 @@ impl Phone {
     /// [`NotConnected`](PhoneError::NotConnected), [`InvalidArgument`](PhoneError::InvalidArgument).
     pub fn call(&self, number: impl Into<String>, options: CallOptions) -> Pending<Session> {
         self.send(|reply| Command::Call { parent: None, number: number.into(), options, reply })
+    }
+
+    /// Makes a conference of two to four calls and this phone, or brings calls into the one there is: held ones are unheld,
+    /// `isConference` is set in each, and every far end hears all others. What it hears of us is what
+    /// its own call plays ([`Session::play`]): play the microphone in each. Each call's sink hears its own far end, without
+    /// the others.
+    ///
+    /// A member that is held, by either side, is out of the mix until it is not any more; one that is muted does not hear us,
+    /// but the others. Any may end: the rest go on, and one alone is a call as any other. Unholding a member does not hold
+    /// the others; a call outside that is made, answered or unheld holds all of them.
+    ///
+    /// ```no_run
+    /// # async fn example(phone: offhook::Phone) -> Result<(), offhook::PhoneError> {
+    /// let calls: Vec<_> = phone.sessions().iter().map(|call| call.call_id().clone()).collect();
+    /// phone.conference(&calls).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// With nothing done: [`PhoneError::UnknownCall`], [`WrongState`](PhoneError::WrongState) for a call that is not confirmed or
+    /// is being transferred, [`ConferenceSize`](PhoneError::ConferenceSize). Later:
+    /// [`Conference`](PhoneError::Conference) names the calls that could not be unheld; the others are in it.
+    pub fn conference(&self, call_ids: &[CallId]) -> Pending {
+        self.send(|reply| Command::Conference(call_ids.to_vec(), reply))
+    }
+
+    /// Holds every call of the conference.
+    ///
+    /// # Errors
+    /// [`PhoneError::WrongState`] without a conference, [`PhoneError::Conference`] names the calls that are not held.
+    pub fn hold_conference(&self) -> Pending {
+        self.send(|reply| Command::HoldConference(true, reply))
+    }
+
+    /// Unholds every call of the conference; other talking calls are held.
+    ///
+    /// # Errors
+    /// As [`hold_conference`](Self::hold_conference).
+    pub fn unhold_conference(&self) -> Pending {
+        self.send(|reply| Command::HoldConference(false, reply))
+    }
+
+    /// What its user may do about recording.
+    #[must_use]
+    pub fn record_permissions(&self) -> RecordPermissions {
+        self.inner.shared.record_permissions()
+    }
+
+    /// Changes what its user may do about recording (`recordPermissionsChange`). What is being recorded goes on.
+    ///
+    /// # Errors
+    /// [`PhoneError::Stopped`].
+    pub fn set_record_permissions(&self, permissions: RecordPermissions) -> Pending {
+        self.send(|reply| Command::SetRecordPermissions(permissions, reply))
     }
 
     /// The calls that come in, ringing. The first stream gets those that came before it as well.

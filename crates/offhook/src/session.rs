@@ -12,7 +12,8 @@ use offhook_core::{
     TimerType,
 };
 use offhook_media::{
-    AudioSink, AudioSource, MediaError, PcmInput, PcmOutput, PeerStats, Recorder, Recording, Tap, pcm_input, pcm_output,
+    AudioSink, AudioSource, MediaError, PcmInput, PcmOutput, PeerStats, Recorder, Recording, RecordingSummary, Tap,
+    pcm_input, pcm_output,
 };
 use tokio::sync::oneshot;
 
@@ -189,7 +190,7 @@ impl Session {
     ///
     /// # Errors
     /// [`PhoneError::InvalidArgument`] for any other character, with nothing sent; [`PhoneError::LocalStream`] if the far end
-    /// takes no telephone-events; [`PhoneError::WrongState`] before the answer.
+    /// takes no telephone-events (see [`PhoneBuilder::dtmf_mode`](crate::PhoneBuilder::dtmf_mode)), or while it is held; [`PhoneError::WrongState`] before the answer.
     pub fn dtmf(&self, tones: impl Into<String>) -> Pending {
         self.send(Act::Dtmf(tones.into()))
     }
@@ -230,6 +231,42 @@ impl Session {
     /// [`PhoneError::WrongState`] while another transfer is under way, [`PhoneError::Refused`], [`PhoneError::Timeout`].
     pub fn attended_transfer(&self) -> Pending {
         self.send(Act::AttendedTransfer)
+    }
+
+    /// Begins to record, or goes on after a pause, in the way of
+    /// [`PhoneBuilder::record_method`](crate::PhoneBuilder::record_method). `recordStatus` and the outcome tell when it is
+    /// recorded: when the file is open, or the server said so.
+    ///
+    /// # Errors
+    /// [`PhoneError::NotPermitted`], [`PhoneError::WrongState`] before the answer, [`PhoneError::Recording`] for a file
+    /// that cannot be written, [`PhoneError::Refused`] by the server, [`PhoneError::Timeout`]. The call goes on.
+    pub fn start_record(&self) -> Pending {
+        self.send(Act::Record(true))
+    }
+
+    /// Pauses the recording; [`start_record`](Self::start_record) goes on with it, into the same file.
+    ///
+    /// # Errors
+    /// As [`start_record`](Self::start_record), and [`PhoneError::WrongState`] if the call is not recorded.
+    pub fn pause_record(&self) -> Pending {
+        self.send(Act::Record(false))
+    }
+
+    /// Waits until the file of a local recording (of [`start_record`](Self::start_record) or
+    /// [`CallOptions::record_to`]) is complete, which it is when the call is over; gives its name and length. At any moment
+    /// before, the file is a readable WAV that lacks at most the last two seconds.
+    ///
+    /// # Errors
+    /// [`MediaError::Closed`] if there was no local recording, [`MediaError::UnwritableWav`] if it broke off.
+    pub fn recorded(&self) -> impl Future<Output = Result<RecordingSummary, MediaError>> + Send + 'static + use<> {
+        let outcome = self.call.recorder().outcome();
+        async move {
+            let Some(mut outcome) = outcome else { return Err(MediaError::Closed) };
+            match outcome.wait_for(Option::is_some).await.as_deref() {
+                Ok(Some(result)) => result.clone(),
+                _ => Err(MediaError::Closed),
+            }
+        }
     }
 
     /// Stops the once-a-second timer; the durations freeze.
@@ -295,7 +332,8 @@ impl Session {
         self.call.audio().add_tap(Box::new(tap));
     }
 
-    /// Writes both sides into a WAV file until the call is over: left what is sent, right what is heard, 16 kHz.
+    /// Writes both sides into a WAV file until the call is over: left what is sent, right what is heard, 16 kHz. For
+    /// programs; `recordStatus` says nothing of it, see [`start_record`](Self::start_record) for that.
     ///
     /// # Errors
     /// [`MediaError::UnwritableWav`].

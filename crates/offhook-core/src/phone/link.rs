@@ -1,7 +1,7 @@
 //! The connection to the server and the registration on it: made, kept, and made again.
 
 use offhook_sip::{
-    ConnectionId, ConnectionKind, Credentials, HeaderField, Input as SipInput, Millis, NameAddr, Register,
+    ConnectionId, ConnectionKind, Credentials, Farewell, HeaderField, Input as SipInput, Millis, NameAddr, Register,
     RegistrationFailure, RegistrationId,
 };
 
@@ -14,6 +14,10 @@ use crate::status::TerminateType;
 
 /// How long hanging up and unregistering may take when the phone is stopped, milliseconds.
 const STOP_MS: Millis = 3_000;
+/// A BYE is worth delivering for so long: the usual interval after which the far end notices by itself (RFC 4028 §4.2), milliseconds.
+const FAREWELL_MS: Millis = 1_800_000;
+/// And so many are kept.
+const MOST_FAREWELLS: usize = 64;
 /// How long closing the connection may take after that.
 const CLOSE_MS: Millis = 2_000;
 
@@ -273,8 +277,31 @@ impl Phone {
         self.event(PhoneEvent::Registered);
         self.set_registered(true);
         self.settle_starting(&Ok(()));
+        self.say_farewells(now);
         for call_id in self.call_ids(|_| true) {
             self.with_session(now, &call_id, |session, ctx| session.on_signalling_back(ctx));
+        }
+    }
+
+    /// A call ended while there was no connection, or as it was lost: its far end is told on the next one.
+    pub(super) fn keep_farewell(&mut self, now: Now, bye: Box<Farewell>) {
+        if self.undelivered.len() == MOST_FAREWELLS {
+            self.undelivered.pop_front();
+        }
+        self.undelivered.push_back((now.mono + FAREWELL_MS, bye));
+        // The call may have been on an older connection than the present one.
+        if self.link.registered {
+            self.say_farewells(now);
+        }
+    }
+
+    fn say_farewells(&mut self, now: Now) {
+        let Some(connection) = self.sip.connection else { return };
+        for (until, bye) in std::mem::take(&mut self.undelivered) {
+            if until > now.mono {
+                // There is no error: the connection is open.
+                let _ = self.sip.run(|agent| agent.deliver(now.mono, connection, bye));
+            }
         }
     }
 

@@ -10,7 +10,9 @@ mod recording;
 mod signalling;
 mod transfers;
 
-use offhook_sip::{Agent, AgentConfig, CallKey, Limits, Load, Machine, Millis, NameAddr, Uri};
+use std::collections::VecDeque;
+
+use offhook_sip::{Agent, AgentConfig, CallKey, Farewell, Limits, Load, Machine, Millis, NameAddr, Uri};
 
 use self::conference::Conference;
 use self::link::Link;
@@ -41,6 +43,8 @@ pub struct Phone {
     called: Option<Millis>,
     commands: u64,
     requests: u64,
+    /// BYEs that were not delivered, and until when each is worth it.
+    undelivered: VecDeque<(Millis, Box<Farewell>)>,
     /// Calls that a REFER asked for, to be begun after its answer.
     referred: Vec<CallId>,
     conference: Conference,
@@ -79,6 +83,7 @@ impl Phone {
             called: None,
             commands: 0,
             requests: 0,
+            undelivered: VecDeque::new(),
             referred: Vec::new(),
             conference: Conference::default(),
             stirred: false,

@@ -36,6 +36,7 @@ impl Phone {
     fn on_sip_event(&mut self, now: Now, event: Event) {
         match event {
             Event::Registered { .. } => self.on_registered(now),
+            Event::Undelivered { bye } => self.keep_farewell(now, bye),
             Event::RegistrationFailed { failure, .. } => self.on_registration_failed(now, failure),
             Event::Unregistered { .. } => self.on_unregistered(now),
             Event::Incoming { call, request, offer, .. } => self.on_incoming(now, call, &request, offer),

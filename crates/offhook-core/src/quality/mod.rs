@@ -5,8 +5,10 @@
 //! cancelled: of the delay impairments only Idd (pure delay) counts.
 
 mod codec;
+mod watch;
 
 pub use codec::{Band, CodecQuality};
+pub(crate) use watch::Watch;
 
 /// R with every parameter at its default (G.107, Table 2 and Annex A).
 const NARROWBAND_R: f64 = 93.2;

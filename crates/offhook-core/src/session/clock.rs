@@ -6,6 +6,7 @@ use super::{Ctx, Ending, Session};
 use crate::cause::Cause;
 use crate::events::SessionEvent;
 use crate::media::{MediaCommand, MediaRequest};
+use crate::quality::Watch;
 use crate::report::{Report, ReportHead, StatsSample};
 use crate::status::TerminateType;
 
@@ -20,6 +21,7 @@ pub(super) struct Reports {
     next: Option<Millis>,
     /// Statistics that were asked for.
     asked: Option<MediaRequest>,
+    watch: Watch,
 }
 
 impl Session {
@@ -33,6 +35,11 @@ impl Session {
         if self.reports.asked == Some(request) {
             self.reports.asked = None;
             self.report(ctx, Some(&sample));
+            let sending = !self.status.is_mute && !self.negotiation.held() && !self.negotiation.remote_held();
+            for warning in self.reports.watch.sample(&sample, sending) {
+                let (call_id, code, message) = (self.call_id.clone(), warning.code, warning.message.to_owned());
+                ctx.out.session(SessionEvent::WarningMessage { call_id, code, message });
+            }
             let video = sample.video.as_ref().map_or(0, |video| video.packets_received);
             self.watch_media(ctx, sample.audio.packets_received.saturating_add(video));
         }

@@ -95,7 +95,7 @@ pub struct Session {
 /// How the call began.
 #[derive(Debug)]
 enum Setup {
-    Outbound { target: Uri, headers: Vec<HeaderField>, options: CallOptions },
+    Outbound { target: Uri, headers: Vec<HeaderField>, options: Box<CallOptions> },
     Inbound { offer: Option<String>, headers: Vec<HeaderField> },
 }
 
@@ -138,7 +138,7 @@ impl Session {
             call_id,
             CommunicationType::Outbound,
             &identity,
-            Setup::Outbound { target, headers, options },
+            Setup::Outbound { target, headers, options: Box::new(options) },
         );
         session.status.is_video = is_video;
         session.moments.dialed = Some(now.mono);
@@ -259,6 +259,12 @@ impl Session {
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.accepted
+    }
+
+    /// The remote stream, once there is one and until the end.
+    #[must_use]
+    pub fn remote_stream(&self) -> Option<StreamId> {
+        self.remote_stream
     }
 
     /// The latest local SDP that was set.

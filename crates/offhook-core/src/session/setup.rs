@@ -23,7 +23,7 @@ impl Session {
     /// Opens the media and makes the offer; the INVITE follows when it is made.
     pub(crate) fn dial(&mut self, ctx: &mut Ctx<'_>) {
         let Setup::Outbound { options, .. } = &self.side else { return };
-        let options = options.clone();
+        let options = CallOptions::clone(options);
         self.negotiation.want_video(video_of(&options));
         self.open_media(ctx, options);
         self.make_offer(ctx);

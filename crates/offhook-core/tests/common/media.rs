@@ -18,6 +18,8 @@ pub struct FakeMedia {
     pub hang: Option<&'static str>,
     /// It has no video codec that anybody else has.
     pub no_video: bool,
+    /// Round-trip time it measures, ms.
+    pub rtt_ms: f64,
 }
 
 #[derive(Default)]
@@ -29,7 +31,7 @@ struct Call {
 
 impl FakeMedia {
     pub fn new(phone: usize) -> Self {
-        Self { phone, calls: HashMap::new(), asked: Vec::new(), fail: None, hang: None, no_video: false }
+        Self { phone, calls: HashMap::new(), asked: Vec::new(), fail: None, hang: None, no_video: false, rtt_ms: 20.0 }
     }
 
     /// How many are open.
@@ -90,7 +92,7 @@ impl FakeMedia {
             }
             _ => {}
         }
-        let (phone, no_video) = (self.phone, self.no_video);
+        let (phone, no_video, rtt_ms) = (self.phone, self.no_video, self.rtt_ms);
         let call = self.calls.get_mut(call_id).expect("open");
         let mut events = Vec::new();
         let mut hear = |heard: &mut bool| {
@@ -128,7 +130,7 @@ impl FakeMedia {
                 assert_ne!(std::mem::replace(&mut call.mixed, mixed), mixed, "said twice");
             }
             MediaCommand::TakeStats { request } => {
-                events.push((DELAY, MediaEvent::Stats { request, sample: Box::new(sample()) }));
+                events.push((DELAY, MediaEvent::Stats { request, sample: Box::new(sample(rtt_ms)) }));
             }
             _ => {}
         }
@@ -166,10 +168,10 @@ fn name(command: &MediaCommand) -> (&'static str, Option<MediaRequest>) {
     }
 }
 
-fn sample() -> StatsSample {
+fn sample(rtt_ms: f64) -> StatsSample {
     StatsSample {
         remote_candidate: Some(CandidateKind::Host),
-        rtt_ms: Some(20.0),
+        rtt_ms: Some(rtt_ms),
         total_samples_duration_s: 3.0,
         audio: MediaStats {
             codec: "opus".to_owned(),

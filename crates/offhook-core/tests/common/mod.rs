@@ -425,6 +425,7 @@ fn short(event: &PhoneEvent) -> String {
                 format!("{name} {} {body}", side(*originator))
             }
             SessionEvent::Reinvite { is_invite_video: true, .. } => format!("{name} video"),
+            SessionEvent::WarningMessage { code, .. } => format!("{name} {code}"),
             SessionEvent::VideoRequested { name: who, .. } => format!("{name} {who}"),
             _ => name.to_owned(),
         },

@@ -23,7 +23,7 @@ pub(crate) use source::ActiveSource;
 pub use source::{AudioSource, AudioSourceFn, SourceState};
 pub use tone::ToneSpec;
 pub use wav::WavSource;
-pub use writer::{Recorder, Recording, RecordingSummary, WavSink};
+pub use writer::{Recorder, Recording, RecordingControl, RecordingSummary, WavSink};
 
 /// Something that hears a call. Called on the peer's task every 20 ms: it must not block.
 pub trait AudioSink: Send {

@@ -117,12 +117,28 @@ impl Recording {
         self.control.paused.store(false, Ordering::Relaxed);
     }
 
-    /// Waits until the recorder or sink was dropped and the file is complete.
+    /// A handle that pauses it too, to be kept while something waits for [`finished`](Self::finished).
+    pub fn control(&self) -> RecordingControl {
+        RecordingControl(self.control.clone())
+    }
+
+    /// Waits until the recorder or sink was dropped and the file is complete, or until it cannot be written any more.
     ///
     /// # Errors
-    /// [`MediaError::UnwritableWav`] if writing failed.
+    /// [`MediaError::UnwritableWav`] if writing failed: told at once.
     pub async fn finished(self) -> Result<RecordingSummary, MediaError> {
         self.done.await.unwrap_or(Err(MediaError::Closed))
+    }
+}
+
+/// Pauses a [`Recording`].
+#[derive(Debug, Clone)]
+pub struct RecordingControl(Arc<Control>);
+
+impl RecordingControl {
+    /// Stops writing, or writes again.
+    pub fn set_paused(&self, paused: bool) {
+        self.0.paused.store(paused, Ordering::Relaxed);
     }
 }
 
@@ -254,7 +270,8 @@ struct WavFile {
     blocks: u32,
     failed: Option<MediaError>,
     control: Arc<Control>,
-    reply: oneshot::Sender<Result<RecordingSummary, MediaError>>,
+    /// Until the outcome was told.
+    reply: Option<oneshot::Sender<Result<RecordingSummary, MediaError>>>,
 }
 
 impl WavFile {
@@ -275,7 +292,16 @@ impl WavFile {
         header.extend_from_slice(&align.to_le_bytes());
         header.extend_from_slice(b"\x10\0data\0\0\0\0");
         file.write_all(&header).and_then(|()| file.flush()).map_err(|e| unwritable(path, e))?;
-        Ok(Self { path: path.to_owned(), file, channels, bytes: 0, blocks: 0, failed: None, control, reply })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            channels,
+            bytes: 0,
+            blocks: 0,
+            failed: None,
+            control,
+            reply: Some(reply),
+        })
     }
 
     fn append(&mut self, samples: &[i16]) {
@@ -289,6 +315,10 @@ impl WavFile {
         let result =
             written.and_then(|()| if self.blocks.is_multiple_of(HEADER_EVERY) { self.update_header() } else { Ok(()) });
         self.failed = result.err().map(|e| unwritable(&self.path, e));
+        if let (Some(error), Some(reply)) = (&self.failed, self.reply.take_if(|_| self.failed.is_some())) {
+            // Nobody may be waiting.
+            let _ = reply.send(Err(error.clone()));
+        }
     }
 
     /// The sizes are written after the samples they count: a cut leaves a file that is short, not broken.
@@ -312,7 +342,31 @@ impl WavFile {
             dropped: self.control.dropped.load(Ordering::Relaxed),
             path: self.path,
         });
-        // Nobody may be waiting.
-        let _ = self.reply.send(summary);
+        if let Some(reply) = self.reply {
+            // Nobody may be waiting.
+            let _ = reply.send(summary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_any_more_is_told_while_the_call_runs() {
+        let path = std::env::temp_dir().join(format!("offhook-broken-{}.wav", std::process::id()));
+        let (reply, mut told) = oneshot::channel();
+        let mut wav = WavFile::create(&path, 8_000, 2, Arc::default(), reply).expect("a file");
+        // The disk takes nothing more.
+        wav.file = BufWriter::new(File::open(&path).expect("to read only"));
+        for _ in 0..HEADER_EVERY {
+            assert!(told.try_recv().is_err(), "nothing is known to be wrong yet");
+            wav.append(&[1; 100]);
+        }
+        assert!(matches!(told.try_recv(), Ok(Err(MediaError::UnwritableWav { .. }))));
+        wav.append(&[1; 100]);
+        wav.finish();
+        std::fs::remove_file(&path).expect("it was there");
     }
 }

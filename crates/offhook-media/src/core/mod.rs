@@ -543,7 +543,9 @@ impl PeerCore {
         let Some(agreed) = self.negotiation.agreed() else { return };
         if let Some(video) = agreed.video.as_ref().filter(|video| video.codecs.iter().any(|codec| codec.1 == rtp.pt)) {
             if let Some(engine) = self.engine.as_mut().filter(|_| video.direction.receives()) {
-                self.video.packet(engine, now, micros, rtp, video);
+                let first = self.video.packet(engine, now, micros, rtp, video);
+                let event = first.map(|codec| PeerEvent::RemoteVideo { ssrc: rtp.ssrc, codec });
+                self.outputs.extend(event.map(Output::Event));
             }
             return;
         }

@@ -6,7 +6,7 @@ use super::engine::{Engine, RtpIn};
 use super::reception::Reception;
 use crate::sdp::AgreedVideo;
 use crate::stats::VideoStats;
-use crate::video::{Assembler, CLOCK, VideoFrame, VideoSink, packetize};
+use crate::video::{Assembler, CLOCK, VideoCodec, VideoFrame, VideoSink, packetize};
 
 /// Between two requests for a key frame: a round trip and some.
 const REQUEST_INTERVAL: Duration = Duration::from_millis(500);
@@ -31,9 +31,16 @@ impl Video {
         Self { seq: u64::from(seq & 0x7fff), ..Self::default() }
     }
 
-    /// Takes a packet of the far end.
-    pub(super) fn packet(&mut self, engine: &mut Engine, now: Instant, micros: i64, rtp: &RtpIn, agreed: &AgreedVideo) {
-        let Some(&(codec, _)) = agreed.codecs.iter().find(|(_, pt)| *pt == rtp.pt) else { return };
+    /// Takes a packet of the far end; gives the codec if it is the first of its stream.
+    pub(super) fn packet(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        micros: i64,
+        rtp: &RtpIn,
+        agreed: &AgreedVideo,
+    ) -> Option<VideoCodec> {
+        let &(codec, _) = agreed.codecs.iter().find(|(_, pt)| *pt == rtp.pt)?;
         self.used = true;
         self.stats.codec = Some(codec);
         let packet = self.reception.receive(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
@@ -53,6 +60,7 @@ impl Video {
             self.requested = Some(now);
             engine.request_keyframe(rtp.ssrc);
         }
+        packet.first.then_some(codec)
     }
 
     /// Sends a picture; gives whether it was sent.

@@ -102,7 +102,9 @@ pub(crate) enum Owner {
     /// A session refresh by UPDATE.
     Refresh(CallKey),
     Request(RequestId, Option<CallKey>),
-    /// Nobody: CANCEL, BYE.
+    /// Nobody, but it must not get lost: BYE.
+    Bye,
+    /// Nobody: CANCEL.
     Nobody,
 }
 

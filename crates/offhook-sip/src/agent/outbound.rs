@@ -9,7 +9,7 @@ use super::{Agent, ClientTx, Owner, TimerKey, TxId, timer_index};
 use crate::auth::{Credentials, authorize};
 use crate::compose;
 use crate::dialog::cseq;
-use crate::event::{ConnectionId, Event, RequestOutcome};
+use crate::event::{ConnectionId, Event, Farewell, RequestOutcome};
 use crate::message::{Request, Response};
 
 /// Times that one request is sent again with credentials: a proxy's and a registrar's challenge, and a stale nonce of each.
@@ -143,7 +143,7 @@ impl Agent {
                     }
                 }
             }
-            Owner::Nobody => {}
+            Owner::Bye | Owner::Nobody => {}
         }
     }
 
@@ -178,7 +178,7 @@ impl Agent {
             Owner::Registration(registration) => {
                 return self.registrations.get_mut(&registration).map_or(used + 1, |r| r.next_cseq());
             }
-            Owner::Request(_, None) | Owner::Nobody => return used.wrapping_add(1),
+            Owner::Request(_, None) | Owner::Bye | Owner::Nobody => return used.wrapping_add(1),
         };
         self.calls.get_mut(&call).map_or(used + 1, |call| call.dialog.next_cseq())
     }
@@ -201,7 +201,11 @@ impl Agent {
                     self.dialog_gone(call, 408);
                 }
             }
-            Owner::Nobody => {}
+            Owner::Bye if fault == Fault::ConnectionLost => {
+                let bye = Farewell { request: client.request.clone(), credentials: client.credentials.clone() };
+                self.event(Event::Undelivered { bye: Box::new(bye) });
+            }
+            Owner::Bye | Owner::Nobody => {}
         }
     }
 

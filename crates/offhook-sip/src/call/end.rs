@@ -5,7 +5,7 @@ use crate::Millis;
 use crate::agent::{Agent, Owner, TimerKey, TxId};
 use crate::compose;
 use crate::error::CommandError;
-use crate::event::{CallKey, Event, Originator, Termination, TerminationKind};
+use crate::event::{CallKey, ConnectionId, Event, Farewell, Originator, Termination, TerminationKind};
 use crate::message::{Method, Request};
 
 impl Termination {
@@ -45,7 +45,11 @@ impl Agent {
                 self.stop_timers_but_ok(call);
                 self.event(Event::Terminated { call, termination: by_us });
             }
-            CallState::Answered if found.inbound.is_some() => self.finish(call, by_us),
+            CallState::Answered if found.inbound.is_some() => {
+                // The ACK cannot come any more. Their end thinks that it is connected.
+                self.send_bye(call, reason);
+                self.finish(call, by_us);
+            }
             CallState::Answered => {
                 self.send_dialog_ack(call, None);
                 self.send_bye(call, reason);
@@ -91,10 +95,11 @@ impl Agent {
     }
 
     /// A connection is gone, and with it the ACK for which a call was kept that is over for its user.
-    pub(crate) fn forget_told(&mut self, connection: crate::event::ConnectionId) {
+    pub(crate) fn forget_told(&mut self, connection: ConnectionId) {
         let told = |call: &super::Call| call.told && call.connection == connection;
         let gone: Vec<CallKey> = self.calls.iter().filter(|(_, call)| told(call)).map(|(key, _)| *key).collect();
         for key in gone {
+            self.send_bye(key, None);
             self.remove(key);
         }
     }
@@ -109,7 +114,19 @@ impl Agent {
         self.finish(key, Termination::by_system(true, TerminationKind::SessionExpired));
     }
 
-    /// Sends BYE, if there is a connection to send it on.
+    /// Sends a BYE that was not delivered ([`Event::Undelivered`](crate::Event::Undelivered)), on another connection. What comes
+    /// of it, nobody is told, unless that connection is lost, too.
+    ///
+    /// # Errors
+    /// [`CommandError::UnknownConnection`].
+    pub fn deliver(&mut self, now: Millis, connection: ConnectionId, bye: Box<Farewell>) -> Result<(), CommandError> {
+        self.begin(now);
+        let sent = self.send_request(connection, bye.request, Owner::Bye, bye.credentials);
+        self.fire_due();
+        sent.map(drop).ok_or(CommandError::UnknownConnection)
+    }
+
+    /// Sends BYE. Without a connection, it is given to the user to be delivered later.
     pub(super) fn send_bye(&mut self, key: CallKey, reason: Option<(u16, &str)>) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let cseq = call.dialog.next_cseq();
@@ -117,7 +134,12 @@ impl Agent {
         let fields: Vec<_> = field.into_iter().collect();
         let bye = request_in(&call.dialog, Method::Bye, cseq, false, &self.config.user_agent, &fields, None);
         let (id, credentials) = (call.connection, call.credentials.clone());
-        self.send_request(id, bye, Owner::Nobody, credentials);
+        if self.is_up(id) {
+            self.send_request(id, bye, Owner::Bye, credentials);
+        } else {
+            let bye = Box::new(Farewell { request: bye, credentials });
+            self.event(Event::Undelivered { bye });
+        }
     }
 
     /// The call is over: its last event, and nothing of it is left.

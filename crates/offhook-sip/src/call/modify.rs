@@ -6,7 +6,8 @@
 //! | --- | --- | --- |
 //! | our re-INVITE or UPDATE offer | re-INVITE, UPDATE with offer | 491 (§14.2, RFC 3311 §5.2) |
 //! | their offer, not answered by us | re-INVITE, UPDATE with offer | 500 with Retry-After 0–10 s |
-//! | our 2xx, not acknowledged | re-INVITE, UPDATE with offer | 500 with Retry-After 0–10 s |
+//! | our 2xx, not acknowledged | re-INVITE | taken: it stands for the ACK, which was lost |
+//! | our 2xx, not acknowledged | UPDATE with offer | 500 with Retry-After 0–10 s |
 //! | any | UPDATE without SDP | 200 |
 //!
 //! Our own request refused with 491 waits 2.1–4 s when we made the call's Call-ID, else 0–2 s (§14.1). A refusal of any
@@ -253,6 +254,9 @@ impl Agent {
         request: Request,
     ) {
         let wait = self.rng.below(11);
+        if method == ModifyMethod::Invite {
+            self.imply_ack(key);
+        }
         let Some(call) = self.calls.get_mut(&key) else { return };
         if call.told {
             return self.answer(tx, 487, &[], None, None);

@@ -469,7 +469,7 @@ impl Agent {
     fn ack_and_bye_with(&mut self, id: ConnectionId, response: &Response, credentials: Option<Arc<Credentials>>) {
         let Some((ack, bye)) = farewell(response, &self.config.user_agent) else { return };
         self.send_ack(id, ack);
-        self.send_request(id, bye, Owner::Nobody, credentials);
+        self.send_request(id, bye, Owner::Bye, credentials);
     }
 }
 

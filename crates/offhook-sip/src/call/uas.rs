@@ -299,6 +299,24 @@ impl Agent {
         }
     }
 
+    /// A new INVITE in the dialog. Its sender is done with the one before (§14.1: it must not have two under way), so the ACK of our
+    /// 2xx was lost, with a connection perhaps. The answer in it, if one was due, is lost as well.
+    pub(super) fn imply_ack(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get_mut(&key).filter(|call| !call.told) else { return };
+        if call.remote_modify.as_ref().is_some_and(|modify| modify.ok.is_some()) {
+            self.settle_ok(key);
+            return self.reinvite_acknowledged(key, None);
+        }
+        // Without the answer that the ACK should have brought, the call is none.
+        let Some(inbound) = call.inbound.as_mut().filter(|inbound| inbound.ok.is_some() && inbound.has_offer) else {
+            return;
+        };
+        inbound.ok = None;
+        call.state = CallState::Established;
+        self.settle_ok(key);
+        self.event(Event::Confirmed { call: key, answer: None });
+    }
+
     fn settle_ok(&mut self, key: CallKey) {
         self.timers.clear(TimerKey::Call(key, CallTimer::RetransmitOk));
         self.timers.clear(TimerKey::Call(key, CallTimer::AckGiveUp));

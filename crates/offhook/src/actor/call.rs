@@ -7,7 +7,7 @@ use offhook_core::{CallId, CallStatus, Cause, Now, Report, Session as CoreSessio
 use offhook_media::{AudioSink, AudioSource, MediaError, Peer, PeerStats, Tap, TapFrame, VideoFrame, VideoSink};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::Message;
+use super::{Message, Recorder};
 use crate::command::{Act, Command, Reply};
 use crate::hub::Hub;
 use crate::session::CallEnd;
@@ -31,6 +31,7 @@ pub(crate) struct Call {
     snapshot: Mutex<Snapshot>,
     audio: Audio,
     agree: Mutex<Option<Agree>>,
+    recorder: Recorder,
 }
 
 #[derive(Debug)]
@@ -51,6 +52,7 @@ impl Call {
             snapshot: Mutex::new(snapshot),
             audio: Audio::default(),
             agree: Mutex::default(),
+            recorder: Recorder::default(),
         }
     }
 
@@ -90,6 +92,10 @@ impl Call {
             // The call may be over, or the phone's task gone.
             let _ = messages.send(Message::Command(Command::OfCall { call_id, act: Act::AgreeVideo(agreed), reply }));
         });
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     pub(crate) fn status(&self) -> CallStatus {

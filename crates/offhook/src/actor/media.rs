@@ -10,7 +10,7 @@ use offhook_core::{
 };
 use offhook_media::{self as engine, Codec, MediaError, Peer, PeerConfig, PeerEvent, PeerEvents, PeerStats, Wanted};
 
-use super::{Call, MediaConfig, Message};
+use super::{Call, MediaConfig, Message, recording};
 
 /// There is one remote stream per call.
 const STREAM: StreamId = StreamId(1);
@@ -71,28 +71,16 @@ pub(super) fn carry_out(call: &Arc<Call>, config: &MediaConfig, command: MediaCo
         MediaCommand::Rollback => drop(peer.rollback()),
         MediaCommand::SetMuted(muted) => peer.set_muted(muted),
         MediaCommand::SetVolume(volume) => peer.set_volume(volume.factor() as f32),
-        MediaCommand::SendDtmf { request, in_band: true, .. } => {
-            let error =
-                CoreError::Other("tones in the audio are not available: use telephone-events or INFO".to_owned());
-            tell(call, MediaEvent::Failed { request: Some(request), error });
+        MediaCommand::SendDtmf { request, tones, duration_ms, gap_ms, in_band: true } => {
+            dtmf(call, request, peer.send_dtmf_in_band(&tones, duration_ms, gap_ms));
         }
         MediaCommand::SendDtmf { request, tones, duration_ms, gap_ms, .. } => {
-            match peer.send_dtmf(&tones, duration_ms, gap_ms) {
-                Ok(sent) => {
-                    let call = Arc::clone(call);
-                    tokio::spawn(async move {
-                        tell(
-                            &call,
-                            match sent.await {
-                                Ok(()) => MediaEvent::DtmfSent { request },
-                                Err(error) => failed(Some(request), &error),
-                            },
-                        );
-                    });
-                }
-                Err(error) => tell(call, failed(Some(request), &error)),
-            }
+            dtmf(call, request, peer.send_dtmf(&tones, duration_ms, gap_ms));
         }
+        MediaCommand::StartRecording { request, path } => recording::start(call, request, &path),
+        MediaCommand::PauseRecording(paused) => call.recorder().pause(paused),
+        MediaCommand::SetConference(true) => peer.join(&config.mixer),
+        MediaCommand::SetConference(false) => peer.leave(),
         MediaCommand::TakeStats { request } => {
             let (stats, call) = (peer.stats(), Arc::clone(call));
             tokio::spawn(async move {
@@ -124,6 +112,28 @@ fn open(call: &Arc<Call>, config: &MediaConfig, options: &CallOptions) {
             tokio::spawn(follow(Arc::clone(call), events));
         }
         Err(error) => tell(call, failed(None, &error)),
+    }
+}
+
+fn dtmf(
+    call: &Arc<Call>,
+    request: MediaRequest,
+    sent: Result<impl Future<Output = Result<(), MediaError>> + Send + 'static, MediaError>,
+) {
+    match sent {
+        Ok(sent) => {
+            let call = Arc::clone(call);
+            tokio::spawn(async move {
+                tell(
+                    &call,
+                    match sent.await {
+                        Ok(()) => MediaEvent::DtmfSent { request },
+                        Err(error) => failed(Some(request), &error),
+                    },
+                );
+            });
+        }
+        Err(error) => tell(call, failed(Some(request), &error)),
     }
 }
 
@@ -164,6 +174,9 @@ async fn follow(call: Arc<Call>, mut events: PeerEvents) {
             }
             PeerEvent::Dtmf { tone, duration_ms } => tell(&call, MediaEvent::DtmfReceived { tone, duration_ms }),
             PeerEvent::SourceEnded => call.audio().source_ended(),
+            PeerEvent::RemoteVideo { .. } => {
+                tell(&call, MediaEvent::RemoteTrack { stream: STREAM, kind: TrackKind::Video })
+            }
             PeerEvent::KeyframeRequested => call.audio().keyframe_requested(),
             PeerEvent::Failed(error) => tell(&call, failed(None, &error)),
             // A closing far end says so in signalling too, which knows why.
@@ -172,12 +185,12 @@ async fn follow(call: Arc<Call>, mut events: PeerEvents) {
     }
 }
 
-fn tell(call: &Call, event: MediaEvent) {
+pub(super) fn tell(call: &Call, event: MediaEvent) {
     // The phone's task may be gone.
     let _ = call.messages().send(Message::Media(call.id().clone(), event));
 }
 
-fn failed(request: Option<MediaRequest>, error: &MediaError) -> MediaEvent {
+pub(super) fn failed(request: Option<MediaRequest>, error: &MediaError) -> MediaEvent {
     let error = match error {
         MediaError::Sdp(refusal) => CoreError::BadDescription(refusal.to_string()),
         other => CoreError::Other(other.to_string()),
@@ -212,6 +225,7 @@ fn sample(stats: &PeerStats) -> StatsSample {
         network_type: String::new(),
         rtt_ms: outbound.remote.and_then(|remote| remote.rtt_ms),
         total_samples_duration_s: inbound.total_samples_duration,
+        audio_input_dbfs: outbound.codec.map(|_| outbound.level_dbfs),
         audio: MediaStats {
             codec: codec.map(|codec| codec.name().to_owned()).unwrap_or_default(),
             packets_received: inbound.packets_received,

@@ -2,22 +2,24 @@
 
 mod call;
 mod media;
+mod recording;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use offhook_core::{
     CallId, CloseReason, CommandId, Driven, Input, MediaEvent, Now, Output, Phone as Core, PhoneError, PhoneEvent,
-    SdpFilterId, SessionEvent,
+    RecordPermissions, SdpFilterId, SessionEvent,
 };
-use offhook_media::{Addresses, Codec};
+use offhook_media::{Addresses, Codec, Mixer};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub(crate) use call::{Call, Stage};
+pub(crate) use recording::Recorder;
 
 use crate::command::{Act, Command, Reply};
 use crate::filter::{SdpFilter, SdpStep};
@@ -49,6 +51,8 @@ pub(crate) enum FromTransport {
 pub(crate) struct MediaConfig {
     pub(crate) addresses: Addresses,
     pub(crate) codecs: Vec<Codec>,
+    /// Where the calls of a conference meet.
+    pub(crate) mixer: Mixer,
 }
 
 /// What handles read without asking the task.
@@ -57,16 +61,18 @@ pub(crate) struct Shared {
     pub(crate) events: Hub<PhoneEvent>,
     pub(crate) incoming: Hub<Session>,
     registered: AtomicBool,
+    record_permissions: AtomicU8,
     calls: Mutex<Vec<Arc<Call>>>,
     current: Mutex<Option<CallId>>,
 }
 
 impl Shared {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(record_permissions: RecordPermissions) -> Arc<Self> {
         Arc::new(Self {
             events: Hub::new(),
             incoming: Hub::new(),
             registered: AtomicBool::new(false),
+            record_permissions: AtomicU8::new(record_permissions as u8),
             calls: Mutex::default(),
             current: Mutex::default(),
         })
@@ -74,6 +80,10 @@ impl Shared {
 
     pub(crate) fn is_registered(&self) -> bool {
         self.registered.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn record_permissions(&self) -> RecordPermissions {
+        RecordPermissions::from_number(self.record_permissions.load(Ordering::Acquire)).unwrap_or_default()
     }
 
     pub(crate) fn sessions(&self) -> Vec<Session> {
@@ -261,6 +271,15 @@ impl Actor {
             }
             // The task's loop does it.
             Command::Destroy(reply) => reply.send(Err(PhoneError::Stopped)),
+            Command::Conference(call_ids, reply) => self.settle_later(reply, |core| core.conference(now, &call_ids)),
+            Command::HoldConference(true, reply) => self.settle_later(reply, |core| core.hold_conference(now)),
+            Command::HoldConference(false, reply) => self.settle_later(reply, |core| core.unhold_conference(now)),
+            Command::SetRecordPermissions(permissions, reply) => {
+                self.settle_now(reply, |core| {
+                    core.set_record_permissions(now, permissions);
+                    Ok(())
+                });
+            }
             Command::OfCall { call_id, act, reply } => self.act(now, call_id, act, reply),
         }
     }
@@ -299,6 +318,8 @@ impl Actor {
                 }
                 self.settle_later(reply, |core| core.destroy_session(now, &id));
             }
+            Act::Record(true) => self.settle_later(reply, |core| core.start_record(now, &id)),
+            Act::Record(false) => self.settle_later(reply, |core| core.pause_record(now, &id)),
             Act::StopTimer => self.settle_now(reply, |core| core.stop_timer(now, &id)),
             Act::SetStatus(patch) => self.settle_now(reply, |core| core.set_status(now, &id, patch)),
             Act::SetStaticStatus(patch, manual) => {
@@ -383,6 +404,9 @@ impl Actor {
         match &event {
             PhoneEvent::IsRegisteredChange { is_registered } => {
                 self.shared.registered.store(*is_registered, Ordering::Release);
+            }
+            PhoneEvent::RecordPermissionsChange { record_permissions } => {
+                self.shared.record_permissions.store(*record_permissions as u8, Ordering::Release);
             }
             PhoneEvent::NewRtcSession { call_id } => {
                 if let Some(session) = self.core.view().session(call_id) {

@@ -2,7 +2,7 @@
 
 use offhook::{CallOptions, DtmfMode, PhoneError, SessionEvent, StaticPatch};
 
-use crate::support::{Talk, at, pbx, phone, soon, talk, until};
+use crate::support::{Talk, at, ear, hears, hears_both, pbx, phone, soon, talk, tone, until};
 
 #[tokio::test]
 async fn dtmf_arrives_tone_by_tone_both_ways() {
@@ -27,14 +27,46 @@ async fn dtmf_arrives_tone_by_tone_both_ways() {
 }
 
 #[tokio::test]
-async fn dtmf_as_info_arrives_too() {
+async fn dtmf_as_info_arrives_both_ways() {
     let pbx = pbx().await;
     let alice = soon(at(&pbx, "1000").dtmf_mode(DtmfMode::Info).connect()).await.expect("registers");
+    let bob = soon(at(&pbx, "1001").dtmf_mode(DtmfMode::Info).connect()).await.expect("registers");
+    let mut incoming = bob.incoming();
+    let a = soon(alice.call("1001", CallOptions::default())).await.expect("calls");
+    let b = until(&mut incoming, |_| true).await;
+    soon(b.answer(CallOptions::default())).await.expect("answers");
+    soon(a.confirmed()).await.expect("is confirmed");
+    for (from, to, tones) in [(&a, &b, "5#"), (&b, &a, "D")] {
+        let mut events = to.events();
+        let sent = from.dtmf(tones);
+        for wanted in tones.chars() {
+            until(&mut events, |event| match event {
+                SessionEvent::Dtmf { tone, duration, .. } => {
+                    assert_eq!((*tone, *duration), (wanted, 100));
+                    true
+                }
+                _ => false,
+            })
+            .await;
+        }
+        soon(sent).await.expect("is sent");
+    }
+}
+
+#[tokio::test]
+async fn dtmf_in_band_is_heard_as_its_two_tones_in_the_place_of_the_voice() {
+    let pbx = pbx().await;
+    let alice = soon(at(&pbx, "1000").dtmf_mode(DtmfMode::InBand).connect()).await.expect("registers");
     let call = soon(alice.call("600", CallOptions::default())).await.expect("calls");
+    let mut ear = ear(&call);
+    drop(call.play(tone(440.0)));
     soon(call.confirmed()).await.expect("is answered");
-    // The far end is the PBX: that it took it is what can be seen here.
-    let outcome = soon(call.dtmf("5")).await;
-    assert!(matches!(outcome, Ok(()) | Err(PhoneError::Refused { .. })), "{outcome:?}");
+    hears(&mut ear, 440.0).await;
+    let mut sent = call.dtmf("5");
+    let heard = hears_both(&mut ear, 770.0, 1_336.0).await;
+    assert!(heard, "the echo brings back what was sent");
+    soon(&mut sent).await.expect("is sent");
+    hears(&mut ear, 440.0).await;
 }
 
 #[tokio::test]
@@ -75,6 +107,22 @@ async fn a_second_call_holds_the_first() {
     assert!(!second.status().is_hold);
     soon(a.unhold()).await.expect("resumes");
     assert!(!a.status().is_hold);
+}
+
+#[tokio::test]
+async fn a_call_uses_the_codecs_that_it_was_asked_to_use_in_their_order() {
+    let pbx = pbx().await;
+    let phone = phone(&pbx, "1000").await;
+    let codecs = vec!["PCMA".to_owned(), "opus".to_owned()];
+    let call = soon(phone.call("600", CallOptions { codecs, ..CallOptions::default() })).await.expect("calls");
+    let mut events = call.events();
+    until(&mut events, |event| match event {
+        SessionEvent::CallReport { call_report, .. } => call_report.lks_audio_codec == "PCMA",
+        _ => false,
+    })
+    .await;
+    assert!(call.rtc_session().await.expect("talks").local_sdp.is_some_and(|sdp| sdp.contains("PCMA/8000")));
+    soon(call.hangup()).await.expect("hangs up");
 }
 
 #[tokio::test]

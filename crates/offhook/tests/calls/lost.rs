@@ -27,6 +27,9 @@ async fn the_call_goes_on_and_comes_back_under_control() {
     assert!(!phone.is_registered());
     drop(call.play(tone(900.0)));
     hears(&mut ear, 900.0).await;
+    // Refused for that, and not for being the second call within a second.
+    until(&mut events, |event| matches!(event, SessionEvent::UpdateTimer { timer, .. } if timer.call_duration >= 2))
+        .await;
     assert_eq!(soon(phone.call("600", CallOptions::default())).await.map(drop), Err(PhoneError::NotConnected));
     // Some attempts fail first.
     until(&mut phone_events, |event| matches!(event, PhoneEvent::Reconnecting { attempt: 3.., .. })).await;

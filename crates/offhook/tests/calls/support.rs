@@ -106,11 +106,34 @@ pub(crate) async fn hears_other_than(ear: &mut PcmOutput, hz: f64) {
     .await;
 }
 
+/// Listens until 40 ms of nothing but these two tones were heard.
+pub(crate) async fn hears_both(ear: &mut PcmOutput, low: f64, high: f64) -> bool {
+    soon(async {
+        loop {
+            let mut samples = [0_i16; RATE as usize / 25];
+            if ear.read(&mut samples).await < samples.len() {
+                return false;
+            }
+            let (level, low) = share(&samples, low);
+            let (_, high) = share(&samples, high);
+            if level > 1_000.0 && low > 0.2 && high > 0.2 && low + high > 0.9 {
+                return true;
+            }
+        }
+    })
+    .await
+}
+
 /// RMS of the next 200 ms, and which share of its power is at this frequency.
 async fn listen(ear: &mut PcmOutput, hz: f64) -> (f64, f64) {
     let mut samples = [0_i16; RATE as usize / 5];
     let count = ear.read(&mut samples).await;
     assert_eq!(count, samples.len(), "the call goes on");
+    share(&samples, hz)
+}
+
+/// RMS of samples, and which share of their power is at this frequency.
+fn share(samples: &[i16], hz: f64) -> (f64, f64) {
     let (mut real, mut imaginary, mut power) = (0.0, 0.0, 0.0);
     for (n, sample) in samples.iter().enumerate() {
         let (sample, angle) = (f64::from(*sample), TAU * hz * n as f64 / f64::from(RATE));

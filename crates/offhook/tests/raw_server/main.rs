@@ -4,4 +4,5 @@
 mod lost;
 mod refused;
 mod support;
+mod video;
 mod wrong;

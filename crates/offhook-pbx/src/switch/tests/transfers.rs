@@ -1,10 +1,10 @@
 //! REFER, with and without Replaces.
 
 use offhook_sip::message::HeadersExt as _;
-use offhook_sip::{CallKey, Event, HeaderField, RequestOutcome};
+use offhook_sip::{CallKey, ConnectionId, Event, HeaderField, Modify, ModifyMethod, NameAddr, RequestOutcome, Uri};
 
 use super::hold::change;
-use super::network::{HELD, Network, Who, header};
+use super::network::{HELD, Network, SDP, Who, header};
 use crate::media::{MediaAction, Sound};
 
 /// Sends a REFER.
@@ -293,5 +293,47 @@ fn the_transferor_loses_its_connection_and_the_transfer_goes_on() {
     assert_eq!(net.switch.calls(), 1);
     hang_up(&mut net, c, target);
     assert!(net.ended(b).established);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn a_transferor_that_was_away_is_told_the_outcome_when_it_is_back() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (ours, theirs) = net.established(a, b);
+    refer(&mut net, a, ours, "<sip:1002@localhost>");
+    told(&mut net, a);
+    net.disconnect(a);
+    let target = net.incoming(c);
+    net.command(c, |agent, now| agent.reject(now, target, 486, Vec::new())).expect("refused");
+    net.reconnect(a);
+    net.register(a, 600, "secret-1000");
+    net.events(a);
+    net.command(a, |agent, now| {
+        let contact = NameAddr::new(Uri::parse("sip:moved@client.invalid;transport=ws").expect("a URI"));
+        agent.rebind(now, ours, ConnectionId(0), contact).expect("moved");
+        let modify = Modify { method: ModifyMethod::Invite, offer: Some(SDP.to_owned()), headers: Vec::new() };
+        agent.modify(now, ours, modify).expect("sent");
+    });
+    assert_eq!(told(&mut net, a).1, [486]);
+    hang_up(&mut net, b, theirs);
+    assert!(net.ended(a).established);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn the_target_answers_as_the_transferee_hangs_up_and_is_hung_up_too() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (ours, theirs) = net.established(a, b);
+    refer(&mut net, a, ours, "<sip:1002@localhost>");
+    let target = net.incoming(c);
+    net.slow = Some(std::collections::VecDeque::new());
+    net.answer(c, target);
+    hang_up(&mut net, b, theirs);
+    while net.deliver() {}
+    assert!(net.ended(c).established);
+    assert!(told(&mut net, a).2);
+    assert_eq!(net.switch.calls(), 0);
     net.assert_nothing_left();
 }

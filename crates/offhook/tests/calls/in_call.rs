@@ -1,0 +1,151 @@
+//! More of what can be done in a call, and with a phone.
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::StreamExt;
+use offhook::{CallOptions, Cause, IceTransportPolicy, PhoneError, SessionEvent, SignalingState};
+
+use crate::support::{Talk, at, ear, hears, hears_nothing, pbx, phone, soon, talk, tone, until};
+
+#[tokio::test]
+async fn an_ice_restart_is_agreed_and_both_still_hear_each_other() {
+    let Talk { a, b, pbx: _pbx, alice: _alice, bob: _bob } = talk().await;
+    let ufrag = |sdp: Option<String>| {
+        let sdp = sdp.expect("described");
+        sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).expect("ICE").to_owned()
+    };
+    let before = ufrag(soon(a.rtc_session()).await.expect("there").local_sdp);
+    soon(a.restart_ice()).await.expect("is agreed");
+    assert_ne!(ufrag(soon(a.rtc_session()).await.expect("there").local_sdp), before);
+    let (mut at_a, mut at_b) = (ear(&a), ear(&b));
+    a.play(tone(440.0));
+    b.play(tone(1_000.0));
+    hears(&mut at_b, 440.0).await;
+    hears(&mut at_a, 1_000.0).await;
+}
+
+#[tokio::test]
+async fn what_is_under_a_call_can_be_looked_at() {
+    let Talk { a, b: _b, pbx: _pbx, alice: _alice, bob: _bob } = talk().await;
+    let rtc = soon(a.rtc_session()).await.expect("there");
+    assert_eq!((rtc.call_id, rtc.signaling_state), (a.call_id().clone(), SignalingState::Stable));
+    assert!(rtc.local_tag.is_some() && rtc.remote_tag.is_some() && rtc.remote_sdp.is_some());
+    soon(a.hangup()).await.expect("hangs up");
+    assert_eq!(soon(a.rtc_session()).await.map(drop), Err(PhoneError::UnknownCall));
+}
+
+#[tokio::test]
+async fn a_filter_sees_and_changes_descriptions_and_its_panic_harms_nothing() {
+    let pbx = pbx().await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    let filter = move |step: &offhook::SdpStep<'_>| {
+        noted.lock().expect("no panic under the lock").push(format!("{:?} {:?}", step.originator, step.kind));
+        assert!(step.originator == offhook::events::Side::Local, "the program's own fault");
+        // Opus goes, G.711 stays.
+        let line = |line: &str| !line.contains(":111 ") && !line.contains(":110 ");
+        let without = step.sdp.split_inclusive("\r\n").filter(|text| line(text)).collect::<String>();
+        Some(without.replace("SAVPF 111", "SAVPF").replace(" 110", ""))
+    };
+    let alice = soon(at(&pbx, "1000").sdp_filter(filter).connect()).await.expect("registers");
+    let call = soon(alice.call("600", CallOptions::default())).await.expect("calls");
+    soon(call.confirmed()).await.expect("is answered");
+    assert_eq!(*seen.lock().expect("no panic"), ["Local Offer", "Remote Answer"]);
+    let rtc = soon(call.rtc_session()).await.expect("there");
+    assert!(!rtc.local_sdp.expect("sent").contains("opus"));
+    assert!(!rtc.remote_sdp.expect("came").contains("opus"), "the far end never heard of it");
+}
+
+#[tokio::test]
+async fn the_volume_is_what_is_heard_and_other_numbers_are_refused() {
+    let Talk { a, b, pbx: _pbx, alice: _alice, bob: _bob } = talk().await;
+    let mut heard = ear(&b);
+    a.play(tone(440.0));
+    hears(&mut heard, 440.0).await;
+    soon(b.set_volume(0.0)).await.expect("sets");
+    hears_nothing(&mut heard).await;
+    soon(b.set_volume(1.0)).await.expect("sets");
+    hears(&mut heard, 440.0).await;
+    for volume in [-0.1, 1.5, f64::NAN] {
+        assert!(matches!(soon(b.set_volume(volume)).await, Err(PhoneError::InvalidArgument { .. })));
+    }
+}
+
+#[tokio::test]
+async fn what_this_build_cannot_do_is_refused_and_said() {
+    let Talk { a, b: _b, pbx: _pbx, alice, bob: _bob } = talk().await;
+    let unsupported = |result: Result<(), PhoneError>| assert!(matches!(result, Err(PhoneError::Unsupported { .. })));
+    unsupported(soon(a.set_input_device("x")).await);
+    unsupported(soon(a.set_output_device("x")).await);
+    let turn = offhook::IceServer { urls: vec!["turn:turn.example".to_owned()], username: None, credential: None };
+    for options in [
+        CallOptions { ice_servers: vec![turn], ..CallOptions::default() },
+        CallOptions { ice_transport_policy: IceTransportPolicy::Relay, ..CallOptions::default() },
+        CallOptions { input_device: Some("x".to_owned()), ..CallOptions::default() },
+    ] {
+        unsupported(soon(alice.call("600", options)).await.map(drop));
+    }
+    assert_eq!(alice.sessions().len(), 1);
+}
+
+#[tokio::test]
+async fn a_destroyed_call_is_silent_and_gone_and_the_far_end_is_told() {
+    let Talk { a, b, pbx: _pbx, alice, bob: _bob } = talk().await;
+    let mut events = a.events();
+    soon(a.destroy()).await.expect("destroys");
+    assert!(alice.sessions().is_empty());
+    assert_eq!(soon(a.ended()).await.cause, Cause::Terminated);
+    assert_eq!(soon(b.ended()).await.cause, Cause::Terminated);
+    let after = soon(events.by_ref().collect::<Vec<_>>()).await;
+    assert!(after.iter().all(|event| !event.is_final()), "{after:?}");
+    assert_eq!(soon(a.destroy()).await, Err(PhoneError::UnknownCall));
+}
+
+#[tokio::test]
+async fn a_destroyed_phone_hangs_up_and_takes_no_more_commands() {
+    let Talk { a, b, pbx: _pbx, alice, bob: _bob } = talk().await;
+    let mut events = alice.events();
+    soon(alice.destroy()).await;
+    assert_eq!(soon(b.ended()).await.cause, Cause::Terminated);
+    while soon(events.next()).await.is_some() {}
+    assert_eq!(soon(a.ended()).await.cause, Cause::Terminated);
+    assert_eq!(soon(alice.call("600", CallOptions::default())).await.map(drop), Err(PhoneError::Stopped));
+    assert_eq!(soon(alice.connect()).await, Err(PhoneError::Stopped));
+}
+
+#[tokio::test]
+async fn the_current_call_is_the_last_one_until_another_is_chosen() {
+    let Talk { a, b: _b, pbx, alice, bob: _bob } = talk().await;
+    assert_eq!(alice.current_session_id().as_ref(), Some(a.call_id()));
+    let third = phone(&pbx, "1002").await;
+    let mut incoming = alice.incoming();
+    let call = soon(third.call("1000", CallOptions::default())).await.expect("calls");
+    let second = soon(incoming.next()).await.expect("rings");
+    assert_eq!(alice.incoming_list().len(), 1);
+    soon(alice.answer(second.call_id(), CallOptions::default())).await.expect("answers");
+    soon(call.confirmed()).await.expect("is confirmed");
+    assert_eq!(alice.current_session().expect("one").call_id(), second.call_id());
+    soon(alice.set_current_session(Some(a.call_id()))).await.expect("chooses");
+    assert_eq!(alice.current_session_id().as_ref(), Some(a.call_id()));
+    soon(alice.unhold(a.call_id())).await.expect("resumes");
+    assert!(!a.status().is_hold);
+    let mut events = second.events();
+    if !second.status().is_hold {
+        until(
+            &mut events,
+            |event| matches!(event, SessionEvent::StatusChange { new_status, .. } if new_status.is_hold),
+        )
+        .await;
+    }
+    soon(alice.hangup(a.call_id())).await.expect("hangs up");
+    assert_eq!(alice.current_session_id().as_ref(), Some(second.call_id()));
+}
+
+#[tokio::test]
+async fn a_phone_registers_again_with_another_proof() {
+    let pbx = pbx().await;
+    let alice = phone(&pbx, "1000").await;
+    let refused = soon(alice.reregister("1000", "00112233445566778899aabbccddeeff")).await.expect_err("wrong");
+    assert_eq!(refused.code(), -201);
+    assert!(!alice.is_registered());
+}

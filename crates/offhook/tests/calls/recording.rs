@@ -1,0 +1,176 @@
+//! Recording a call into a file.
+
+use std::f64::consts::TAU;
+use std::path::{Path, PathBuf};
+
+use offhook::{
+    CallOptions, MediaError, PhoneError, PhoneEvent, RecordMethod, RecordPermissions, RecordStatus, Session,
+    SessionEvent,
+};
+
+use crate::support::{Talk, at, ear, hears, pbx, soon, talk, tone, until};
+
+/// A directory of a test's own.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("offhook-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a directory");
+        Self(path)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(&self.0).expect("a directory").map(|entry| entry.expect("a file").path()).collect()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The two sides of a stereo WAV of 16 bits, and its rate.
+fn sides(path: &Path) -> (Vec<i16>, Vec<i16>, u32) {
+    let bytes = std::fs::read(path).expect("the file");
+    assert_eq!((&bytes[..4], &bytes[8..16]), (&b"RIFF"[..], &b"WAVEfmt "[..]));
+    assert_eq!(bytes[22], 2, "stereo");
+    let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    assert_eq!(number(40) as usize, bytes.len() - 44, "the header counts what is there");
+    let sample = |pair: &[u8], at: usize| i16::from_le_bytes([pair[at], pair[at + 1]]);
+    let pairs = bytes[44..].chunks_exact(4);
+    (pairs.clone().map(|p| sample(p, 0)).collect(), pairs.map(|p| sample(p, 2)).collect(), number(24))
+}
+
+/// Which share of the power of the last 200 ms is at this frequency.
+fn share(samples: &[i16], rate: u32, hz: f64) -> f64 {
+    let last = &samples[samples.len().saturating_sub(rate as usize / 5)..];
+    let (mut real, mut imaginary, mut power) = (0.0, 0.0, 0.0);
+    for (n, sample) in last.iter().enumerate() {
+        let (sample, angle) = (f64::from(*sample), TAU * hz * n as f64 / f64::from(rate));
+        real += sample * angle.cos();
+        imaginary += sample * angle.sin();
+        power += sample * sample;
+    }
+    2.0 * (real * real + imaginary * imaginary) / last.len() as f64 / f64::max(power, 1.0)
+}
+
+async fn recording(call: &Session) {
+    let mut events = call.events();
+    if call.status().record_status != RecordStatus::Recording {
+        let recording = |event: &SessionEvent| matches!(event, SessionEvent::StatusChange { new_status, .. } if new_status.record_status == RecordStatus::Recording);
+        until(&mut events, recording).await;
+    }
+}
+
+#[tokio::test]
+async fn a_recording_has_us_left_and_the_far_end_right_and_leaves_out_its_pauses() {
+    let directory = Directory::new("local");
+    let pbx = pbx().await;
+    let method = RecordMethod::Local { directory: directory.0.clone() };
+    let alice = soon(at(&pbx, "1000").record_method(method).connect()).await.expect("registers");
+    let call = soon(alice.call("600", CallOptions::default())).await.expect("calls");
+    drop(call.play(tone(440.0)));
+    let mut ear = ear(&call);
+    assert!(matches!(soon(call.recorded()).await, Err(MediaError::Closed)), "there is none yet");
+    soon(call.confirmed()).await.expect("is answered");
+    hears(&mut ear, 440.0).await;
+    soon(call.start_record()).await.expect("records");
+    assert_eq!(call.status().record_status, RecordStatus::Recording);
+    hears(&mut ear, 440.0).await;
+    soon(call.pause_record()).await.expect("pauses");
+    assert_eq!(call.status().record_status, RecordStatus::Pause);
+    drop(call.play(tone(1_500.0)));
+    for _ in 0..3 {
+        hears(&mut ear, 1_500.0).await;
+    }
+    drop(call.play(tone(800.0)));
+    for _ in 0..2 {
+        hears(&mut ear, 800.0).await;
+    }
+    soon(call.start_record()).await.expect("goes on");
+    for _ in 0..3 {
+        hears(&mut ear, 800.0).await;
+    }
+    let done = call.recorded();
+    soon(call.hangup()).await.expect("hangs up");
+    let summary = soon(done).await.expect("is complete");
+    assert_eq!(directory.files(), std::slice::from_ref(&summary.path), "one file");
+    let (left, right, rate) = sides(&summary.path);
+    assert_eq!((left.len() as u64, right.len() as u64, summary.dropped), (summary.frames, summary.frames, 0));
+    assert!(share(&left, rate, 800.0) > 0.95 && share(&right, rate, 800.0) > 0.9);
+    let start = &left[..rate as usize / 5];
+    assert!(share(start, rate, 440.0) > 0.95, "what was said first is at the beginning");
+    let paused = left.chunks(rate as usize / 5).filter(|block| share(block, rate, 1_500.0) > 0.5).count();
+    assert_eq!(paused, 0, "what was said in the pause is left out");
+}
+
+#[tokio::test]
+async fn the_sides_of_a_recording_are_not_mixed_and_record_to_begins_with_the_answer() {
+    let directory = Directory::new("record-to");
+    let Talk { a: first, pbx, alice, b: _b, bob } = talk().await;
+    soon(first.hangup()).await.expect("hangs up");
+    let path = directory.0.join("mine.wav");
+    let mut incoming = bob.incoming();
+    let options = CallOptions { record_to: Some(path.clone()), ..CallOptions::default() };
+    let call = loop {
+        // Calls are made a second apart.
+        match soon(alice.call("1001", options.clone())).await {
+            Err(PhoneError::CallTooSoon | PhoneError::CallNotConnected | PhoneError::TooManyCalls) => {
+                tokio::task::yield_now().await
+            }
+            other => break other.expect("calls"),
+        }
+    };
+    let callee = until(&mut incoming, |call| !call.status().number.is_empty() && call.status().is_ring).await;
+    assert!(!path.exists(), "it only rings");
+    soon(callee.answer(CallOptions::default())).await.expect("answers");
+    drop(call.play(tone(440.0)));
+    drop(callee.play(tone(1_000.0)));
+    recording(&call).await;
+    let mut ear = ear(&call);
+    for _ in 0..3 {
+        hears(&mut ear, 1_000.0).await;
+    }
+    soon(callee.hangup()).await.expect("hangs up");
+    soon(call.ended()).await;
+    let summary = soon(call.recorded()).await.expect("is complete");
+    assert_eq!(summary.path, path);
+    let (left, right, rate) = sides(&path);
+    // The far end is quiet in its last moments.
+    let cut = left.len() - rate as usize / 5;
+    assert!(share(&left[..cut], rate, 440.0) > 0.95, "left is what we say");
+    assert!(share(&right[..cut], rate, 1_000.0) > 0.9, "right is what they say");
+    drop(pbx);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_is_told_and_the_call_goes_on() {
+    let pbx = pbx().await;
+    let method = RecordMethod::Local { directory: PathBuf::from("/nowhere/at/all") };
+    let alice = soon(at(&pbx, "1000").record_method(method).connect()).await.expect("registers");
+    let call = soon(alice.call("600", CallOptions::default())).await.expect("calls");
+    drop(call.play(tone(440.0)));
+    soon(call.confirmed()).await.expect("is answered");
+    let error = soon(call.start_record()).await.expect_err("no such directory");
+    assert!(matches!(&error, PhoneError::Recording { path, .. } if path.starts_with("/nowhere/at/all/")), "{error}");
+    assert_eq!(call.status().record_status, RecordStatus::Stop);
+    let mut ear = ear(&call);
+    hears(&mut ear, 440.0).await;
+}
+
+#[tokio::test]
+async fn what_the_user_may_not_record_is_refused() {
+    let pbx = pbx().await;
+    let builder = at(&pbx, "1000").record_permissions(RecordPermissions::None);
+    let alice = soon(builder.connect()).await.expect("registers");
+    let mut events = alice.events();
+    let call = soon(alice.call("600", CallOptions::default())).await.expect("calls");
+    soon(call.confirmed()).await.expect("is answered");
+    assert!(matches!(soon(call.start_record()).await, Err(PhoneError::NotPermitted { .. })));
+    soon(alice.set_record_permissions(RecordPermissions::PauseResume)).await.expect("sets");
+    until(&mut events, |event| matches!(event, PhoneEvent::RecordPermissionsChange { .. })).await;
+    assert_eq!(alice.record_permissions(), RecordPermissions::PauseResume);
+    assert!(matches!(soon(call.start_record()).await, Err(PhoneError::NotPermitted { .. })), "nothing to resume");
+}
