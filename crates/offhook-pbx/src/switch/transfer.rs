@@ -263,7 +263,10 @@ impl Switch {
     /// The transferor's own leg of the call that a Replaces names, if that is a call of the transferor's.
     fn replaced(&self, turn: &Turn<'_>, refer: &Refer, replaces: &Replaces) -> Option<(CallId, LegId)> {
         let owner = &self.legs.get(&refer.transferor)?.extension;
-        let key = turn.agent.find_dialog(&replaces.call_id, &replaces.to_tag, &replaces.from_tag)?;
+        let Replaces { call_id, to_tag, from_tag, .. } = replaces;
+        let find = |local: &str, remote: &str| turn.agent.find_dialog(call_id, local, remote);
+        // Some clients (JsSIP) name the tags of a call that they were called in the wrong way round.
+        let key = find(to_tag, from_tag).or_else(|| find(from_tag, to_tag))?;
         let named = self.leg_of(key)?;
         let (id, call) = self.call_of(named)?;
         if id == refer.original

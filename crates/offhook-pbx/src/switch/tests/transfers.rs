@@ -412,3 +412,20 @@ fn who_knows_the_tags_of_a_call_cannot_refer_it_on_another_connection() {
     assert_eq!(told(&mut net, a).1, [100]);
     net.assert_nothing_left();
 }
+
+#[test]
+fn a_consultation_is_found_whichever_way_round_its_tags_are() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (first, _) = net.established(a, b);
+    change(&mut net, a, first, HELD);
+    // The consultation is a call that came in.
+    let (_, second) = net.established(c, a);
+    bridges(&mut net);
+    let to = replacing(&mut net, a, second, "1002");
+    let swapped = to.replace("to-tag", "x-tag").replace("from-tag", "to-tag").replace("x-tag", "from-tag");
+    refer(&mut net, a, first, &swapped);
+    assert_eq!(told(&mut net, a), (vec![202], vec![100, 200], true));
+    assert_eq!(bridges(&mut net), 1);
+    net.assert_nothing_left();
+}
