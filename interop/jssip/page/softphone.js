@@ -10,6 +10,7 @@ class Softphone {
   journal = new Journal();
   #ua = null;
   #session = null;
+  #aside = null;
   #context = null;
   #source = null;
   #listener = null;
@@ -69,6 +70,21 @@ class Softphone {
   /// Sends `tones`; `transport` is `RFC2833` (telephone-event in RTP) or `INFO`.
   dtmf(tones, { transport, duration = 100, gap = 100 }) {
     this.#session.sendDTMF(tones, { transportType: transport, duration, interToneGap: gap });
+  }
+
+  /// Puts the present call aside: what follows is done with the next one.
+  keepAside() {
+    this.#aside = this.#session;
+  }
+
+  /// Has the far end of the present call connected with `number`.
+  refer(number) {
+    this.#watchRefer(this.#session.refer(number));
+  }
+
+  /// Has the far end of the call put aside connected with that of the present one.
+  referAside(number) {
+    this.#watchRefer(this.#aside.refer(number, { replaces: this.#session }));
   }
 
   setTone(frequency) {
@@ -139,6 +155,15 @@ class Softphone {
     connection.addEventListener('connectionstatechange', () =>
       this.journal.add('media', { state: connection.connectionState }),
     );
+  }
+
+  #watchRefer(subscriber) {
+    const { journal } = this;
+    subscriber.on('requestFailed', ({ response }) => journal.add('referFailed', { code: response?.status_code }));
+    subscriber.on('trying', () => journal.add('referTrying'));
+    subscriber.on('progress', ({ status_line }) => journal.add('referProgress', { code: status_line.status_code }));
+    subscriber.on('accepted', ({ status_line }) => journal.add('referAccepted', { code: status_line.status_code }));
+    subscriber.on('failed', ({ status_line }) => journal.add('referFailed', { code: status_line.status_code }));
   }
 
   #over(name, originator, cause, code) {

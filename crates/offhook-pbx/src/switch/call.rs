@@ -82,6 +82,8 @@ pub(super) struct Leg {
     pub(super) open: bool,
     /// The device has put us on hold.
     pub(super) hold: bool,
+    /// The CSeq of the last REFER taken: what its NOTIFYs are known by (RFC 3515 §2.4.6).
+    pub(super) refer_id: Option<u32>,
     /// The last status of a transfer that could not be told.
     pub(super) owed: Option<u16>,
     /// What the device hears.
@@ -137,6 +139,7 @@ impl Leg {
             open: false,
             hold: false,
             sound: None,
+            refer_id: None,
             owed: None,
         }
     }

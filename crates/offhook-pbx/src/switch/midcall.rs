@@ -128,7 +128,7 @@ impl Switch {
                 Some(status) => (status, Vec::new()),
                 None => return,
             },
-            (Method::Refer, Some(key)) => return self.refer(turn, transaction, key, request),
+            (Method::Refer, Some(key)) => return self.refer(turn, transaction, connection, key, request),
             _ => (405, HeaderField::new("Allow", ALLOW).into_iter().collect()),
         };
         crossing("respond", turn.agent.respond(turn.now, transaction, status, headers, None));
@@ -136,7 +136,7 @@ impl Switch {
 
     /// The other leg answered a request that was passed on.
     pub(super) fn response(&mut self, turn: &mut Turn<'_>, request: RequestId, outcome: RequestOutcome) {
-        let Some(transaction) = self.passed_on.remove(&request) else { return };
+        let Some(transaction) = self.passed_on.remove(&request) else { return self.notified(request, &outcome) };
         let (status, headers) = match outcome {
             RequestOutcome::Answered(response) => {
                 (response.status.code().max(200), headers::carried(&response.headers))
@@ -310,6 +310,9 @@ impl Switch {
         if is_callee && call.winner != Some(leg) && !is_invited {
             self.callee_failed(turn, id, leg, Failure::of(status));
         } else if is_callee && call.winner != Some(leg) {
+            self.hangup(turn, leg, Some((status, text)));
+        } else if self.is_transferring(leg) {
+            // The transferee waits for somebody else.
             self.hangup(turn, leg, Some((status, text)));
         } else {
             self.end(turn, id, status, text);

@@ -60,6 +60,8 @@ pub(crate) struct Switch {
     deadlines: BTreeSet<(Millis, CallId)>,
     /// Requests passed on to the other leg, and whom their responses are owed.
     passed_on: HashMap<RequestId, TransactionId>,
+    /// NOTIFYs not answered yet: whom they tell which status of a transfer.
+    notifies: HashMap<RequestId, (LegId, u16)>,
     actions: VecDeque<Action>,
     next_id: u64,
     stopping: bool,
@@ -85,6 +87,7 @@ impl Switch {
             keys: HashMap::new(),
             deadlines: BTreeSet::new(),
             passed_on: HashMap::new(),
+            notifies: HashMap::new(),
             actions: VecDeque::new(),
             next_id: 0,
             stopping: false,

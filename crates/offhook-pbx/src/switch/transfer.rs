@@ -12,7 +12,10 @@
 //! | the call is not answered | REFER | 491 |
 
 use offhook_sip::message::{HeadersExt as _, Request};
-use offhook_sip::{CallKey, HeaderField, Millis, Modify, ModifyMethod, Replaces, TransactionId, Uri};
+use offhook_sip::{
+    CallKey, ConnectionId, HeaderField, Millis, Modify, ModifyMethod, Replaces, RequestId, RequestOutcome,
+    TransactionId, Uri,
+};
 
 use super::call::{Call, Due, Leg, Side};
 use super::{Switch, Turn, bridge, crossing, headers};
@@ -49,12 +52,25 @@ struct ReferTo {
 
 impl Switch {
     /// A REFER in a call.
-    pub(super) fn refer(&mut self, turn: &mut Turn<'_>, transaction: TransactionId, key: CallKey, request: &Request) {
+    pub(super) fn refer(
+        &mut self,
+        turn: &mut Turn<'_>,
+        transaction: TransactionId,
+        connection: ConnectionId,
+        key: CallKey,
+        request: &Request,
+    ) {
         let respond = |turn: &mut Turn<'_>, status| {
             crossing("respond", turn.agent.respond(turn.now, transaction, status, Vec::new(), None));
         };
         let Some(transferor) = self.leg_of(key) else { return respond(turn, 481) };
         let Some((original, call)) = self.call_of(transferor) else { return respond(turn, 481) };
+        let is_its_own = turn.agent.call(key).is_some_and(|view| view.connection == connection);
+        let owner = self.legs.get(&transferor).map(|leg| leg.extension.as_str()).unwrap_or_default();
+        if !is_its_own && !self.auth.is_on(connection, owner) {
+            // Who has learnt the dialog's tags cannot take the call.
+            return respond(turn, 403);
+        }
         let transferee = match (call.service, call.across(transferor)) {
             (Some(service), _) => Some(Transferee::Service(service)),
             (None, across) => across.map(Transferee::Leg),
@@ -68,6 +84,10 @@ impl Switch {
         };
         let Some(refer_to) = refer_to else { return respond(turn, 400) };
         respond(turn, 202);
+        if let Some(leg) = self.legs.get_mut(&transferor) {
+            leg.refer_id = cseq(request);
+            leg.owed = None;
+        }
         // RFC 3515 §2.4.4: a NOTIFY follows at once.
         self.notify(turn, transferor, 100);
         let refer = Refer { original, transferor, transferee };
@@ -137,6 +157,23 @@ impl Switch {
         if let Some(status) = self.legs.get_mut(&leg).and_then(|leg| leg.owed.take()) {
             self.notify(turn, leg, status);
         }
+    }
+
+    /// A NOTIFY is over. One that was lost with its connection is owed.
+    pub(super) fn notified(&mut self, request: RequestId, outcome: &RequestOutcome) {
+        let Some((leg, status)) = self.notifies.remove(&request) else { return };
+        if matches!(outcome, RequestOutcome::ConnectionLost)
+            && let Some(leg) = self.legs.get_mut(&leg)
+        {
+            leg.owe(status);
+        }
+    }
+
+    /// Whether this leg has sent a REFER that is being carried out.
+    pub(super) fn is_transferring(&self, leg: LegId) -> bool {
+        let id = self.call_of(leg).and_then(|(_, call)| call.referring);
+        let refer = id.and_then(|id| self.calls.get(&id)?.refer.as_ref());
+        refer.is_some_and(|refer| refer.transferor == leg)
     }
 
     /// Calls the target of a blind transfer.
@@ -226,7 +263,10 @@ impl Switch {
     /// The transferor's own leg of the call that a Replaces names, if that is a call of the transferor's.
     fn replaced(&self, turn: &Turn<'_>, refer: &Refer, replaces: &Replaces) -> Option<(CallId, LegId)> {
         let owner = &self.legs.get(&refer.transferor)?.extension;
-        let key = turn.agent.find_dialog(&replaces.call_id, &replaces.to_tag, &replaces.from_tag)?;
+        let Replaces { call_id, to_tag, from_tag, .. } = replaces;
+        let find = |local: &str, remote: &str| turn.agent.find_dialog(call_id, local, remote);
+        // Some clients (JsSIP) name the tags of a call that they were called in the wrong way round.
+        let key = find(to_tag, from_tag).or_else(|| find(from_tag, to_tag))?;
         let named = self.leg_of(key)?;
         let (id, call) = self.call_of(named)?;
         if id == refer.original
@@ -334,12 +374,16 @@ impl Switch {
         let Some(known) = self.legs.get_mut(&leg) else { return };
         let Some(key) = known.key else { return };
         let state = if status < 200 { "active;expires=180" } else { "terminated;reason=noresource" };
-        let headers = [("Event", "refer"), ("Subscription-State", state)];
+        let event = known.refer_id.map_or_else(|| "refer".to_owned(), |id| format!("refer;id={id}"));
+        let headers = [("Event", event.as_str()), ("Subscription-State", state)];
         let headers = headers.iter().filter_map(|(name, value)| HeaderField::new(name, value).ok()).collect();
         let body = format!("SIP/2.0 {status} {}\r\n", phrase(status)).into_bytes();
         let body = Some(("message/sipfrag;version=2.0".to_owned(), body));
-        if crossing("notify", turn.agent.request(turn.now, key, "NOTIFY", headers, body)).is_none() {
-            known.owed = Some(status);
+        match crossing("notify", turn.agent.request(turn.now, key, "NOTIFY", headers, body)) {
+            Some(request) => {
+                self.notifies.insert(request, (leg, status));
+            }
+            None => known.owe(status),
         }
     }
 
@@ -363,6 +407,13 @@ impl Switch {
     }
 }
 
+impl Leg {
+    /// What could not be told: the last of it, which is the final status if there is one.
+    fn owe(&mut self, status: u16) {
+        self.owed = self.owed.max(Some(status));
+    }
+}
+
 impl ReferTo {
     /// Reads `<sip:1002@pbx?Replaces=…>`, with or without the brackets.
     fn parse(text: &str) -> Option<Self> {
@@ -380,6 +431,10 @@ impl ReferTo {
         }
         (!number.is_empty()).then_some(Self { number, replaces })
     }
+}
+
+fn cseq(request: &Request) -> Option<u32> {
+    request.headers.text("CSeq")?.split_ascii_whitespace().next()?.parse().ok()
 }
 
 fn unescape(text: &str) -> Option<String> {

@@ -205,6 +205,13 @@ impl Network {
         result
     }
 
+    /// Sends something on a client's connection that its agent knows nothing of.
+    pub(super) fn forge(&mut self, who: Who, message: String) {
+        let connection = self.clients[who.0].connection.expect("connected");
+        self.pbx_input(Input::Received { connection, data: message.into_bytes().into() });
+        self.settle();
+    }
+
     // --- what happened ---
 
     /// The next event of a client.
@@ -264,6 +271,7 @@ impl Network {
         assert_eq!(self.agent.view().load(), offhook_sip::Load::default());
         assert_eq!((self.switch.calls(), self.switch.registrations()), (0, 0));
         assert!(self.switch.legs.is_empty() && self.switch.keys.is_empty() && self.switch.passed_on.is_empty());
+        assert!(self.switch.notifies.is_empty(), "{:?}", self.switch.notifies);
         assert!(self.switch.deadlines.is_empty(), "{:?}", self.switch.deadlines);
         assert!(self.open.is_empty(), "{:?}", self.open);
         let started = self.told.iter().filter(|event| matches!(event, PbxEvent::CallStarted { .. })).count();

@@ -5,7 +5,7 @@ use offhook_sip::{CallKey, ConnectionId, Event, HeaderField, Modify, ModifyMetho
 
 use super::hold::change;
 use super::network::{HELD, Network, SDP, Who, header};
-use crate::media::{MediaAction, Sound};
+use crate::media::{MediaAction, MediaEvent, Sound};
 
 /// Sends a REFER.
 fn refer(net: &mut Network, who: Who, call: CallKey, to: &str) {
@@ -21,7 +21,8 @@ fn told(net: &mut Network, who: Who) -> (Vec<u16>, Vec<u16>, bool) {
         match event {
             Event::Response { outcome: RequestOutcome::Answered(response), .. } => answers.push(response.status.code()),
             Event::Request { transaction, request, .. } => {
-                assert_eq!(request.headers.text("Event").as_deref(), Some("refer"));
+                let event = request.headers.text("Event").expect("an event");
+                assert!(event.starts_with("refer;id="), "{event}");
                 let body = String::from_utf8_lossy(request.body()).into_owned();
                 let status: u16 = body.split(' ').nth(1).expect("a sipfrag").parse().expect("a status");
                 let state = request.headers.text("Subscription-State").expect("a state");
@@ -335,5 +336,96 @@ fn the_target_answers_as_the_transferee_hangs_up_and_is_hung_up_too() {
     assert!(net.ended(c).established);
     assert!(told(&mut net, a).2);
     assert_eq!(net.switch.calls(), 0);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn a_notify_that_was_lost_with_its_connection_is_sent_again() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (ours, theirs) = net.established(a, b);
+    refer(&mut net, a, ours, "<sip:1002@localhost>");
+    told(&mut net, a);
+    let target = net.incoming(c);
+    net.command(c, |agent, now| agent.reject(now, target, 486, Vec::new())).expect("refused");
+    // It has come, but nobody says so before the connection breaks.
+    net.disconnect(a);
+    net.reconnect(a);
+    net.register(a, 600, "secret-1000");
+    net.events(a);
+    net.command(a, |agent, now| {
+        let contact = NameAddr::new(Uri::parse("sip:moved@client.invalid;transport=ws").expect("a URI"));
+        agent.rebind(now, ours, ConnectionId(0), contact).expect("moved");
+        let modify = Modify { method: ModifyMethod::Invite, offer: Some(SDP.to_owned()), headers: Vec::new() };
+        agent.modify(now, ours, modify).expect("sent");
+    });
+    assert_eq!(told(&mut net, a).1, [486]);
+    hang_up(&mut net, b, theirs);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn the_transferor_is_silent_for_good_and_the_transferee_still_gets_the_target() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (ours, _) = net.established(a, b);
+    let transferor = net.open[1];
+    refer(&mut net, a, ours, "<sip:1002@localhost>");
+    net.disconnect(a);
+    net.media_event(MediaEvent::Silent { leg: transferor });
+    assert!(!net.open.contains(&transferor), "it is gone");
+    assert!(net.events(b).is_empty(), "the transferee waits");
+    let target = net.incoming(c);
+    bridges(&mut net);
+    net.answer(c, target);
+    assert_eq!((bridges(&mut net), net.switch.calls()), (1, 1));
+    hang_up(&mut net, c, target);
+    assert!(net.ended(b).established);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn who_knows_the_tags_of_a_call_cannot_refer_it_on_another_connection() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let thief = net.phone("1003");
+    let (ours, _) = net.established(a, b);
+    let dialog = net.command(a, |agent, _| {
+        let view = agent.call(ours).expect("a call");
+        let (local, remote) = (view.local_tag, view.remote_tag.expect("a dialog"));
+        let id = view.call_id;
+        format!("From: <sip:1000@localhost>;tag={local}\r\nTo: <sip:1001@localhost>;tag={remote}\r\nCall-ID: {id}\r\n")
+    });
+    let forged = |cseq: u32| {
+        format!(
+            "REFER sip:1001@localhost;transport=ws SIP/2.0\r\nVia: SIP/2.0/WS x.invalid;branch=z9hG4bK{cseq}\r\n\
+             Max-Forwards: 70\r\n{dialog}CSeq: {cseq} REFER\r\nContact: <sip:x@x.invalid;transport=ws>\r\n\
+             Refer-To: <sip:1002@localhost>\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    net.forge(thief, forged(100));
+    assert!(net.events(c).is_empty() && net.events(b).is_empty());
+    assert_eq!(told(&mut net, a), (Vec::new(), Vec::new(), false));
+    // The same on the connection of the call's owner is taken.
+    net.forge(a, forged(101));
+    net.incoming(c);
+    assert_eq!(told(&mut net, a).1, [100]);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn a_consultation_is_found_whichever_way_round_its_tags_are() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (first, _) = net.established(a, b);
+    change(&mut net, a, first, HELD);
+    // The consultation is a call that came in.
+    let (_, second) = net.established(c, a);
+    bridges(&mut net);
+    let to = replacing(&mut net, a, second, "1002");
+    let swapped = to.replace("to-tag", "x-tag").replace("from-tag", "to-tag").replace("x-tag", "from-tag");
+    refer(&mut net, a, first, &swapped);
+    assert_eq!(told(&mut net, a), (vec![202], vec![100, 200], true));
+    assert_eq!(bridges(&mut net), 1);
     net.assert_nothing_left();
 }
