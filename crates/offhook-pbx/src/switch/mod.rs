@@ -9,6 +9,7 @@ mod bridge;
 mod call;
 mod headers;
 mod midcall;
+mod record;
 mod register;
 mod service;
 mod status;
@@ -63,6 +64,8 @@ pub(crate) struct Switch {
     actions: VecDeque<Action>,
     next_id: u64,
     stopping: bool,
+    /// The digits that switch recording on and off, if there is a place for it.
+    record_code: Option<String>,
 }
 
 impl Switch {
@@ -88,6 +91,7 @@ impl Switch {
             actions: VecDeque::new(),
             next_id: 0,
             stopping: false,
+            record_code: config.recordings.as_ref().map(|_| config.record_feature_code.clone()),
         }
     }
 
@@ -270,6 +274,7 @@ impl Switch {
         let Some((id, side)) = self.legs.get(&leg).map(|leg| (leg.call, leg.side)) else { return };
         let others_stay = self.gone_while_referring(turn, leg);
         if others_stay {
+            self.end_recording(turn, id);
             self.conclude(turn.now, id, status::outcome(termination));
             if let Some(call) = self.calls.get_mut(&id)
                 && call.winner == Some(leg)
@@ -279,6 +284,10 @@ impl Switch {
             return self.forget_leg(leg);
         }
         let was_winner = self.calls.get(&id).is_some_and(|call| call.winner == Some(leg));
+        if was_winner {
+            // Its media is what is recorded.
+            self.stop_recording(id);
+        }
         match side {
             Side::Caller => self.conclude(turn.now, id, status::outcome(termination)),
             Side::Callee => {}
@@ -293,6 +302,7 @@ impl Switch {
     /// Tells the end of a call, once.
     fn conclude(&mut self, now: Millis, id: CallId, status: u16) {
         self.set_deadline(id, None);
+        self.stop_recording(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         if std::mem::replace(&mut call.over, true) {
             return;
