@@ -408,6 +408,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_recording_is_read() {
+        let extension = |number: u32, record: &str| {
+            format!("[[extension]]\nnumber = \"{number}\"\nha1 = \"{}\"\n{record}\n", "0".repeat(32))
+        };
+        let extensions: String =
+            [(1, ""), (2, "record = 0"), (3, "record = 1"), (4, "record = 2")].map(|(n, r)| extension(n, r)).concat();
+        let text = format!("recordings = \"calls\"\nrecord_feature_code = \"**9\"\n{extensions}");
+        let config = PbxConfig::parse(&text).expect("right");
+        assert_eq!((config.recordings, config.record_feature_code.as_str()), (Some("calls".into()), "**9"));
+        let permissions: Vec<_> = config.extensions.iter().map(Extension::record_permissions).collect();
+        use RecordPermissions::{All, None, PauseResume};
+        assert_eq!(permissions, [All, None, PauseResume, All]);
+        let default = PbxConfig::parse("").expect("right");
+        assert_eq!((default.recordings, default.record_feature_code.as_str()), (Option::None, "*1"));
+    }
+
+    #[test]
     fn the_documented_example_is_right() {
         let docs = include_str!("config.rs");
         let example: String = docs
@@ -436,6 +453,11 @@ mod tests {
         let bare = error("[[extension]]\nnumber = \"1\"\n");
         assert!(bare.contains("password ="), "{bare}");
         assert!(error("no_answer_s = 0").contains("1 to 3600"));
+        assert!(error("record_feature_code = \"1x\"").contains("cannot be dialled"));
+        assert!(error("record_feature_code = \"\"").contains("cannot be dialled"));
+        assert!(error("recordings = \"\"").contains("name a directory"));
+        let record = error("[[extension]]\nnumber = \"1\"\npassword = \"x\"\nrecord = 3\n");
+        assert!(record.starts_with("line 1: ") && record.contains("0 (nothing)"), "{record}");
         assert!(error("[limits]\ncalls = 0").contains("1 to 10000"));
         assert!(error("[[extension]]\nnumber = \"1\"\nha1 = \"zz\"").contains("32 hex digits"));
         assert!(error("bind = \"nowhere\"").starts_with("line 1: "));
