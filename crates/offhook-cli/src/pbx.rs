@@ -182,6 +182,10 @@ fn text(event: &PbxEvent) -> String {
         PbxEvent::CallEnded { from, to, status, duration_ms, .. } => {
             format!("{from} → {to} ended after {:.1} s ({status})", *duration_ms as f64 / 1000.0)
         }
+        PbxEvent::Recording { on: true, by, file, .. } => format!("{by} has the call recorded into {file}"),
+        PbxEvent::Recording { by, .. } => format!("{by} pauses the recording"),
+        PbxEvent::RecordingComplete { file, .. } => format!("{file} is complete"),
+        PbxEvent::RecordingFailed { reason, .. } => format!("a call cannot be recorded: {reason}"),
         PbxEvent::Missed { events } => format!("{events} events came faster than they could be printed"),
         other => format!("{other:?}"),
     }

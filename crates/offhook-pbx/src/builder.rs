@@ -77,6 +77,18 @@ impl PbxBuilder {
         self
     }
 
+    /// Where the calls are recorded that are switched on by the feature code; default nowhere, and none.
+    pub fn recordings(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.config.recordings = Some(directory.into());
+        self
+    }
+
+    /// The digits that switch recording on and off: 1 to 8 of `0-9 * # A-D`; default `*1`.
+    pub fn record_feature_code(mut self, code: impl Into<String>) -> Self {
+        self.config.record_feature_code = code.into();
+        self
+    }
+
     /// Bounds.
     pub fn limits(mut self, limits: PbxLimits) -> Self {
         self.config.limits = limits;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::error::{ConfigError, PbxError};
-use crate::extension::Extension;
+use crate::extension::{Extension, RecordPermissions};
 
 /// How a PBX is set up.
 ///
@@ -23,11 +23,14 @@ use crate::extension::Extension;
 /// realm = "pbx.example"     # of digest authentication; the domain when left out
 /// no_answer_s = 60
 /// data_dir = "pbx-data"     # keeps the certificate and its key
+/// recordings = "calls"      # where calls are recorded; left out: nowhere, and none
+/// record_feature_code = "*1"
 ///
 /// [[extension]]
 /// number = "1000"
 /// name = "Ada"
 /// password = "correct horse"
+/// record = 2                # 0: may not record; 1: may pause and resume; 2: all
 ///
 /// [[extension]]
 /// number = "1001"
@@ -57,6 +60,10 @@ pub struct PbxConfig {
     pub no_answer: Duration,
     /// Where the certificate and its key are kept. `None`: made anew at each start, in memory.
     pub data_dir: Option<PathBuf>,
+    /// Where calls are recorded; made when it is needed. `None`: nowhere, and the feature code does nothing.
+    pub recordings: Option<PathBuf>,
+    /// The digits in a call that switch its recording on and off: 1 to 8 of `0-9 * # A-D`. Default `*1`.
+    pub record_feature_code: String,
     /// Bounds.
     pub limits: PbxLimits,
 }
@@ -72,6 +79,8 @@ impl Default for PbxConfig {
             extensions: Vec::new(),
             no_answer: Duration::from_secs(60),
             data_dir: None,
+            recordings: None,
+            record_feature_code: "*1".to_owned(),
             limits: PbxLimits::default(),
         }
     }
@@ -205,6 +214,16 @@ impl PbxConfig {
                 "choose 1 to 3600 s",
             ));
         }
+        let code = &self.record_feature_code;
+        if !(1..=8).contains(&code.len()) || !code.chars().all(|c| "0123456789*#ABCD".contains(c)) {
+            return Err(ConfigError::new(
+                format!("record_feature_code = {code:?} cannot be dialled"),
+                "write 1 to 8 of 0-9 * # A-D, such as *1",
+            ));
+        }
+        if self.recordings.as_ref().is_some_and(|directory| directory.as_os_str().is_empty()) {
+            return Err(ConfigError::new("recordings is empty", "name a directory, or leave it out"));
+        }
         if let (Some(ws), Some(wss)) = (self.ws_port, self.wss_port)
             && ws == wss
             && ws != 0
@@ -264,6 +283,8 @@ struct File {
     realm: Option<String>,
     no_answer_s: Option<u64>,
     data_dir: Option<PathBuf>,
+    recordings: Option<PathBuf>,
+    record_feature_code: Option<String>,
     #[serde(default)]
     extension: Vec<Spanned<FileExtension>>,
     #[serde(default)]
@@ -279,6 +300,7 @@ struct FileExtension {
     password: Option<String>,
     ha1: Option<String>,
     ha1_sha256: Option<String>,
+    record: Option<u8>,
 }
 
 /// A port number, or `false`.
@@ -321,6 +343,8 @@ impl File {
             extensions,
             no_answer: self.no_answer_s.map_or(default.no_answer, Duration::from_secs),
             data_dir: self.data_dir,
+            recordings: self.recordings,
+            record_feature_code: self.record_feature_code.unwrap_or(default.record_feature_code),
             limits: self.limits,
         };
         config.check()?;
@@ -330,16 +354,28 @@ impl File {
 
 impl FileExtension {
     fn into_extension(self) -> Result<Extension, ConfigError> {
-        let Self { number, name, password, ha1, ha1_sha256 } = self;
+        let Self { number, name, password, ha1, ha1_sha256, record } = self;
+        let permissions = match record {
+            None | Some(2) => RecordPermissions::All,
+            Some(1) => RecordPermissions::PauseResume,
+            Some(0) => RecordPermissions::None,
+            Some(other) => {
+                return Err(ConfigError::new(
+                    format!("record = {other} of extension {number} is out of range"),
+                    "choose 0 (nothing), 1 (pause and resume) or 2 (all)",
+                ));
+            }
+        };
         let name = if name.is_empty() { number.clone() } else { name };
         match (password, ha1, ha1_sha256) {
-            (Some(password), None, None) => Ok(Extension::new(number, name, password)),
+            (Some(password), None, None) => Ok(Extension::new(number, name, password).record(permissions)),
             (None, None, None) => Err(ConfigError::new(
                 format!("extension {number} has no password"),
                 "add password = \"…\" (or ha1 = \"…\", the hash of number:realm:password)",
             )),
             (None, md5, sha256) => {
-                Ok(Extension::with_hashes(number, name, md5.map(Secret::new), sha256.map(Secret::new)))
+                let (md5, sha256) = (md5.map(Secret::new), sha256.map(Secret::new));
+                Ok(Extension::with_hashes(number, name, md5, sha256).record(permissions))
             }
             (Some(_), ..) => {
                 Err(ConfigError::new(format!("extension {number} has a password and a ha1"), "leave one of them out"))
@@ -372,6 +408,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_recording_is_read() {
+        let extension = |number: u32, record: &str| {
+            format!("[[extension]]\nnumber = \"{number}\"\nha1 = \"{}\"\n{record}\n", "0".repeat(32))
+        };
+        let extensions: String =
+            [(1, ""), (2, "record = 0"), (3, "record = 1"), (4, "record = 2")].map(|(n, r)| extension(n, r)).concat();
+        let text = format!("recordings = \"calls\"\nrecord_feature_code = \"**9\"\n{extensions}");
+        let config = PbxConfig::parse(&text).expect("right");
+        assert_eq!((config.recordings, config.record_feature_code.as_str()), (Some("calls".into()), "**9"));
+        let permissions: Vec<_> = config.extensions.iter().map(Extension::record_permissions).collect();
+        use RecordPermissions::{All, None, PauseResume};
+        assert_eq!(permissions, [All, None, PauseResume, All]);
+        let default = PbxConfig::parse("").expect("right");
+        assert_eq!((default.recordings, default.record_feature_code.as_str()), (Option::None, "*1"));
+    }
+
+    #[test]
     fn the_documented_example_is_right() {
         let docs = include_str!("config.rs");
         let example: String = docs
@@ -400,6 +453,11 @@ mod tests {
         let bare = error("[[extension]]\nnumber = \"1\"\n");
         assert!(bare.contains("password ="), "{bare}");
         assert!(error("no_answer_s = 0").contains("1 to 3600"));
+        assert!(error("record_feature_code = \"1x\"").contains("cannot be dialled"));
+        assert!(error("record_feature_code = \"\"").contains("cannot be dialled"));
+        assert!(error("recordings = \"\"").contains("name a directory"));
+        let record = error("[[extension]]\nnumber = \"1\"\npassword = \"x\"\nrecord = 3\n");
+        assert!(record.starts_with("line 1: ") && record.contains("0 (nothing)"), "{record}");
         assert!(error("[limits]\ncalls = 0").contains("1 to 10000"));
         assert!(error("[[extension]]\nnumber = \"1\"\nha1 = \"zz\"").contains("32 hex digits"));
         assert!(error("bind = \"nowhere\"").starts_with("line 1: "));

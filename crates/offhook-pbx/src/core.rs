@@ -68,7 +68,11 @@ impl Core {
         Ok(Self {
             agent: Driven::new(Agent::new(agent)),
             switch: Switch::new(config, random()?),
-            media: MediaHost::new(config.bind, Duration::from_secs(config.limits.media_timeout_s)),
+            media: MediaHost::new(
+                config.bind,
+                Duration::from_secs(config.limits.media_timeout_s),
+                config.recordings.clone(),
+            ),
             connections: HashMap::new(),
             started: Instant::now(),
             agent_timeout: None,

@@ -61,6 +61,31 @@ pub enum PbxEvent {
         /// Milliseconds from the answer (or, unanswered, from the start) to the end.
         duration_ms: u64,
     },
+    /// The recording of a call was begun or resumed, or paused.
+    Recording {
+        /// The call.
+        call: CallId,
+        /// Whether it is recorded now.
+        on: bool,
+        /// The extension that wanted it.
+        by: String,
+        /// The file.
+        file: String,
+    },
+    /// The recording of a call is over, and its file complete. It may come after the call's end.
+    RecordingComplete {
+        /// The call.
+        call: CallId,
+        /// The file.
+        file: String,
+    },
+    /// A call cannot be recorded, or not any more. It goes on; the feature code tries again, with a new file.
+    RecordingFailed {
+        /// The call.
+        call: CallId,
+        /// Why.
+        reason: String,
+    },
     /// This receiver was too slow; so many events are lost to it.
     Missed {
         /// How many.

@@ -12,12 +12,25 @@ const BUILT_IN: std::ops::RangeInclusive<u32> = 1000..=1009;
 
 const NAMES: [&str; 10] = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gwen", "Hugo", "Iris", "Jon"];
 
+/// What an extension may do about recording by the PBX.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RecordPermissions {
+    /// Nothing.
+    None,
+    /// Pause and resume what somebody else has begun.
+    PauseResume,
+    /// Begin, pause, resume.
+    #[default]
+    All,
+}
+
 /// One user of the PBX: a number that can register and be called.
 #[derive(Debug, Clone)]
 pub struct Extension {
     number: String,
     name: String,
     proof: Proof,
+    record: RecordPermissions,
 }
 
 /// What the PBX keeps of a password.
@@ -30,7 +43,12 @@ enum Proof {
 impl Extension {
     /// With a password. `name` is shown to those it calls.
     pub fn new(number: impl Into<String>, name: impl Into<String>, password: impl Into<Secret>) -> Self {
-        Self { number: number.into(), name: name.into(), proof: Proof::Password(password.into()) }
+        Self {
+            number: number.into(),
+            name: name.into(),
+            proof: Proof::Password(password.into()),
+            record: RecordPermissions::All,
+        }
     }
 
     /// With the hash of a password instead, `md5(number:realm:password)` in hex: the realm of the PBX must then never change.
@@ -41,7 +59,8 @@ impl Extension {
     pub(crate) fn with_hashes(number: String, name: String, md5: Option<Secret>, sha256: Option<Secret>) -> Self {
         // The digest is made over the hash as it is written in RFC 7616 §3.4.2: lower case.
         let lower = |hash: Secret| Secret::new(hash.expose().to_ascii_lowercase());
-        Self { number, name, proof: Proof::Ha1 { md5: md5.map(lower), sha256: sha256.map(lower) } }
+        let proof = Proof::Ha1 { md5: md5.map(lower), sha256: sha256.map(lower) };
+        Self { number, name, proof, record: RecordPermissions::All }
     }
 
     /// The extensions there are when none are configured: 1000 to 1009, each with the password `secret-` and its number.
@@ -51,6 +70,19 @@ impl Extension {
             .zip(NAMES)
             .map(|(number, name)| Self::new(number.to_string(), name, built_in_password(&number.to_string())))
             .collect()
+    }
+
+    /// The same, with what it may do about recording; default all.
+    #[must_use]
+    pub fn record(mut self, permissions: RecordPermissions) -> Self {
+        self.record = permissions;
+        self
+    }
+
+    /// What it may do about recording.
+    #[must_use]
+    pub fn record_permissions(&self) -> RecordPermissions {
+        self.record
     }
 
     /// The number.

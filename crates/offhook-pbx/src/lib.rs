@@ -34,6 +34,19 @@
 //!
 //! Another number is answered 404, an extension that is not registered 480.
 //!
+//! # Recording
+//!
+//! With a directory for it ([`PbxConfig::recordings`]), either side of a call of two extensions switches its recording on and
+//! off by dialling `*1` ([`PbxConfig::record_feature_code`]) as telephone-event or as INFO with `application/dtmf-relay`;
+//! between two digits are at most 4 s, and other digits before them do not matter. The digits reach the far end all the
+//! same. Both phones are told by INFO with `Record: on` or `Record: off`, and [`PbxEvent::Recording`] tells it here.
+//!
+//! A call has one stereo WAV of 16 kHz, `<Unix time in ms>-<call>.wav`, left what the caller says and right the callee;
+//! pauses are left out, and what is heard on hold is in it. It can be read at any moment, also after a crash. A transfer
+//! that succeeds ends the call and with it the recording: the joined call can be recorded anew. A file that cannot be written
+//! is told as `Record: off` and [`PbxEvent::RecordingFailed`]; the call goes on. [`Extension::record`] says who may.
+//! Whose code is not permitted is told what is (`Record` as it stands). Calls to services are not recorded.
+//!
 //! # Security
 //!
 //! It listens on 127.0.0.1. Told to listen elsewhere, it refuses to start with built-in or guessable passwords
@@ -62,7 +75,7 @@ pub use builder::PbxBuilder;
 pub use config::{PbxConfig, PbxLimits};
 pub use error::{ConfigError, PbxError};
 pub use events::{CallId, Load, PbxEvent, PbxEvents};
-pub use extension::Extension;
+pub use extension::{Extension, RecordPermissions};
 pub use offhook_sip::Secret;
 pub use pbx::Pbx;
 pub use service::Service;

@@ -2,21 +2,31 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use offhook_media::{
-    Addresses, AudioSource, Codec, Direction, MediaError, Peer, PeerConfig, PeerEvent, PeerEvents, ToneSpec, bridge,
-    unbridge,
+    Addresses, AudioSource, Codec, Direction, MediaError, Peer, PeerConfig, PeerEvent, PeerEvents, Recorder, Recording,
+    RecordingControl, TapId, ToneSpec, bridge, unbridge,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+use crate::events::CallId;
+
 /// One leg of a call. Never used twice by one PBX.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LegId(pub(crate) u64);
+
+/// One recording of a call. Never used twice by one PBX.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RecordingId(pub(crate) u64);
+
+/// Of recordings, Hz: what telephony can hold, and a third of what Opus is decoded at.
+const RECORDING_RATE: u32 = 16_000;
 
 /// What the switch wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +49,13 @@ pub(crate) enum MediaAction {
     Unbridge { leg: LegId },
     /// Whether [`MediaEvent::Silent`] is wanted.
     Watch { leg: LegId, on: bool },
+    /// Record what a leg hears (left) and says (right): [`MediaEvent::RecordingStarted`] or
+    /// [`MediaEvent::RecordingFailed`] follows.
+    StartRecording { recording: RecordingId, call: CallId, leg: LegId },
+    /// Leave out what is said, or do not any more.
+    PauseRecording { recording: RecordingId, paused: bool },
+    /// Complete the file.
+    StopRecording { recording: RecordingId },
     /// Close the connection.
     Close { leg: LegId },
 }
@@ -136,6 +153,28 @@ pub(crate) enum MediaEvent {
     Silent {
         leg: LegId,
     },
+    /// A DTMF digit came as telephone-event.
+    Digit {
+        leg: LegId,
+        digit: char,
+    },
+    /// The file is open.
+    RecordingStarted {
+        call: CallId,
+        recording: RecordingId,
+        file: String,
+    },
+    /// The file cannot be written, or not any more.
+    RecordingFailed {
+        call: CallId,
+        recording: RecordingId,
+        reason: String,
+    },
+    /// The file is complete.
+    RecordingComplete {
+        call: CallId,
+        file: String,
+    },
 }
 
 /// All media connections.
@@ -147,6 +186,16 @@ pub(crate) struct MediaHost {
     events: mpsc::UnboundedSender<MediaEvent>,
     inbox: mpsc::UnboundedReceiver<MediaEvent>,
     checks: Interval,
+    /// Where calls are recorded.
+    directory: Option<PathBuf>,
+    recordings: HashMap<RecordingId, Running>,
+}
+
+/// A recording that is not stopped.
+struct Running {
+    leg: LegId,
+    /// When the file is open.
+    open: Option<(TapId, RecordingControl)>,
 }
 
 struct LegPeer {
@@ -158,12 +207,19 @@ struct LegPeer {
 enum Reply {
     Event(MediaEvent),
     Packets { leg: LegId, received: Option<u64> },
+    Created { call: CallId, recording: RecordingId, result: Result<NewFile, String> },
     Nothing,
+}
+
+struct NewFile {
+    path: PathBuf,
+    recorder: Recorder,
+    handle: Recording,
 }
 
 impl MediaHost {
     /// Media is offered on the address that the PBX listens on.
-    pub(crate) fn new(bind: IpAddr, timeout: Duration) -> Self {
+    pub(crate) fn new(bind: IpAddr, timeout: Duration, directory: Option<PathBuf>) -> Self {
         let (events, inbox) = mpsc::unbounded_channel();
         let mut checks = interval((timeout / 12).clamp(Duration::from_millis(50), Duration::from_secs(5)));
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -175,6 +231,8 @@ impl MediaHost {
             events,
             inbox,
             checks,
+            directory,
+            recordings: HashMap::new(),
         }
     }
 
@@ -230,6 +288,18 @@ impl MediaHost {
                     known.watched = on.then(|| (0, Instant::now()));
                 }
             }
+            MediaAction::StartRecording { recording, call, leg } => self.start_recording(recording, call, leg),
+            MediaAction::PauseRecording { recording, paused } => {
+                if let Some((_, control)) = self.recordings.get(&recording).and_then(|running| running.open.as_ref()) {
+                    control.set_paused(paused);
+                }
+            }
+            MediaAction::StopRecording { recording } => {
+                let Some(Running { leg, open: Some((tap, _)) }) = self.recordings.remove(&recording) else { return };
+                if let Some(known) = self.legs.get(&leg) {
+                    known.peer.untap(tap);
+                }
+            }
             MediaAction::Close { leg } => {
                 self.legs.remove(&leg);
             }
@@ -245,6 +315,11 @@ impl MediaHost {
                     Reply::Event(event) => return event,
                     Reply::Packets { leg, received } => {
                         if let Some(event) = self.packets(leg, received) {
+                            return event;
+                        }
+                    }
+                    Reply::Created { call, recording, result } => {
+                        if let Some(event) = self.file_created(call, recording, result) {
                             return event;
                         }
                     }
@@ -287,6 +362,45 @@ impl MediaHost {
         self.replies.push(result.boxed());
     }
 
+    /// Opens the file where that may block.
+    fn start_recording(&mut self, recording: RecordingId, call: CallId, leg: LegId) {
+        self.recordings.insert(recording, Running { leg, open: None });
+        let directory = self.directory.clone();
+        let created = tokio::task::spawn_blocking(move || new_file(directory.as_deref(), call));
+        let reply = created.map(move |joined| {
+            let result = joined.unwrap_or_else(|_| Err("the PBX stops".to_owned()));
+            Reply::Created { call, recording, result }
+        });
+        self.replies.push(reply.boxed());
+    }
+
+    /// Lets the recorder hear, unless it was stopped before.
+    fn file_created(
+        &mut self,
+        call: CallId,
+        recording: RecordingId,
+        result: Result<NewFile, String>,
+    ) -> Option<MediaEvent> {
+        let running = self.recordings.get_mut(&recording)?;
+        let NewFile { path, recorder, handle } = match result {
+            Ok(file) => file,
+            Err(reason) => return Some(MediaEvent::RecordingFailed { call, recording, reason }),
+        };
+        let Some(known) = self.legs.get(&running.leg) else {
+            let reason = "the call's media is closed".to_owned();
+            return Some(MediaEvent::RecordingFailed { call, recording, reason });
+        };
+        running.open = Some((known.peer.tap(recorder), handle.control()));
+        let finished = handle.finished().map(move |result| {
+            Reply::Event(match result {
+                Ok(summary) => MediaEvent::RecordingComplete { call, file: summary.path.display().to_string() },
+                Err(error) => MediaEvent::RecordingFailed { call, recording, reason: error.to_string() },
+            })
+        });
+        self.replies.push(finished.boxed());
+        Some(MediaEvent::RecordingStarted { call, recording, file: path.display().to_string() })
+    }
+
     fn check(&mut self) {
         for (&leg, known) in self.legs.iter().filter(|(_, known)| known.watched.is_some()) {
             let stats = known.peer.stats().map(move |stats| match stats {
@@ -317,6 +431,7 @@ async fn forward(leg: LegId, mut events: PeerEvents, sender: mpsc::UnboundedSend
     while let Some(event) = events.recv().await {
         let event = match event {
             PeerEvent::Connected => MediaEvent::Connected { leg },
+            PeerEvent::Dtmf { tone, .. } => MediaEvent::Digit { leg, digit: tone },
             PeerEvent::Failed(error) => MediaEvent::Broken { leg, error },
             // A client closes its media as it hangs up: the BYE says so, and the media timeout if there is none.
             _ => continue,
@@ -325,6 +440,16 @@ async fn forward(leg: LegId, mut events: PeerEvents, sender: mpsc::UnboundedSend
             return;
         }
     }
+}
+
+/// Makes the file of a call: nothing in its name came over the network.
+fn new_file(directory: Option<&Path>, call: CallId) -> Result<NewFile, String> {
+    let directory = directory.ok_or("no directory is configured")?;
+    std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+    let path = directory.join(format!("{time}-{}.wav", call.0));
+    let (recorder, handle) = Recorder::create(&path, RECORDING_RATE).map_err(|error| error.to_string())?;
+    Ok(NewFile { path, recorder, handle })
 }
 
 fn addresses(bind: IpAddr) -> Addresses {

@@ -5,6 +5,7 @@ use offhook_sip::{CallKey, ConnectionId, HeaderField, Millis, Uri};
 use crate::events::CallId;
 use crate::media::{LegId, Sound};
 use crate::service::Service;
+use crate::switch::record::{Digits, Recording};
 use crate::switch::status::Failure;
 use crate::switch::transfer::Refer;
 
@@ -35,6 +36,7 @@ pub(super) struct Call {
     /// The call that is made because of a REFER in this one.
     pub(super) referring: Option<CallId>,
     pub(super) deadline: Option<(Millis, Due)>,
+    pub(super) recording: Option<Recording>,
 }
 
 /// What happens when a call's time is up.
@@ -86,6 +88,8 @@ pub(super) struct Leg {
     pub(super) refer_id: Option<u32>,
     /// The last status of a transfer that could not be told.
     pub(super) owed: Option<u16>,
+    /// What it dialled in the call, as far as that may be a feature code.
+    pub(super) digits: Digits,
     /// What the device hears.
     pub(super) sound: Option<Sound>,
 }
@@ -113,6 +117,7 @@ impl Call {
             refer: None,
             referring: None,
             deadline: None,
+            recording: None,
         }
     }
 
@@ -138,6 +143,7 @@ impl Leg {
             ready: false,
             open: false,
             hold: false,
+            digits: Digits::default(),
             sound: None,
             refer_id: None,
             owed: None,

@@ -8,7 +8,8 @@ use offhook_sip::{
 
 use super::call::Side;
 use super::status::Failure;
-use super::{ALLOW, Switch, Turn, crossing, headers};
+use super::{ALLOW, Switch, Turn, crossing, headers, record};
+use crate::events::PbxEvent;
 use crate::media::{AnswerFor, AppliedFor, LegId, MediaAction, MediaEvent, OfferFor, Sound, Step};
 use crate::sdp;
 
@@ -29,6 +30,14 @@ impl Switch {
                 self.media_lost(turn, leg, 500, "Media failed");
             }
             MediaEvent::Silent { leg } => self.media_lost(turn, leg, 408, "RTP Timeout"),
+            MediaEvent::Digit { leg, digit } => self.digit(turn, leg, digit),
+            MediaEvent::RecordingStarted { call, recording, file } => {
+                self.recording_started(turn, call, recording, file);
+            }
+            MediaEvent::RecordingFailed { call, recording, reason } => {
+                self.recording_failed(turn, call, recording, reason);
+            }
+            MediaEvent::RecordingComplete { call, file } => self.tell(PbxEvent::RecordingComplete { call, file }),
         }
     }
 
@@ -124,10 +133,17 @@ impl Switch {
     ) {
         let (status, headers) = match (&request.method, call) {
             (Method::Register, _) => return self.register(turn, transaction, connection, request),
-            (Method::Info | Method::Message, Some(key)) => match self.pass_on(turn, transaction, key, request) {
-                Some(status) => (status, Vec::new()),
-                None => return,
-            },
+            (Method::Info | Method::Message, Some(key)) => {
+                let status = self.pass_on(turn, transaction, key, request);
+                let digit = record::digit_of(request).filter(|_| request.method == Method::Info);
+                if let Some((leg, digit)) = self.leg_of(key).zip(digit) {
+                    self.digit(turn, leg, digit);
+                }
+                match status {
+                    Some(status) => (status, Vec::new()),
+                    None => return,
+                }
+            }
             (Method::Refer, Some(key)) => return self.refer(turn, transaction, connection, key, request),
             _ => (405, HeaderField::new("Allow", ALLOW).into_iter().collect()),
         };

@@ -9,6 +9,7 @@ mod bridge;
 mod call;
 mod headers;
 mod midcall;
+mod record;
 mod register;
 mod service;
 mod status;
@@ -65,6 +66,8 @@ pub(crate) struct Switch {
     actions: VecDeque<Action>,
     next_id: u64,
     stopping: bool,
+    /// The digits that switch recording on and off, if there is a place for it.
+    record_code: Option<String>,
 }
 
 impl Switch {
@@ -91,6 +94,7 @@ impl Switch {
             actions: VecDeque::new(),
             next_id: 0,
             stopping: false,
+            record_code: config.recordings.as_ref().map(|_| config.record_feature_code.clone()),
         }
     }
 
@@ -273,6 +277,7 @@ impl Switch {
         let Some((id, side)) = self.legs.get(&leg).map(|leg| (leg.call, leg.side)) else { return };
         let others_stay = self.gone_while_referring(turn, leg);
         if others_stay {
+            self.end_recording(turn, id);
             self.conclude(turn.now, id, status::outcome(termination));
             if let Some(call) = self.calls.get_mut(&id)
                 && call.winner == Some(leg)
@@ -282,6 +287,10 @@ impl Switch {
             return self.forget_leg(leg);
         }
         let was_winner = self.calls.get(&id).is_some_and(|call| call.winner == Some(leg));
+        if was_winner {
+            // Its media is what is recorded.
+            self.stop_recording(id);
+        }
         match side {
             Side::Caller => self.conclude(turn.now, id, status::outcome(termination)),
             Side::Callee => {}
@@ -296,6 +305,7 @@ impl Switch {
     /// Tells the end of a call, once.
     fn conclude(&mut self, now: Millis, id: CallId, status: u16) {
         self.set_deadline(id, None);
+        self.stop_recording(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         if std::mem::replace(&mut call.over, true) {
             return;

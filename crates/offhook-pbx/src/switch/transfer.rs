@@ -296,8 +296,8 @@ impl Switch {
 
     /// Makes two legs one call, whichever they were in.
     fn pair(&mut self, turn: &mut Turn<'_>, id: CallId, caller: LegId, target: LegId) {
-        self.move_leg(caller, id, Side::Caller);
-        self.move_leg(target, id, Side::Callee);
+        self.move_leg(turn, caller, id, Side::Caller);
+        self.move_leg(turn, target, id, Side::Callee);
         if let Some(call) = self.calls.get_mut(&id) {
             call.caller = Some(caller);
             call.callees = vec![target];
@@ -318,7 +318,7 @@ impl Switch {
 
     /// Makes a call of one leg and a service.
     fn pair_with_service(&mut self, turn: &mut Turn<'_>, id: CallId, leg: LegId, service: Service) {
-        self.move_leg(leg, id, Side::Caller);
+        self.move_leg(turn, leg, id, Side::Caller);
         if let Some(call) = self.calls.get_mut(&id) {
             call.caller = Some(leg);
             call.service = Some(service);
@@ -332,7 +332,10 @@ impl Switch {
     }
 
     /// Takes a leg out of its call into another, as it is.
-    fn move_leg(&mut self, leg: LegId, id: CallId, side: Side) {
+    fn move_leg(&mut self, turn: &mut Turn<'_>, leg: LegId, id: CallId, side: Side) {
+        if let Some((from, _)) = self.call_of(leg).filter(|(from, _)| *from != id) {
+            self.end_recording(turn, from);
+        }
         let Some(known) = self.legs.get_mut(&leg) else { return };
         let from = std::mem::replace(&mut known.call, id);
         known.side = side;

@@ -3,10 +3,12 @@
 use std::f64::consts::TAU;
 use std::path::{Path, PathBuf};
 
+use futures_util::StreamExt as _;
 use offhook::{
-    CallOptions, MediaError, PhoneError, PhoneEvent, RecordMethod, RecordPermissions, RecordStatus, Session,
+    CallOptions, DtmfMode, MediaError, PhoneError, PhoneEvent, RecordMethod, RecordPermissions, RecordStatus, Session,
     SessionEvent,
 };
+use offhook_pbx::{Pbx, PbxEvent, PbxEvents};
 
 use crate::support::{Talk, at, ear, hears, pbx, soon, talk, tone, until};
 
@@ -173,4 +175,87 @@ async fn what_the_user_may_not_record_is_refused() {
     until(&mut events, |event| matches!(event, PhoneEvent::RecordPermissionsChange { .. })).await;
     assert_eq!(alice.record_permissions(), RecordPermissions::PauseResume);
     assert!(matches!(soon(call.start_record()).await, Err(PhoneError::NotPermitted { .. })), "nothing to resume");
+}
+
+/// The next of a PBX's events that is wanted.
+async fn told(events: &mut PbxEvents, wanted: impl Fn(&PbxEvent) -> bool) -> PbxEvent {
+    soon(async {
+        loop {
+            let event = events.next().await.expect("the PBX runs");
+            if wanted(&event) {
+                return event;
+            }
+        }
+    })
+    .await
+}
+
+/// 1000 and 1001, who both record by feature code, in a call of a PBX that records here.
+async fn at_the_pbx(directory: &Path) -> Talk {
+    let pbx = Pbx::builder().recordings(directory).start().await.expect("starts");
+    let by_code = |user: &str| at(&pbx, user).record_method(RecordMethod::FeatureCode("*1".to_owned()));
+    let alice = soon(by_code("1000").connect()).await.expect("registers");
+    let bob = soon(by_code("1001").dtmf_mode(DtmfMode::Info).connect()).await.expect("registers");
+    let mut incoming = bob.incoming();
+    let a = soon(alice.call("1001", CallOptions::default())).await.expect("calls");
+    let b = soon(incoming.next()).await.expect("rings");
+    soon(b.answer(CallOptions::default())).await.expect("answers");
+    soon(a.confirmed()).await.expect("is confirmed");
+    Talk { pbx, alice, bob, a, b }
+}
+
+#[tokio::test]
+async fn the_embedded_pbx_records_by_feature_code_from_either_side_and_tells_both() {
+    let directory = Directory::new("pbx");
+    let Talk { pbx, alice: _alice, bob: _bob, a, b } = at_the_pbx(&directory.0).await;
+    let mut events = pbx.events();
+    drop(a.play(tone(440.0)));
+    drop(b.play(tone(1_000.0)));
+    hears(&mut ear(&a), 1_000.0).await;
+    soon(a.start_record()).await.expect("records, by telephone-events");
+    assert_eq!(a.status().record_status, RecordStatus::Recording);
+    recording(&b).await;
+    // An ear of its own each time: an older one has yet to hear what came before.
+    let mut now = ear(&a);
+    for _ in 0..2 {
+        hears(&mut now, 1_000.0).await;
+    }
+    soon(b.pause_record()).await.expect("pauses, by INFO");
+    assert_eq!(b.status().record_status, RecordStatus::Pause);
+    soon(b.start_record()).await.expect("goes on");
+    recording(&a).await;
+    let mut now = ear(&a);
+    for _ in 0..4 {
+        hears(&mut now, 1_000.0).await;
+    }
+    soon(a.hangup()).await.expect("hangs up");
+    let complete = told(&mut events, |event| matches!(event, PbxEvent::RecordingComplete { .. })).await;
+    let PbxEvent::RecordingComplete { file, .. } = complete else { panic!("not complete") };
+    assert_eq!(directory.files(), [PathBuf::from(&file)], "one file");
+    let (left, right, rate) = sides(Path::new(&file));
+    assert!(left.len() > rate as usize, "1.2 s were said: {}", left.len());
+    // In its last moments one side is gone already.
+    let cut = left.len() - rate as usize / 5;
+    assert!(share(&left[..cut], rate, 440.0) > 0.95, "left is who dialled");
+    assert!(share(&right[..cut], rate, 1_000.0) > 0.9, "right is the other");
+}
+
+#[tokio::test]
+async fn a_file_that_the_embedded_pbx_cannot_write_is_told_and_the_call_goes_on() {
+    let directory = Directory::new("pbx-unwritable");
+    let file = directory.0.join("file");
+    std::fs::write(&file, "no directory").expect("a file");
+    let Talk { pbx, alice: _alice, bob: _bob, a, b } = at_the_pbx(&file.join("calls")).await;
+    let mut events = pbx.events();
+    let mut infos = a.events();
+    soon(b.dtmf("*1")).await.expect("sent");
+    let failed = told(&mut events, |event| matches!(event, PbxEvent::RecordingFailed { .. })).await;
+    assert!(matches!(&failed, PbxEvent::RecordingFailed { reason, .. } if reason.contains("calls")), "{failed:?}");
+    // The digits, and the PBX's word.
+    for _ in 0..3 {
+        until(&mut infos, |event| matches!(event, SessionEvent::NewInfo { .. })).await;
+    }
+    assert_eq!(a.status().record_status, RecordStatus::Stop);
+    drop(b.play(tone(1_000.0)));
+    hears(&mut ear(&a), 1_000.0).await;
 }

@@ -8,6 +8,7 @@ mod hold;
 mod long;
 mod network;
 mod reconnection;
+mod recording;
 mod registration;
 mod services;
 mod storm;

@@ -12,7 +12,7 @@ use offhook_sip::{
 use crate::config::PbxConfig;
 use crate::events::PbxEvent;
 use crate::extension::Extension;
-use crate::media::{LegId, MediaAction, MediaEvent};
+use crate::media::{LegId, MediaAction, MediaEvent, RecordingId};
 use crate::switch::{Action, Switch, Turn};
 
 /// What a client offers and answers; the media is played, so any audio line will do.
@@ -40,6 +40,10 @@ pub(super) struct Network {
     pub(super) slow: Option<VecDeque<MediaEvent>>,
     /// Offers and answers that have this in them are refused by the media.
     pub(super) refused_sdp: Option<&'static str>,
+    /// Files cannot be written.
+    pub(super) disk_full: bool,
+    /// Recordings that were begun and not stopped.
+    pub(super) recordings: Vec<RecordingId>,
     agent_timeout: Option<Millis>,
 }
 
@@ -80,6 +84,8 @@ impl Network {
             open: Vec::new(),
             slow: None,
             refused_sdp: None,
+            disk_full: false,
+            recordings: Vec::new(),
             agent_timeout: None,
         }
     }
@@ -274,6 +280,7 @@ impl Network {
         assert!(self.switch.notifies.is_empty(), "{:?}", self.switch.notifies);
         assert!(self.switch.deadlines.is_empty(), "{:?}", self.switch.deadlines);
         assert!(self.open.is_empty(), "{:?}", self.open);
+        assert!(self.recordings.is_empty(), "{:?}", self.recordings);
         let started = self.told.iter().filter(|event| matches!(event, PbxEvent::CallStarted { .. })).count();
         let ended = self.told.iter().filter(|event| matches!(event, PbxEvent::CallEnded { .. })).count();
         assert_eq!(started, ended, "{:?}", self.told);
@@ -428,6 +435,24 @@ impl Network {
                 failed(leg, crate::media::Step::Applied(purpose))
             }
             MediaAction::AcceptAnswer { leg, purpose, .. } => MediaEvent::Applied { leg, purpose },
+            MediaAction::StartRecording { call, recording, leg } => {
+                assert!(self.open.contains(&leg), "nothing to record");
+                self.recordings.push(recording);
+                if self.disk_full {
+                    MediaEvent::RecordingFailed { call, recording, reason: "disk full".to_owned() }
+                } else {
+                    MediaEvent::RecordingStarted { call, recording, file: format!("{}.wav", call.0) }
+                }
+            }
+            MediaAction::PauseRecording { recording, .. } => {
+                assert!(self.recordings.contains(&recording), "nothing to pause");
+                return;
+            }
+            MediaAction::StopRecording { recording } => {
+                assert!(self.recordings.contains(&recording), "stopped twice");
+                self.recordings.retain(|&running| running != recording);
+                return;
+            }
             _ => return,
         };
         match &mut self.slow {
