@@ -45,8 +45,7 @@ struct Pbx {
 
 impl Pbx {
     fn new() -> Self {
-        let mut config = PbxConfig::default();
-        config.extensions = Extension::built_in();
+        let config = PbxConfig { extensions: Extension::built_in(), ..PbxConfig::default() };
         let mut agent = AgentConfig::new([1; 32]);
         agent.keep_alive = KeepAlive::Off;
         // What media would notice, that a phone is gone, the session timer notices here.
