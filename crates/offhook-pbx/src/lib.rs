@@ -63,6 +63,7 @@ mod events;
 mod extension;
 mod media;
 mod pbx;
+mod recordings;
 mod registrar;
 mod sdp;
 mod server;

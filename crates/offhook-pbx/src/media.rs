@@ -2,20 +2,21 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use offhook_media::{
-    Addresses, AudioSource, Codec, Direction, MediaError, Peer, PeerConfig, PeerEvent, PeerEvents, Recorder, Recording,
-    RecordingControl, TapId, ToneSpec, bridge, unbridge,
+    Addresses, AudioSource, Codec, Direction, MediaError, Peer, PeerConfig, PeerEvent, PeerEvents, RecordingControl,
+    TapId, ToneSpec, bridge, unbridge,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use crate::events::CallId;
+use crate::recordings::NewFile;
 
 /// One leg of a call. Never used twice by one PBX.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,9 +25,6 @@ pub(crate) struct LegId(pub(crate) u64);
 /// One recording of a call. Never used twice by one PBX.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RecordingId(pub(crate) u64);
-
-/// Of recordings, Hz: what telephony can hold, and a third of what Opus is decoded at.
-const RECORDING_RATE: u32 = 16_000;
 
 /// What the switch wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,14 +205,8 @@ struct LegPeer {
 enum Reply {
     Event(MediaEvent),
     Packets { leg: LegId, received: Option<u64> },
-    Created { call: CallId, recording: RecordingId, result: Result<NewFile, String> },
+    Created { call: CallId, recording: RecordingId, result: Result<Box<NewFile>, String> },
     Nothing,
-}
-
-struct NewFile {
-    path: PathBuf,
-    recorder: Recorder,
-    handle: Recording,
 }
 
 impl MediaHost {
@@ -366,9 +358,9 @@ impl MediaHost {
     fn start_recording(&mut self, recording: RecordingId, call: CallId, leg: LegId) {
         self.recordings.insert(recording, Running { leg, open: None });
         let directory = self.directory.clone();
-        let created = tokio::task::spawn_blocking(move || new_file(directory.as_deref(), call));
+        let created = tokio::task::spawn_blocking(move || NewFile::create(directory.as_deref(), call));
         let reply = created.map(move |joined| {
-            let result = joined.unwrap_or_else(|_| Err("the PBX stops".to_owned()));
+            let result = joined.unwrap_or_else(|_| Err("the PBX stops".to_owned())).map(Box::new);
             Reply::Created { call, recording, result }
         });
         self.replies.push(reply.boxed());
@@ -379,11 +371,11 @@ impl MediaHost {
         &mut self,
         call: CallId,
         recording: RecordingId,
-        result: Result<NewFile, String>,
+        result: Result<Box<NewFile>, String>,
     ) -> Option<MediaEvent> {
         let running = self.recordings.get_mut(&recording)?;
         let NewFile { path, recorder, handle } = match result {
-            Ok(file) => file,
+            Ok(file) => *file,
             Err(reason) => return Some(MediaEvent::RecordingFailed { call, recording, reason }),
         };
         let Some(known) = self.legs.get(&running.leg) else {
@@ -440,16 +432,6 @@ async fn forward(leg: LegId, mut events: PeerEvents, sender: mpsc::UnboundedSend
             return;
         }
     }
-}
-
-/// Makes the file of a call: nothing in its name came over the network.
-fn new_file(directory: Option<&Path>, call: CallId) -> Result<NewFile, String> {
-    let directory = directory.ok_or("no directory is configured")?;
-    std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-    let path = directory.join(format!("{time}-{}.wav", call.0));
-    let (recorder, handle) = Recorder::create(&path, RECORDING_RATE).map_err(|error| error.to_string())?;
-    Ok(NewFile { path, recorder, handle })
 }
 
 fn addresses(bind: IpAddr) -> Addresses {

@@ -313,6 +313,24 @@ fn a_transfer_that_fails_leaves_the_recording_alone() {
 }
 
 #[test]
+fn a_transferor_that_hangs_up_early_ends_the_recording() {
+    for caller_transfers in [true, false] {
+        let mut talk = Talk::new(config());
+        let c = talk.net.phone("1002");
+        talk.dial(talk.to_a, "*1");
+        talk.told();
+        let (who, key) = if caller_transfers { (talk.a, talk.ours) } else { (talk.b, talk.theirs) };
+        let headers = vec![HeaderField::new("Refer-To", "<sip:1002@localhost>").expect("a header")];
+        talk.net.command(who, |agent, now| agent.request(now, key, "REFER", headers, None)).expect("sent");
+        talk.net.command(who, |agent, now| agent.hangup(now, key, None)).expect("ends");
+        let stays = if caller_transfers { talk.b } else { talk.a };
+        assert_eq!((told(&mut talk.net, stays), talk.net.recordings.len()), (vec!["off".to_owned()], 0));
+        talk.net.disconnect(c);
+        talk.end();
+    }
+}
+
+#[test]
 fn a_call_to_a_service_is_not_recorded() {
     let mut net = Network::with(config());
     let a = net.phone("1000");
