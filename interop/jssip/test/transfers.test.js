@@ -4,11 +4,12 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as seconds } from 'node:timers/promises';
 
-import { Scene, happened, hearNoTone, hearTone } from '../lib/scene.js';
+import { Scene, happened, hearTone } from '../lib/scene.js';
 import { readWav, secondsOfTone, writeTone } from '../lib/wav.js';
 
 // What each phone says, Hz. No one is a harmonic of another.
 const PAGE_SAYS = 440;
+const PAGES_SAY = { 1003: 660, 1004: 1210 };
 const SAYS = { 1001: 1000, 1002: 1570 };
 
 let scene;
@@ -65,6 +66,85 @@ test('the call of a page goes on when the target of its transfer is busy', async
   assert.ok((await transferee.heard(heard)) >= 1, 'the native phone does not hear the page any more');
 });
 
+for (const [how, options] of [['blind', []], ['attended', ['--transfer-attended']]]) {
+  test(`a native phone transfers a page ${how} to a native phone`, async () => {
+    const page = await scene.phone('1000');
+    const target = await answering('1002');
+    const transferor = await transferring('1001', '1000', ['--transfer-to', '1002', ...options]);
+    await answer(page);
+    await hearTone(page, SAYS[1001]);
+
+    assert.equal(await transferor.exit(), 0);
+    await hearTone(page, SAYS[1002]);
+    await assertTalkedTo(page, target);
+    // The page was spared all of it: it has one call, from the first ring to its own hang-up.
+    const calls = await page.evaluate(() => softphone.journal.entries().filter(({ name }) => name === 'newRTCSession'));
+    assert.equal(calls.length, 1);
+  });
+
+  test(`a native phone transfers a native phone ${how} to a page`, async () => {
+    const page = await scene.phone('1000');
+    const transferee = await answering('1002');
+    const transferor = await transferring('1001', '1002', ['--transfer-to', '1000', ...options]);
+    await answer(page);
+
+    assert.equal(await transferor.exit(), 0);
+    await hearTone(page, SAYS[1002]);
+    await assertTalkedTo(page, transferee);
+  });
+
+  test(`the call of a native phone and a page goes on when the target of a ${how} transfer is busy`, async () => {
+    const page = await scene.phone('1000');
+    const transferor = await transferring('1001', '1000', ['--transfer-to', '604', ...options]);
+    await answer(page);
+
+    const talks = ({ newStatus, oldStatus }) => oldStatus.isHold && !newStatus.isHold;
+    await transferor.event('statusChange', { fits: talks });
+    await hearTone(page, SAYS[1001]);
+    await page.evaluate(() => softphone.hangup());
+    // It was asked to transfer, and did not.
+    assert.equal(await transferor.exit(), 6);
+  });
+}
+
+test('a page that refuses to be the target of a transfer leaves the call as it was', async () => {
+  const page = await scene.phone('1000');
+  const transferee = await answering('1002');
+  const transferor = await transferring('1001', '1002', ['--transfer-to', '1000', '--duration', '9s']);
+  await happened(page, 'newRTCSession');
+  await page.evaluate(() => softphone.hangup(486));
+
+  assert.equal((await transferor.event('transferFailed')).statusCode, 486);
+  assert.equal(await transferor.exit(), 6);
+  assert.equal(await transferee.native.exit(), 0);
+  assert.ok((await transferee.heard(SAYS[1001])) >= 5, 'the transferor is not heard again');
+});
+
+test('a page transfers a page blind to a page', async () => {
+  const [transferor, transferee, target] = await threePages();
+  await transferor.evaluate(() => softphone.transfer('1004'));
+  await answer(target, PAGES_SAY[1004]);
+  await happened(transferor, 'refer', { where: { step: 'accepted' } });
+  await happened(transferor, 'ended', { where: { number: '1003' } });
+  await assertPagesTalk(transferee, target);
+});
+
+test('a page transfers a page attended to a page', async () => {
+  const [transferor, transferee, target] = await threePages();
+  await transferor.evaluate(() => softphone.hold());
+  const after = await transferor.evaluate(() => softphone.journal.mark());
+  await transferor.evaluate((tone) => softphone.consult('1004', { tone }), PAGE_SAYS);
+  await answer(target, PAGES_SAY[1004]);
+  await happened(transferor, 'confirmed', { after });
+  await hearTone(target, PAGE_SAYS);
+
+  await transferor.evaluate(() => softphone.transferAttended());
+  await happened(transferor, 'refer', { where: { step: 'accepted' } });
+  await happened(transferor, 'ended', { where: { number: '1003' } });
+  await happened(transferor, 'ended', { where: { number: '1004' } });
+  await assertPagesTalk(transferee, target);
+});
+
 /// So long two phones talk whose recordings are compared afterwards.
 const TALK_MS = 3_000;
 
@@ -74,6 +154,29 @@ async function answering(user) {
   const files = ['--play', scene.path(`${user}-says.wav`), '--record', recording];
   const native = await scene.native(user, ['answer', '--once', ...files]);
   return { user, native, heard: async (frequency) => secondsOfTone(await readWav(recording), frequency) };
+}
+
+/// A native phone that calls `number`, says its tone, and transfers the call when it has been up for so long that the page
+/// has heard it before.
+function transferring(user, number, options) {
+  return scene.native(user, ['call', number, '--play', scene.path(`${user}-says.wav`), '--transfer-after', '4s', ...options]);
+}
+
+/// Three pages, of which 1000 talks to 1003.
+async function threePages() {
+  const pages = [await scene.phone('1000'), await scene.phone('1003'), await scene.phone('1004')];
+  await pages[0].evaluate((tone) => softphone.call('1003', { tone }), PAGE_SAYS);
+  await answer(pages[1], PAGES_SAY[1003]);
+  await happened(pages[0], 'confirmed');
+  await hearTone(pages[0], PAGES_SAY[1003]);
+  return pages;
+}
+
+/// Answers the call that rings at the page, or will.
+async function answer(page, tone = PAGE_SAYS) {
+  await happened(page, 'newRTCSession', { where: { originator: 'remote' } });
+  await page.evaluate((tone) => softphone.answer({ tone }), tone);
+  await happened(page, 'confirmed');
 }
 
 /// The page calls `number` and hears what it says.
@@ -115,4 +218,22 @@ async function assertTalked(transferee, target) {
     assert.ok(heard >= 1.5, `${one.user} has heard ${other.user} for ${heard} s only`);
     assert.ok((await one.heard(SAYS[one.user])) < 0.3, `${one.user} has heard itself`);
   }
+}
+
+/// A native phone, connected with a page by a transfer, hears the page; the page hangs up, and that ends its call.
+async function assertTalkedTo(page, { user, native, heard }) {
+  await seconds(TALK_MS);
+  await page.evaluate(() => softphone.hangup());
+  assert.equal(await native.exit(), 0);
+  const time = await heard(PAGE_SAYS);
+  assert.ok(time >= 1.5, `${user} has heard the page for ${time} s only`);
+}
+
+/// Two pages, connected by a transfer, hear each other; one hangs up, and that ends the other's call.
+async function assertPagesTalk(transferee, target) {
+  await hearTone(transferee, PAGES_SAY[1004]);
+  await hearTone(target, PAGES_SAY[1003]);
+  await transferee.evaluate(() => softphone.hangup());
+  const { cause, originator } = await happened(target, 'ended');
+  assert.deepEqual({ cause, originator }, { cause: 'Terminated', originator: 'remote' });
 }
