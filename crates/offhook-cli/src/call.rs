@@ -74,7 +74,7 @@ async fn call(
     let mut interrupted = false;
     let mut deadline = None;
     let not_transferred = OnceCell::new();
-    let script = script(args, &session, play, &not_transferred);
+    let script = script(args, &session, play, &not_transferred, teller);
     tokio::pin!(script);
     let mut playing = true;
     loop {
@@ -134,13 +134,14 @@ async fn script(
     session: &Session,
     play: Option<WavSource>,
     not_transferred: &OnceCell<Failure>,
+    teller: Teller,
 ) -> Result<(), PhoneError> {
     if session.confirmed().await.is_err() {
         // The reason is in the end of the call.
         return std::future::pending().await;
     }
     let file = play.is_some();
-    let transfer = transfer(args, session, play.as_ref(), not_transferred);
+    let transfer = transfer(args, session, play.as_ref(), not_transferred, teller);
     let playback = session.play(sound::source(play.clone()));
     let tones = optional(args.dtmf.as_ref().map(|tones| session.dtmf(tones.as_str())));
     let hold = async {

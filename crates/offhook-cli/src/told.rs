@@ -45,7 +45,6 @@ impl Teller {
             SessionEvent::Dtmf { tone, .. } => format!("tone {tone}"),
             SessionEvent::WarningMessage { message, .. } => message.clone(),
             SessionEvent::TransferProgress { status_code, .. } => format!("transfer: {status_code}"),
-            SessionEvent::TransferFailed { status_code, .. } => format!("not transferred ({status_code})"),
             SessionEvent::Reconnecting { .. } => "connection lost, the call goes on".to_owned(),
             SessionEvent::Reconnected { .. } => "connection back".to_owned(),
             SessionEvent::StatusChange { new_status, old_status, .. }

@@ -8,6 +8,7 @@ use crate::args::CallArgs;
 use crate::exit::Failure;
 use crate::server::{of_end, of_phone};
 use crate::sound;
+use crate::told::Teller;
 
 /// Transfers the call when it has been up for `--transfer-after`. If nothing comes of it, the call goes on, and why is
 /// kept in `refused`.
@@ -19,6 +20,7 @@ pub(crate) async fn transfer(
     session: &Session,
     play: Option<&WavSource>,
     refused: &OnceCell<Failure>,
+    teller: Teller,
 ) -> Result<(), PhoneError> {
     let (Some(after), Some(number)) = (args.transfer_after, &args.transfer_to) else { return Ok(()) };
     tokio::time::sleep(after).await;
@@ -32,7 +34,7 @@ pub(crate) async fn transfer(
         return std::future::pending().await;
     };
     let failure = Failure::new(failure.reason(), format!("not transferred to {number}: {failure}"));
-    eprintln!("offhook: {failure}");
+    teller.note("notTransferred", failure.to_string());
     let _ = refused.set(failure);
     // A consultation leaves the call on hold.
     if session.status().is_hold { session.unhold().await } else { Ok(()) }
