@@ -127,7 +127,7 @@ impl Call<'_> {
             tokio::select! {
                 event = events.next() => {
                     let Some(event) = event else { break };
-                    time.see(&event);
+                    time.see(&event, session);
                     teller.event(&event);
                     if told::is_last(&event, session) {
                         break;

@@ -141,6 +141,18 @@ pub struct CallArgs {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub hold_after: Option<Duration>,
 
+    /// Transfer the far end to this number or SIP address, when --transfer-after says.
+    #[arg(long, value_name = "NUMBER", requires = "transfer_after")]
+    pub transfer_to: Option<String>,
+
+    /// When to transfer: after the call has been up this long, e.g. 3s.
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "transfer_to")]
+    pub transfer_after: Option<Duration>,
+
+    /// Call the number of --transfer-to first, and transfer when it has answered.
+    #[arg(long, requires = "transfer_to")]
+    pub transfer_attended: bool,
+
     /// Hang up when the call has been up this long, e.g. 10s, 1m30s, 500ms. Without it the call ends
     /// with the far end, with Ctrl-C, or when the file of --play has ended.
     #[arg(long, value_name = "TIME", value_parser = duration)]

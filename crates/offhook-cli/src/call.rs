@@ -1,5 +1,6 @@
 //! `offhook call`.
 
+use std::cell::OnceCell;
 use std::future::Future;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::server::{connect, of_end, of_phone};
 use crate::signal::{Interrupt, until};
 use crate::sound;
 use crate::told::{self, CallTime, Teller};
+use crate::transfer::transfer;
 
 /// How long `--hold-after` holds.
 const HOLD: Duration = Duration::from_secs(2);
@@ -71,14 +73,15 @@ async fn call(
     let mut failure = None;
     let mut interrupted = false;
     let mut deadline = None;
-    let script = script(args, &session, play);
+    let not_transferred = OnceCell::new();
+    let script = script(args, &session, play, &not_transferred, teller);
     tokio::pin!(script);
     let mut playing = true;
     loop {
         tokio::select! {
             event = events.next() => {
                 let Some(event) = event else { break };
-                time.see(&event);
+                time.see(&event, &session);
                 teller.event(&event);
                 if told::is_last(&event, &session) {
                     break;
@@ -107,7 +110,10 @@ async fn call(
     }
     let end = session.ended().await;
     let recorded = sound::finish(recording).await;
-    let mut failure = failure.or_else(|| of_end(&end, &args.number)).or_else(|| time.connection_lost());
+    let mut failure = failure
+        .or_else(|| of_end(&end, &args.number))
+        .or_else(|| time.connection_lost())
+        .or_else(|| not_transferred.get().cloned());
     if interrupted && !end.was_established {
         failure = Some(Failure::new(Reason::Interrupted, format!("interrupted before {} answered", args.number)));
     }
@@ -123,13 +129,20 @@ async fn call(
 }
 
 /// What is done in the call. When it is over, the call is to be ended; it is never over if the far end is to end it.
-async fn script(args: &CallArgs, session: &Session, play: Option<WavSource>) -> Result<(), PhoneError> {
+async fn script(
+    args: &CallArgs,
+    session: &Session,
+    play: Option<WavSource>,
+    not_transferred: &OnceCell<Failure>,
+    teller: Teller,
+) -> Result<(), PhoneError> {
     if session.confirmed().await.is_err() {
         // The reason is in the end of the call.
         return std::future::pending().await;
     }
     let file = play.is_some();
-    let playback = session.play(sound::source(play));
+    let transfer = transfer(args, session, play.as_ref(), not_transferred, teller);
+    let playback = session.play(sound::source(play.clone()));
     let tones = optional(args.dtmf.as_ref().map(|tones| session.dtmf(tones.as_str())));
     let hold = async {
         let Some(after) = args.hold_after else { return Ok(()) };
@@ -138,7 +151,7 @@ async fn script(args: &CallArgs, session: &Session, play: Option<WavSource>) -> 
         tokio::time::sleep(HOLD).await;
         session.unhold().await
     };
-    let work = async { tokio::try_join!(tones, hold).map(drop) };
+    let work = async { tokio::try_join!(tones, hold, transfer).map(drop) };
     match args.duration {
         Some(duration) => {
             let stay = async {

@@ -16,6 +16,7 @@ mod server;
 mod signal;
 mod sound;
 mod told;
+mod transfer;
 
 use std::process::ExitCode;
 

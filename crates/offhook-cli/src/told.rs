@@ -44,6 +44,7 @@ impl Teller {
             SessionEvent::Confirmed { .. } => "talking".to_owned(),
             SessionEvent::Dtmf { tone, .. } => format!("tone {tone}"),
             SessionEvent::WarningMessage { message, .. } => message.clone(),
+            SessionEvent::TransferProgress { status_code, .. } => format!("transfer: {status_code}"),
             SessionEvent::Reconnecting { .. } => "connection lost, the call goes on".to_owned(),
             SessionEvent::Reconnected { .. } => "connection back".to_owned(),
             SessionEvent::StatusChange { new_status, old_status, .. }
@@ -107,10 +108,10 @@ pub(crate) struct CallTime {
 }
 
 impl CallTime {
-    /// Looks at an event when it comes.
-    pub(crate) fn see(&mut self, event: &PhoneEvent) {
+    /// Looks at an event when it comes; those of a consultation call beside `call` do not count.
+    pub(crate) fn see(&mut self, event: &PhoneEvent, call: &Session) {
         let event = match event {
-            PhoneEvent::Session(event) => event,
+            PhoneEvent::Session(event) if event.call_id() == call.call_id() => event,
             PhoneEvent::Connected => return self.lost = false,
             PhoneEvent::Disconnected { .. } => return self.lost = true,
             _ => return,

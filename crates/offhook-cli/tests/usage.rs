@@ -40,6 +40,17 @@ fn a_wrong_command_line_is_exit_code_2_and_says_what_is_right() {
         assert_eq!(finished.status.code(), Some(2), "{finished:?}");
         assert!(finished.stderr.join("\n").contains(said), "{finished:?}");
     }
+    // None of the transfer's options means anything alone.
+    for (extra, said) in [
+        (&["--transfer-to", "1002"][..], "--transfer-after"),
+        (&["--transfer-after", "3s"], "--transfer-to"),
+        (&["--transfer-attended"], "--transfer-to"),
+        (&["--transfer-to", "1002", "--transfer-after", "soon"], "10s"),
+    ] {
+        let finished = with(extra);
+        assert_eq!(finished.status.code(), Some(2), "{finished:?}");
+        assert!(finished.stderr.join("\n").contains(said), "{finished:?}");
+    }
     let finished = run(["call", "1001", "--server", "http://x", "--user", "1"]);
     assert_eq!(finished.status.code(), Some(2));
     assert!(finished.stderr.join("\n").contains("wss://host:port"), "{finished:?}");

@@ -10,7 +10,7 @@ class Softphone {
   journal = new Journal();
   #ua = null;
   #session = null;
-  #aside = null;
+  #consulted = null;
   #context = null;
   #source = null;
   #listener = null;
@@ -44,6 +44,23 @@ class Softphone {
     this.#ua.call(number, this.#mediaOptions(tone));
   }
 
+  /// Makes a second call, beside the one that is to be transferred; from here on it is the one that the other methods mean.
+  consult(number, { tone }) {
+    this.#consulted = this.#session;
+    this.call(number, { tone });
+  }
+
+  /// Refers the far end to `number`; how it goes is in the journal, as `refer` with its `step`.
+  transfer(number) {
+    this.#session.refer(number, { eventHandlers: this.#referHandlers() });
+  }
+
+  /// Connects the far end of the first call with that of the second.
+  transferAttended() {
+    const target = this.#session;
+    this.#consulted.refer(target.remote_identity.uri, { replaces: target, eventHandlers: this.#referHandlers() });
+  }
+
   /// Answers the ringing call, saying a sine of `tone` Hz.
   answer({ tone }) {
     this.#session.answer(this.#mediaOptions(tone));
@@ -70,21 +87,6 @@ class Softphone {
   /// Sends `tones`; `transport` is `RFC2833` (telephone-event in RTP) or `INFO`.
   dtmf(tones, { transport, duration = 100, gap = 100 }) {
     this.#session.sendDTMF(tones, { transportType: transport, duration, interToneGap: gap });
-  }
-
-  /// Puts the present call aside: what follows is done with the next one.
-  keepAside() {
-    this.#aside = this.#session;
-  }
-
-  /// Has the far end of the present call connected with `number`.
-  refer(number) {
-    this.#watchRefer(this.#session.refer(number));
-  }
-
-  /// Has the far end of the call put aside connected with that of the present one.
-  referAside(number) {
-    this.#watchRefer(this.#aside.refer(number, { replaces: this.#session }));
   }
 
   setTone(frequency) {
@@ -141,8 +143,10 @@ class Softphone {
     session.on('update', () => journal.add('update'));
     session.on('newDTMF', ({ originator, dtmf }) => journal.add('dtmf', { originator, tone: dtmf.tone, duration: dtmf.duration }));
     session.on('newInfo', ({ originator, info }) => journal.add('info', { originator, contentType: info.contentType, body: info.body }));
-    session.on('ended', ({ originator, cause }) => this.#over('ended', originator, cause));
-    session.on('failed', ({ originator, cause, message }) => this.#over('failed', originator, cause, message?.status_code));
+    session.on('ended', ({ originator, cause }) => this.#over(session, 'ended', { originator, cause }));
+    session.on('failed', ({ originator, cause, message }) =>
+      this.#over(session, 'failed', { originator, cause, code: message?.status_code }),
+    );
   }
 
   #watch(connection) {
@@ -157,20 +161,21 @@ class Softphone {
     );
   }
 
-  #watchRefer(subscriber) {
-    const { journal } = this;
-    subscriber.on('requestFailed', ({ response }) => journal.add('referFailed', { code: response?.status_code }));
-    subscriber.on('trying', () => journal.add('referTrying'));
-    subscriber.on('progress', ({ status_line }) => journal.add('referProgress', { code: status_line.status_code }));
-    subscriber.on('accepted', ({ status_line }) => journal.add('referAccepted', { code: status_line.status_code }));
-    subscriber.on('failed', ({ status_line }) => journal.add('referFailed', { code: status_line.status_code }));
+  #over(session, name, how) {
+    // The first call of a transfer may end while the second, whose sound this is, goes on.
+    if (session === this.#session) {
+      this.#listener?.close();
+      this.#listener = null;
+      this.#source?.stop();
+    }
+    this.journal.add(name, { number: session.remote_identity.uri.user, ...how });
   }
 
-  #over(name, originator, cause, code) {
-    this.#listener?.close();
-    this.#listener = null;
-    this.#source?.stop();
-    this.journal.add(name, { originator, cause, code });
+  #referHandlers() {
+    const told = (step) => (data) =>
+      this.journal.add('refer', { step, code: data?.status_line?.status_code ?? data?.response?.status_code });
+    const steps = ['requestSucceeded', 'requestFailed', 'trying', 'progress', 'accepted', 'failed'];
+    return Object.fromEntries(steps.map((step) => [step, told(step)]));
   }
 
   #agreed(start) {
