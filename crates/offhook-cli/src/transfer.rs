@@ -36,8 +36,9 @@ pub(crate) async fn transfer(
     let failure = Failure::new(failure.reason(), format!("not transferred to {number}: {failure}"));
     teller.note("notTransferred", failure.to_string());
     let _ = refused.set(failure);
-    // A consultation leaves the call on hold.
-    if session.status().is_hold { session.unhold().await } else { Ok(()) }
+    // A consultation leaves the call on hold, or about to be: the refusal may come before the hold is agreed, so the
+    // status does not say it yet.
+    if args.transfer_attended { session.unhold().await } else { Ok(()) }
 }
 
 /// Calls the target, and connects it once it has answered.
