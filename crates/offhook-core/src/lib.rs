@@ -39,7 +39,6 @@ mod phone;
 pub mod quality;
 mod random;
 mod recording;
-mod refer;
 mod report;
 mod sdp;
 mod session;

@@ -42,6 +42,7 @@ mod event;
 mod header;
 pub mod message;
 mod name_addr;
+mod refer;
 mod registration;
 mod replaces;
 mod rng;
@@ -62,6 +63,7 @@ pub use event::{
 };
 pub use header::{HeaderError, HeaderField};
 pub use name_addr::{NameAddr, Uri, UriError};
+pub use refer::{ReferTo, sipfrag_status};
 pub use replaces::Replaces;
 pub use secret::Secret;
 

@@ -1,7 +1,7 @@
 //! Transfers: the commands, the two calls of a consultation, and being transferred.
 
 use offhook_sip::message::{HeadersExt, Request};
-use offhook_sip::{CallKey, HeaderField, Replaces};
+use offhook_sip::{CallKey, HeaderField, ReferTo, Replaces};
 
 use super::Phone;
 use crate::call_id::CallId;
@@ -10,7 +10,6 @@ use crate::error::PhoneError;
 use crate::events::PhoneEvent;
 use crate::io::{CommandId, Now};
 use crate::number;
-use crate::refer::ReferTo;
 use crate::session::Session;
 use crate::status::{TerminateType, TransferParent};
 

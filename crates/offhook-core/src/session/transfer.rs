@@ -16,7 +16,7 @@
 //! | any | the connection lost | the call goes on; `transferFailed` 503 |
 
 use offhook_sip::message::{HeadersExt, Request};
-use offhook_sip::{HeaderField, Millis, RequestId, RequestOutcome};
+use offhook_sip::{HeaderField, Millis, ReferTo, RequestId, RequestOutcome, sipfrag_status};
 
 use super::{Ctx, Ending, Session, Waiting};
 use crate::call_id::CallId;
@@ -24,7 +24,6 @@ use crate::error::PhoneError;
 use crate::events::SessionEvent;
 use crate::io::CommandId;
 use crate::negotiation::Phase;
-use crate::refer::{ReferTo, sipfrag_status};
 use crate::status::TerminateType;
 
 /// For the hold and for the answer to the REFER: a transaction, and some.

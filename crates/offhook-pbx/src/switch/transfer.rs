@@ -13,8 +13,8 @@
 
 use offhook_sip::message::{HeadersExt as _, Request};
 use offhook_sip::{
-    CallKey, ConnectionId, HeaderField, Millis, Modify, ModifyMethod, Replaces, RequestId, RequestOutcome,
-    TransactionId, Uri,
+    CallKey, ConnectionId, HeaderField, Millis, Modify, ModifyMethod, ReferTo, Replaces, RequestId, RequestOutcome,
+    TransactionId,
 };
 
 use super::call::{Call, Due, Leg, Side};
@@ -42,12 +42,6 @@ enum Transferee {
     Leg(LegId),
     /// A number that the PBX answers itself.
     Service(Service),
-}
-
-/// Where a Refer-To leads.
-struct ReferTo {
-    number: String,
-    replaces: Option<Replaces>,
 }
 
 impl Switch {
@@ -83,6 +77,10 @@ impl Switch {
             _ => None,
         };
         let Some(refer_to) = refer_to else { return respond(turn, 400) };
+        let number = refer_to.target.user();
+        if number.is_empty() {
+            return respond(turn, 400);
+        }
         respond(turn, 202);
         if let Some(leg) = self.legs.get_mut(&transferor) {
             leg.refer_id = cseq(request);
@@ -93,7 +91,7 @@ impl Switch {
         let refer = Refer { original, transferor, transferee };
         match refer_to.replaces {
             Some(replaces) => self.join(turn, &refer, &replaces),
-            None => self.place(turn, refer, &refer_to.number),
+            None => self.place(turn, refer, &number),
         }
     }
 
@@ -417,43 +415,8 @@ impl Leg {
     }
 }
 
-impl ReferTo {
-    /// Reads `<sip:1002@pbx?Replaces=…>`, with or without the brackets.
-    fn parse(text: &str) -> Option<Self> {
-        let inner = match text.split_once('<') {
-            Some((_, rest)) => rest.split_once('>')?.0,
-            None => text.split(';').next()?.trim(),
-        };
-        let (address, headers) = inner.split_once('?').unwrap_or((inner, ""));
-        let number = Uri::parse(address).ok().filter(Uri::is_sip)?.user();
-        let mut replaces = None;
-        for (name, value) in headers.split('&').filter_map(|header| header.split_once('=')) {
-            if name.eq_ignore_ascii_case("replaces") {
-                replaces = Some(Replaces::parse(&unescape(value)?)?);
-            }
-        }
-        (!number.is_empty()).then_some(Self { number, replaces })
-    }
-}
-
 fn cseq(request: &Request) -> Option<u32> {
     request.headers.text("CSeq")?.split_ascii_whitespace().next()?.parse().ok()
-}
-
-fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        if byte == b'%' {
-            let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = rest.get(2..)?;
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 fn phrase(status: u16) -> &'static str {

@@ -1,19 +1,21 @@
 //! What REFER and its NOTIFYs say (RFC 3515, RFC 3420).
 
-use offhook_sip::{Replaces, Uri};
+use crate::name_addr::Uri;
+use crate::replaces::Replaces;
 
 /// The value of a Refer-To header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReferTo {
+pub struct ReferTo {
     /// Whom to call.
-    pub(crate) target: Uri,
+    pub target: Uri,
     /// The call to take the place of (RFC 3891 in RFC 5589 §7).
-    pub(crate) replaces: Option<Replaces>,
+    pub replaces: Option<Replaces>,
 }
 
 impl ReferTo {
     /// Reads `<sip:1002@example.com?Replaces=…>`, with or without the brackets. `None` for what cannot be called.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let inner = match text.split_once('<') {
             Some((_, rest)) => rest.split_once('>')?.0,
             None => text.split(';').next()?.trim(),
@@ -30,7 +32,8 @@ impl ReferTo {
     }
 
     /// As a header value.
-    pub(crate) fn header(&self) -> String {
+    #[must_use]
+    pub fn header(&self) -> String {
         match &self.replaces {
             Some(replaces) => format!("<{}?Replaces={}>", self.target, escape(&replaces.to_string())),
             None => format!("<{}>", self.target),
@@ -39,7 +42,8 @@ impl ReferTo {
 }
 
 /// The status in the body of a NOTIFY: `SIP/2.0 180 Ringing`.
-pub(crate) fn sipfrag_status(body: &str) -> Option<u16> {
+#[must_use]
+pub fn sipfrag_status(body: &str) -> Option<u16> {
     let mut words = body.lines().next()?.split_ascii_whitespace();
     let version = words.next()?;
     let status = words.next()?.parse().ok()?;
