@@ -31,6 +31,10 @@ use crate::extension::{Extension, RecordPermissions};
 /// name = "Ada"
 /// password = "correct horse"
 /// record = 2                # 0: may not record; 1: may pause and resume; 2: all
+/// call_waiting = true       # a second call while there is one
+/// web_client = true         # may log in over the API from a browser,
+/// desktop_client = true     # … and from a desktop client
+/// voicemail = false         # calls that are not answered go to voicemail
 ///
 /// [[extension]]
 /// number = "1001"
@@ -301,6 +305,11 @@ struct FileExtension {
     ha1: Option<String>,
     ha1_sha256: Option<String>,
     record: Option<u8>,
+    call_waiting: Option<bool>,
+    web_client: Option<bool>,
+    desktop_client: Option<bool>,
+    #[serde(default)]
+    voicemail: bool,
 }
 
 /// A port number, or `false`.
@@ -354,7 +363,9 @@ impl File {
 
 impl FileExtension {
     fn into_extension(self) -> Result<Extension, ConfigError> {
-        let Self { number, name, password, ha1, ha1_sha256, record } = self;
+        let Self { number, name, password, ha1, ha1_sha256, record, voicemail, .. } = self;
+        let call_waiting = self.call_waiting.unwrap_or(true);
+        let (web, desktop) = (self.web_client.unwrap_or(true), self.desktop_client.unwrap_or(true));
         let permissions = match record {
             None | Some(2) => RecordPermissions::All,
             Some(1) => RecordPermissions::PauseResume,
@@ -367,15 +378,18 @@ impl FileExtension {
             }
         };
         let name = if name.is_empty() { number.clone() } else { name };
+        let settled = |extension: Extension| {
+            extension.record(permissions).call_waiting(call_waiting).clients(web, desktop).voicemail(voicemail)
+        };
         match (password, ha1, ha1_sha256) {
-            (Some(password), None, None) => Ok(Extension::new(number, name, password).record(permissions)),
+            (Some(password), None, None) => Ok(settled(Extension::new(number, name, password))),
             (None, None, None) => Err(ConfigError::new(
                 format!("extension {number} has no password"),
                 "add password = \"…\" (or ha1 = \"…\", the hash of number:realm:password)",
             )),
             (None, md5, sha256) => {
                 let (md5, sha256) = (md5.map(Secret::new), sha256.map(Secret::new));
-                Ok(Extension::with_hashes(number, name, md5, sha256).record(permissions))
+                Ok(settled(Extension::with_hashes(number, name, md5, sha256)))
             }
             (Some(_), ..) => {
                 Err(ConfigError::new(format!("extension {number} has a password and a ha1"), "leave one of them out"))

@@ -31,6 +31,10 @@ pub struct Extension {
     name: String,
     proof: Proof,
     record: RecordPermissions,
+    call_waiting: bool,
+    web_client: bool,
+    desktop_client: bool,
+    voicemail: bool,
 }
 
 /// What the PBX keeps of a password.
@@ -48,6 +52,10 @@ impl Extension {
             name: name.into(),
             proof: Proof::Password(password.into()),
             record: RecordPermissions::All,
+            call_waiting: true,
+            web_client: true,
+            desktop_client: true,
+            voicemail: false,
         }
     }
 
@@ -60,7 +68,16 @@ impl Extension {
         // The digest is made over the hash as it is written in RFC 7616 §3.4.2: lower case.
         let lower = |hash: Secret| Secret::new(hash.expose().to_ascii_lowercase());
         let proof = Proof::Ha1 { md5: md5.map(lower), sha256: sha256.map(lower) };
-        Self { number, name, proof, record: RecordPermissions::All }
+        Self {
+            number,
+            name,
+            proof,
+            record: RecordPermissions::All,
+            call_waiting: true,
+            web_client: true,
+            desktop_client: true,
+            voicemail: false,
+        }
     }
 
     /// The extensions there are when none are configured: 1000 to 1009, each with the password `secret-` and its number.
@@ -77,6 +94,52 @@ impl Extension {
     pub fn record(mut self, permissions: RecordPermissions) -> Self {
         self.record = permissions;
         self
+    }
+
+    /// The same, with or without a second call while there is one; default with.
+    #[must_use]
+    pub fn call_waiting(mut self, on: bool) -> Self {
+        self.call_waiting = on;
+        self
+    }
+
+    /// The same, with what may log in as it over the P-Series API: clients in a browser, and desktop clients. Default both.
+    #[must_use]
+    pub fn clients(mut self, web: bool, desktop: bool) -> Self {
+        self.web_client = web;
+        self.desktop_client = desktop;
+        self
+    }
+
+    /// The same, with or without voicemail for calls that are not answered; default without.
+    #[must_use]
+    pub fn voicemail(mut self, on: bool) -> Self {
+        self.voicemail = on;
+        self
+    }
+
+    /// Whether it takes a second call while there is one.
+    #[must_use]
+    pub fn has_call_waiting(&self) -> bool {
+        self.call_waiting
+    }
+
+    /// Whether clients in a browser may log in as it.
+    #[must_use]
+    pub fn has_web_client(&self) -> bool {
+        self.web_client
+    }
+
+    /// Whether desktop clients may log in as it.
+    #[must_use]
+    pub fn has_desktop_client(&self) -> bool {
+        self.desktop_client
+    }
+
+    /// Whether calls that it does not answer go to its voicemail.
+    #[must_use]
+    pub fn has_voicemail(&self) -> bool {
+        self.voicemail
     }
 
     /// What it may do about recording.

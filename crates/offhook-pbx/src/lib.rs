@@ -62,6 +62,7 @@ mod error;
 mod events;
 mod extension;
 mod media;
+mod notice;
 mod pbx;
 mod recordings;
 mod registrar;
