@@ -6,6 +6,7 @@ mod conference;
 mod current;
 mod in_call;
 mod link;
+mod pbx;
 mod recording;
 mod signalling;
 mod transfers;
@@ -21,6 +22,7 @@ use crate::config::{Devices, PhoneConfig};
 use crate::error::PhoneError;
 use crate::events::PhoneEvent;
 use crate::io::{CommandId, Input, Now, Output};
+use crate::pbx::PbxOperator;
 use crate::random::Random;
 use crate::session::{Ctx, Outbox, Session, Sip};
 use crate::status::TerminateType;
@@ -48,6 +50,8 @@ pub struct Phone {
     /// Calls that a REFER asked for, to be begun after its answer.
     referred: Vec<CallId>,
     conference: Conference,
+    /// What it has of its PBX, if it was made with one.
+    pbx: Option<Box<PbxOperator>>,
     /// A new [`Output::Timeout`] is due.
     stirred: bool,
 }
@@ -86,6 +90,7 @@ impl Phone {
             undelivered: VecDeque::new(),
             referred: Vec::new(),
             conference: Conference::default(),
+            pbx: None,
             stirred: false,
         }
     }
@@ -161,7 +166,7 @@ impl Phone {
             Input::Media { call_id, event } => {
                 self.with_session(now, &call_id, |session, ctx| session.on_media(ctx, event));
             }
-            Input::Timeout => {}
+            Input::Http { .. } | Input::Subscription(_) | Input::Timeout => {}
         }
         self.settle_down(now);
     }

@@ -195,8 +195,11 @@ impl Session {
 
     // --- both ---
 
-    fn open_media(&mut self, ctx: &mut Ctx<'_>, options: CallOptions) {
+    fn open_media(&mut self, ctx: &mut Ctx<'_>, mut options: CallOptions) {
         self.media_open = true;
+        if options.ice_servers.is_empty() {
+            options.ice_servers.clone_from(&ctx.config.ice_servers);
+        }
         self.plan_recording(&options);
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
         if self.status.is_mute {
