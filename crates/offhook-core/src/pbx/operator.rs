@@ -74,9 +74,15 @@ pub(crate) enum Effect {
     Fetched(Result<Credentials, PbxError>),
     CallStatus(CallStatus),
     /// More is known of a number.
-    Found { number: String, contact: Contact },
+    Found {
+        number: String,
+        contact: Contact,
+    },
     /// A query is over.
-    Cdr { command: CommandId, result: Result<CdrPage, PbxError> },
+    Cdr {
+        command: CommandId,
+        result: Result<CdrPage, PbxError>,
+    },
 }
 
 #[derive(Debug)]
@@ -531,7 +537,7 @@ impl PbxOperator {
 
     /// Sends the next upload, if there is one. Ends every mutation.
     pub(crate) fn upload(&mut self, now: Millis, out: &mut Outbox) {
-        if self.renewal.is_some() || self.leaving.as_ref().is_some_and(|leaving| leaving.logout != Logout::NotYet) {
+        if !self.may_upload() {
             return;
         }
         if let Some(request) = self.uploads.next(now, &self.logged_in.token) {
@@ -539,11 +545,16 @@ impl PbxOperator {
         }
     }
 
+    fn may_upload(&self) -> bool {
+        let out = self.leaving.as_ref().is_some_and(|leaving| leaving.logout != Logout::NotYet);
+        !out && self.renewal.is_none()
+    }
+
     pub(crate) fn timeout(&self) -> Option<Millis> {
         let flights = self.in_flight.iter().map(|flight| flight.until).min();
         let parked = self.parked.iter().map(|parked| parked.until).min();
         let renewal = self.renewal.as_ref().and_then(|renewal| renewal.retry);
-        let uploads = self.uploads.timeout().filter(|_| self.renewal.is_none());
+        let uploads = self.uploads.timeout().filter(|_| self.may_upload());
         let leaving = self.leaving.as_ref().filter(|leaving| leaving.logout == Logout::NotYet).map(|l| l.until);
         [flights, parked, renewal, uploads, leaving, self.subscription.timeout()].into_iter().flatten().min()
     }
@@ -555,7 +566,8 @@ impl PbxOperator {
         self.uploads.flush(now);
         self.renewal = None;
         let of_flight = self.in_flight.extract_if(.., |flight| !matches!(flight.what, What::Upload));
-        let gone: Vec<What> = of_flight.map(|flight| flight.what).chain(self.parked.drain(..).map(|p| p.what)).collect();
+        let gone: Vec<What> =
+            of_flight.map(|flight| flight.what).chain(self.parked.drain(..).map(|p| p.what)).collect();
         for what in gone {
             self.answered(now, what, Err(PbxError::Destroyed));
         }
