@@ -42,8 +42,7 @@ pub(crate) fn measure(seconds: u64) -> Result<()> {
 async fn run(seconds: u64, data: &std::path::Path) -> Result<()> {
     let mut setup = PbxSetup { data: Some(data.to_owned()), ..PbxSetup::new(PHONES) };
     let mut pbx = PbxProcess::start(&setup)?;
-    setup.port =
-        pbx.url.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok()).ok_or("no port")?;
+    setup.port = pbx.port().ok_or("the PBX says no port")?;
     let witness = Witness::default();
     let phones = register(&relay::start(setup.port, witness.clone()).await?).await?;
     let (tally, speech) = (Arc::new(Tally::default()), speech(8_000)?.looped());
@@ -84,7 +83,11 @@ async fn run(seconds: u64, data: &std::path::Path) -> Result<()> {
     if acknowledged.is_empty() {
         return Err("no BYE was acknowledged: nothing was measured".into());
     }
-    if lost.is_empty() { Ok(()) } else { Err(format!("records lost: {lost:?}").into()) }
+    if lost.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{} records lost, of the calls {:?} …", lost.len(), lost.iter().take(3).collect::<Vec<_>>()).into())
+    }
 }
 
 /// How many phones are not registered when the time for it is over.

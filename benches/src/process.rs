@@ -1,5 +1,6 @@
 //! Processes that are measured, and what they have taken.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,10 @@ impl PbxProcess {
         usage_of(&format!("/proc/{}", self.child.id()))
     }
 
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.url.rsplit(':').next()?.split('/').next()?.parse().ok()
+    }
+
     /// Open files.
     pub(crate) fn files(&self) -> Result<usize> {
         Ok(std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
@@ -100,8 +105,11 @@ pub(crate) fn serve(arguments: &[String]) -> Result<()> {
 }
 
 /// The SIP Call-IDs of all legs that the PBX has a call record of.
-pub(crate) fn call_records(_data: &Path) -> Result<std::collections::BTreeSet<String>> {
-    Err("to be read".into())
+pub(crate) fn call_records(data: &Path) -> Result<BTreeSet<String>> {
+    let database = rusqlite::Connection::open(data.join("pbx.db"))?;
+    let mut rows = database.prepare("SELECT sip_call_id FROM cdr")?;
+    let call_ids = rows.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(call_ids)
 }
 
 /// Runs a measurement in a fresh process, whose memory is not what an earlier one left: it prints so many figures.
