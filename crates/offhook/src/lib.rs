@@ -79,8 +79,12 @@ mod builder;
 mod by_id;
 mod command;
 mod filter;
+mod host;
+mod http;
 mod hub;
 mod in_call;
+mod init;
+mod operator;
 mod phone;
 mod session;
 mod transport;
@@ -90,15 +94,21 @@ pub use builder::PhoneBuilder;
 pub use command::Pending;
 pub use filter::SdpStep;
 pub use hub::{EventStream, Subscription};
+pub use init::{Init, InitParams, init};
+pub use operator::{Operator, PbxOperator};
 pub use phone::Phone;
 pub use session::{CallEnd, Playback, Session};
 pub use video::{VideoInput, VideoOutput, VideoRequest};
 
 pub use offhook_core::events;
 pub use offhook_core::media::StreamId;
+pub use offhook_core::pbx::{
+    CdrChange, CdrExtension, CdrOrder, CdrPage, CdrQuery, CdrRow, CdrSort, CdrStatus, ClientKind, Fault, HttpFailure,
+    PbxError, PbxEvent,
+};
 pub use offhook_core::{
-    CallId, CallOptions, CallState, CallStatus, CandidateKind, Cause, CommunicationType, DtmfMode, IceServer,
-    IceTransportPolicy, KeepAlive, MediaStats, PhoneError, PhoneEvent, ReconnectPolicy, RecordMethod,
+    CallId, CallOptions, CallState, CallStatus, CandidateKind, Cause, CommunicationType, Devices, DtmfMode, IceServer,
+    IceTransportPolicy, KeepAlive, MediaStats, Permission, PhoneError, PhoneEvent, ReconnectPolicy, RecordMethod,
     RecordPermissions, RecordStatus, Report, ReportStats, RtcSession, Secret, SessionEvent, SessionTimer,
     SignalingState, StaticCallStatus, StaticPatch, StatusPatch, TerminateType, TimerType, TransportError,
 };
