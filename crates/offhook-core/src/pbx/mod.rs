@@ -14,16 +14,20 @@
 
 mod api;
 mod cdr;
+mod contacts;
 mod error;
 mod event;
 mod http;
 mod json;
+mod log;
 mod login;
+mod notice;
 mod operator;
 mod params;
 mod product;
 mod settings;
 mod subscription;
+mod uploads;
 mod url;
 
 pub use cdr::{CdrExtension, CdrOrder, CdrPage, CdrQuery, CdrRow, CdrSort, CdrStatus};
@@ -32,5 +36,9 @@ pub use event::{CdrChange, PbxEvent};
 pub use http::{HttpFailure, HttpId, HttpMethod, HttpRequest, HttpResponse, MAX_RESPONSE_BYTES};
 pub use login::{LoggedIn, Login, LoginOutput};
 pub use operator::PbxOperator;
+pub(crate) use contacts::Contact;
+pub(crate) use log::line_of;
+pub(crate) use notice::CallStatus as CallStatusNotice;
+pub(crate) use operator::Effect;
 pub use params::{ClientKind, InitParams};
 pub use subscription::{MAX_SUBSCRIPTION_BYTES, SubscriptionInput, SubscriptionOutput};

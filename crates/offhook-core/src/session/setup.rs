@@ -37,6 +37,7 @@ impl Session {
 
     /// The offer is made: sends the INVITE.
     pub(super) fn send_invite(&mut self, ctx: &mut Ctx<'_>, offer: String) {
+        let Some(offer) = self.hold_back(offer) else { return };
         let Setup::Outbound { target, headers, .. } = &self.side else { return };
         let Some(connection) = ctx.sip.connection else {
             self.finish(ctx, Cause::ConnectionError, None);
@@ -163,6 +164,7 @@ impl Session {
         options: CallOptions,
         extra: Vec<HeaderField>,
     ) {
+        self.announce(ctx);
         let Setup::Inbound { offer, headers } = &mut self.side else { return };
         *headers = extra;
         let offer = offer.take();
