@@ -68,6 +68,34 @@
 //! # }
 //! ```
 //!
+//! # P-Series PBXs
+//!
+//! [`init`], or [`Init`] with more choices, logs in with a user name and a login signature, which a program's backend gets
+//! from the PBX, and makes two handles: an ordinary [`Phone`] that is set up and not started, and a [`PbxOperator`] with the list of
+//! calls ([`PbxOperator::cdr_query`]) and what happens on the PBX's side ([`PbxOperator::events`]). What the administrator
+//! changes there (recording permissions, call waiting, passwords …) reaches the phone by itself.
+//!
+//! ```no_run
+//! use futures_util::StreamExt;
+//! use offhook::{CdrQuery, Init, Operator, PbxEvent};
+//!
+//! # async fn example(signature: String) -> Result<(), Box<dyn std::error::Error>> {
+//! let Operator { phone, pbx } = Init::new("https://pbx.example.com", "ann@example.com", signature).connect().await?;
+//! let mut events = pbx.events();
+//! phone.connect().await?;
+//! println!("{:#?}", pbx.cdr_query(CdrQuery::new(1, 20)).await?);
+//! while let Some(event) = events.next().await {
+//!     if let PbxEvent::RuntimeError { code, message } = event {
+//!         // Logged in elsewhere, extension deleted …: calls and registration end now, by themselves.
+//!         eprintln!("{code}: {message}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Errors are [`PbxError`]s, each with the number that P-Series programs know ([`PbxError::code`]).
+//!
 //! # Runtime
 //!
 //! Everything runs on tokio, with its time and net drivers on. A phone is one task, a call's media another.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response};
 use offhook_core::pbx::{HttpFailure, HttpRequest, HttpResponse, MAX_RESPONSE_BYTES};
 use tokio::sync::Semaphore;
@@ -91,9 +91,6 @@ impl Inner {
             .header(HOST, &self.host)
             .header(USER_AGENT, concat!("offhook/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "application/json");
-        if request.body.is_some() {
-            builder = builder.header(CONTENT_TYPE, "application/json");
-        }
         for (name, value) in request.headers {
             let name = HeaderName::try_from(name).map_err(|error| invalid(&error))?;
             let mut value = HeaderValue::try_from(value).map_err(|error| invalid(&error))?;
