@@ -55,6 +55,7 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod builder;
 mod config;
 mod core;
@@ -64,6 +65,7 @@ mod extension;
 mod media;
 mod notice;
 mod pbx;
+mod pseries;
 mod recordings;
 mod registrar;
 mod sdp;
@@ -80,4 +82,5 @@ pub use events::{CallId, Load, PbxEvent, PbxEvents};
 pub use extension::{Extension, RecordPermissions};
 pub use offhook_sip::Secret;
 pub use pbx::Pbx;
+pub use pseries::{PSeries, PlanMode};
 pub use service::Service;
