@@ -228,13 +228,7 @@ impl PbxConfig {
                 "choose 1 to 3600 s",
             ));
         }
-        let code = &self.record_feature_code;
-        if !(1..=8).contains(&code.len()) || !code.chars().all(|c| "0123456789*#ABCD".contains(c)) {
-            return Err(ConfigError::new(
-                format!("record_feature_code = {code:?} cannot be dialled"),
-                "write 1 to 8 of 0-9 * # A-D, such as *1",
-            ));
-        }
+        check_code(&self.record_feature_code)?;
         if self.recordings.as_ref().is_some_and(|directory| directory.as_os_str().is_empty()) {
             return Err(ConfigError::new("recordings is empty", "name a directory, or leave it out"));
         }
@@ -281,6 +275,17 @@ impl PbxLimits {
         }
         Ok(())
     }
+}
+
+/// Whether these digits can be dialled in a call.
+pub(crate) fn check_code(code: &str) -> Result<(), ConfigError> {
+    if (1..=8).contains(&code.len()) && code.chars().all(|c| "0123456789*#ABCD".contains(c)) {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        format!("record_feature_code = {code:?} cannot be dialled"),
+        "write 1 to 8 of 0-9 * # A-D, such as *1",
+    ))
 }
 
 fn duplicate(number: &str) -> ConfigError {

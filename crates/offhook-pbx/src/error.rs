@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::store::StoreError;
+
 /// Why a PBX does not start. Every message names the fix.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -80,6 +82,22 @@ pub enum PbxError {
         /// What is wrong.
         reason: String,
     },
+    /// The database in the data directory cannot be used.
+    #[error("the database cannot be used: {reason}")]
+    Store {
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A newer version of the program has written the data directory.
+    #[error(
+        "the database was written by a newer version (schema {found}, known up to {known}): use that version, or another data directory"
+    )]
+    NewerStore {
+        /// The schema that was found.
+        found: i64,
+        /// The newest that this version knows.
+        known: i64,
+    },
     /// The operating system gave no random numbers.
     #[error("no secure random numbers from the operating system: {reason}")]
     Random {
@@ -105,8 +123,19 @@ impl PbxError {
             Self::PlainBeyondLoopback { .. } => "plain-beyond-loopback",
             Self::DataDir { .. } => "data-dir",
             Self::Certificate { .. } => "certificate",
+            Self::Store { .. } => "store",
+            Self::NewerStore { .. } => "newer-store",
             Self::Random { .. } => "random",
             Self::NoRuntime => "no-runtime",
+        }
+    }
+}
+
+impl From<StoreError> for PbxError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Newer { found, known, .. } => Self::NewerStore { found, known },
+            error => Self::Store { reason: error.to_string() },
         }
     }
 }

@@ -59,18 +59,25 @@ mod api;
 mod builder;
 mod config;
 mod core;
+#[allow(dead_code, unused_imports)]
+mod directory;
 mod error;
 mod events;
 mod extension;
 mod media;
+#[allow(dead_code)]
 mod notice;
+mod outbox;
 mod pbx;
 mod pseries;
 mod recordings;
+mod records;
 mod registrar;
 mod sdp;
 mod server;
 mod service;
+#[allow(dead_code, unused_imports)]
+mod store;
 mod switch;
 mod tls;
 mod trace;

@@ -11,15 +11,21 @@ use tokio_rustls::TlsAcceptor;
 use crate::builder::PbxBuilder;
 use crate::config::PbxConfig;
 use crate::core::{Core, ToCore};
+use crate::directory::Directory;
 use crate::error::PbxError;
 use crate::events::{Load, PbxEvent, PbxEvents};
 use crate::extension::Extension;
+use crate::notice::Notices;
 use crate::server::{Listener, Listeners, Shared};
 use crate::service::Service;
+use crate::store::{Store, StoreError};
 use crate::tls::Identity;
 
 /// Messages from the sockets that may wait for the core; above, the sockets are read no further.
 const INBOX: usize = 1024;
+
+/// For the database to finish what it has begun.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
 
 /// Events kept for a slow receiver.
 const EVENTS: usize = 1024;
@@ -43,6 +49,9 @@ pub struct Pbx {
     task: Task,
     load: watch::Receiver<Load>,
     events: broadcast::Sender<PbxEvent>,
+    store: Store,
+    #[allow(dead_code)]
+    directory: Directory,
 }
 
 impl Pbx {
@@ -51,7 +60,7 @@ impl Pbx {
         PbxBuilder::default()
     }
 
-    pub(crate) async fn start(config: PbxConfig) -> Result<Self, PbxError> {
+    pub(crate) async fn start(mut config: PbxConfig) -> Result<Self, PbxError> {
         if Handle::try_current().is_err() {
             return Err(PbxError::NoRuntime);
         }
@@ -60,7 +69,16 @@ impl Pbx {
         let (load_sender, load) = watch::channel(Load::default());
         let (events, _) = broadcast::channel(EVENTS);
 
-        let shared = Shared::new(core_sender.clone(), config.limits.message_bytes);
+        let data_dir = config.data_dir.clone();
+        let opened = tokio::task::spawn_blocking(move || Store::open(data_dir.as_deref())).await;
+        let store = opened.unwrap_or(Err(StoreError::Stopped))?;
+        let notices = Notices::new();
+        let directory = Directory::open(&config, store.clone(), core_sender.clone(), notices.clone()).await?;
+        // What was changed in earlier runs counts.
+        config.extensions = directory.now().extensions().cloned().collect();
+        config.record_feature_code.clone_from(&directory.now().settings().record_feature_code);
+
+        let shared = Shared::new(core_sender.clone(), directory.clone(), config.limits.message_bytes);
         let handshake = Duration::from_millis(config.limits.handshake_ms);
         let listeners = Listeners::new(shared, config.limits.connections, handshake);
         let ws = match config.ws_port {
@@ -74,9 +92,9 @@ impl Pbx {
             }
             None => None,
         };
-        let core = Core::new(&config, events.clone(), load_sender)?;
+        let core = Core::new(&config, store.clone(), notices, events.clone(), load_sender)?;
         let task = Task(tokio::spawn(core.run(inbox)));
-        Ok(Self { config, identity, ws, wss, core: core_sender, task, load, events })
+        Ok(Self { config, identity, ws, wss, core: core_sender, task, load, events, store, directory })
     }
 
     /// `ws://ADDRESS:PORT/ws`, unless switched off. Listening on all addresses it names loopback.
@@ -128,7 +146,7 @@ impl Pbx {
         self.config.realm()
     }
 
-    /// The extensions.
+    /// The extensions at the start: those of the configuration, with what was changed in earlier runs.
     #[must_use]
     pub fn extensions(&self) -> &[Extension] {
         &self.config.extensions
@@ -169,6 +187,10 @@ impl Pbx {
             let _ = stopped.await;
         }
         drop(self.task);
+        // A disk that hangs must not keep the program from ending.
+        if tokio::time::timeout(CLOSE_TIME, self.store.close()).await.is_err() {
+            tracing::error!("the database takes too long to close");
+        }
     }
 }
 

@@ -154,6 +154,11 @@ impl Registrar {
         self.remove(|binding| binding.expires_at <= now)
     }
 
+    /// Takes away the bindings of an extension; gives it, if it had one.
+    pub(crate) fn forget(&mut self, extension: &str) -> Vec<String> {
+        self.extensions.remove(extension).map(|_| extension.to_owned()).into_iter().collect()
+    }
+
     /// When the next binding runs out.
     pub(crate) fn next_expiry(&self) -> Option<Millis> {
         self.extensions.values().flatten().map(|binding| binding.expires_at).min()

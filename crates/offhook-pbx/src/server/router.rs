@@ -13,6 +13,7 @@ use offhook_sip::ConnectionId;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::core::ToCore;
+use crate::directory::Directory;
 use crate::server::ws;
 
 /// The subprotocol of RFC 7118 §5.
@@ -30,11 +31,13 @@ pub(crate) struct Shared {
     core: mpsc::Sender<ToCore>,
     next_connection: Arc<AtomicU64>,
     message_bytes: usize,
+    #[allow(dead_code)]
+    directory: Directory,
 }
 
 impl Shared {
-    pub(crate) fn new(core: mpsc::Sender<ToCore>, message_bytes: usize) -> Self {
-        Self { core, next_connection: Arc::new(AtomicU64::new(1)), message_bytes }
+    pub(crate) fn new(core: mpsc::Sender<ToCore>, directory: Directory, message_bytes: usize) -> Self {
+        Self { core, next_connection: Arc::new(AtomicU64::new(1)), message_bytes, directory }
     }
 }
 

@@ -56,12 +56,28 @@ impl Challenge {
 
 impl Authenticator {
     pub(super) fn new(realm: &str, key: [u8; 32], extensions: &[Extension]) -> Self {
-        let extensions = extensions.iter().map(|e| (e.number().to_owned(), e.clone())).collect();
+        let enabled = extensions.iter().filter(|extension| extension.is_enabled());
+        let extensions = enabled.map(|e| (e.number().to_owned(), e.clone())).collect();
         Self { verifier: Verifier::new(realm, key, NONCE_LIFE_MS), extensions, clients: HashMap::new() }
     }
 
     pub(super) fn extension(&self, number: &str) -> Option<&Extension> {
         self.extensions.get(number)
+    }
+
+    /// An extension is so from now on; `None`: there is none of this number.
+    pub(super) fn set(&mut self, number: &str, extension: Option<Extension>) {
+        match extension {
+            Some(extension) => self.extensions.insert(number.to_owned(), extension),
+            None => self.extensions.remove(number),
+        };
+    }
+
+    /// Nobody has proven to be this extension any more.
+    pub(super) fn forget(&mut self, number: &str) {
+        for client in self.clients.values_mut().filter(|client| client.extension.as_deref() == Some(number)) {
+            client.extension = None;
+        }
     }
 
     /// A client connected.

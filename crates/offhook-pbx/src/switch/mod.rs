@@ -7,6 +7,8 @@ mod admit;
 mod auth;
 mod bridge;
 mod call;
+mod cdr;
+mod directory;
 mod headers;
 mod midcall;
 mod record;
@@ -27,9 +29,11 @@ use offhook_sip::{
 use crate::config::PbxConfig;
 use crate::events::{CallId, PbxEvent};
 use crate::media::{LegId, MediaAction, Sound};
+use crate::notice::Notice;
 use crate::registrar::{Bounds, Registrar};
 use auth::Authenticator;
 use call::{Call, Due, Leg, Side};
+pub(crate) use cdr::Concluded;
 
 /// Methods that the PBX takes.
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE, REFER";
@@ -39,6 +43,10 @@ const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE,
 pub(crate) enum Action {
     Media(MediaAction),
     Tell(PbxEvent),
+    /// Subscribers of the API are to know it.
+    Notice(Notice),
+    /// A call is over: what is sent in the same turn waits until its record is on the disk.
+    Cdr(Box<Concluded>),
 }
 
 /// One thing that happens: the time, and the agent to command.
@@ -199,6 +207,12 @@ impl Switch {
         self.actions.push_back(Action::Tell(event));
     }
 
+    /// Lets subscribers of the API know.
+    #[allow(dead_code)]
+    fn notice(&mut self, notice: Notice) {
+        self.actions.push_back(Action::Notice(notice));
+    }
+
     /// The leg of a call of the agent's.
     fn leg_of(&self, key: CallKey) -> Option<LegId> {
         self.keys.get(&key).copied()
@@ -319,6 +333,7 @@ impl Switch {
             duration_ms: now.saturating_sub(call.answered.unwrap_or(call.started)),
         };
         self.tell(ended);
+        self.record_call(now, id, status);
     }
 
     /// Lets go of a leg, and of its call with the last one.

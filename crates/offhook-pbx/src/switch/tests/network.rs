@@ -13,7 +13,8 @@ use crate::config::PbxConfig;
 use crate::events::PbxEvent;
 use crate::extension::Extension;
 use crate::media::{LegId, MediaAction, MediaEvent, RecordingId};
-use crate::switch::{Action, Switch, Turn};
+use crate::notice::Notice;
+use crate::switch::{Action, Concluded, Switch, Turn};
 
 /// What a client offers and answers; the media is played, so any audio line will do.
 pub(super) const SDP: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\n";
@@ -34,6 +35,9 @@ pub(super) struct Network {
     /// Everything the switch wanted of the media.
     pub(super) media: Vec<MediaAction>,
     pub(super) told: Vec<PbxEvent>,
+    pub(super) notices: Vec<Notice>,
+    /// Of calls that are over.
+    pub(super) records: Vec<Concluded>,
     /// Media connections open.
     pub(super) open: Vec<LegId>,
     /// The media takes its time: what it has to tell waits for [`Network::deliver`].
@@ -81,6 +85,8 @@ impl Network {
             next_connection: 1,
             media: Vec::new(),
             told: Vec::new(),
+            notices: Vec::new(),
+            records: Vec::new(),
             open: Vec::new(),
             slow: None,
             refused_sdp: None,
@@ -401,6 +407,8 @@ impl Network {
             match self.switch.poll_action() {
                 None => return,
                 Some(Action::Tell(event)) => self.told.push(event),
+                Some(Action::Notice(notice)) => self.notices.push(notice),
+                Some(Action::Cdr(record)) => self.records.push(*record),
                 Some(Action::Media(action)) => self.play(action),
             }
         }
