@@ -77,6 +77,7 @@ mod sdp;
 mod server;
 mod service;
 #[allow(dead_code, unused_imports)]
+mod status;
 mod store;
 mod switch;
 mod tls;
