@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::api::{Api, Secrets};
+use crate::api::{Api, Running, Secrets};
 use crate::builder::PbxBuilder;
 use crate::config::PbxConfig;
 use crate::core::{Core, ToCore};
@@ -54,7 +54,7 @@ pub struct Pbx {
     load: watch::Receiver<Load>,
     events: broadcast::Sender<PbxEvent>,
     store: Store,
-    api: Arc<Api>,
+    api: Running,
 }
 
 impl Pbx {
@@ -99,7 +99,7 @@ impl Pbx {
         };
         let core = Core::new(&config, store.clone(), notices, events.clone(), load_sender)?;
         let task = Task(tokio::spawn(core.run(inbox)));
-        Ok(Self { config, identity, ws, wss, core: core_sender, task, load, events, store, api })
+        Ok(Self { config, identity, ws, wss, core: core_sender, task, load, events, store, api: Running(api) })
     }
 
     /// `ws://ADDRESS:PORT/ws`, unless switched off. Listening on all addresses it names loopback.
@@ -135,32 +135,32 @@ impl Pbx {
     /// The client secret of the open API. Do not log it.
     #[must_use]
     pub fn client_secret(&self) -> &Secret {
-        &self.api.secrets().client_secret
+        &self.api.0.secrets().client_secret
     }
 
     /// The file of the client secret, when the PBX has made one.
     #[must_use]
     pub fn client_secret_file(&self) -> Option<&Path> {
-        self.api.secrets().client_secret_file.as_deref()
+        self.api.0.secrets().client_secret_file.as_deref()
     }
 
     /// The token of the admin API. Do not log it.
     #[must_use]
     pub fn admin_token(&self) -> &Secret {
-        &self.api.secrets().admin_token
+        &self.api.0.secrets().admin_token
     }
 
     /// The file of the admin token, when the PBX has made one.
     #[must_use]
     pub fn admin_token_file(&self) -> Option<&Path> {
-        self.api.secrets().admin_token_file.as_deref()
+        self.api.0.secrets().admin_token_file.as_deref()
     }
 
     /// A login signature of an extension, good for an hour, as `/openapi/v1.0/sign/create` gives it; `None` when there is no
     /// such extension.
     #[must_use]
     pub fn login_signature(&self, extension: &str) -> Option<Secret> {
-        self.api.login_signature(extension)
+        self.api.0.login_signature(extension)
     }
 
     /// The address of the ws listener.

@@ -78,6 +78,17 @@ pub(crate) struct Api {
     body_time: Duration,
     core: mpsc::Sender<ToCore>,
     load: watch::Receiver<Load>,
+    stopping: watch::Sender<bool>,
+}
+
+/// The API of a running PBX: it stops with this.
+#[derive(Debug)]
+pub(crate) struct Running(pub(crate) Arc<Api>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.stopping.send_replace(true);
+    }
 }
 
 impl Api {
@@ -103,6 +114,7 @@ impl Api {
             body_time: Duration::from_millis(config.limits.handshake_ms),
             core,
             load,
+            stopping: watch::channel(false).0,
             pseries,
         })
     }

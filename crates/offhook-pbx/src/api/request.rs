@@ -10,6 +10,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Api;
@@ -127,8 +128,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
         let pairs = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await.map_err(wrong)?.0;
         let mut params = BTreeMap::new();
         for (name, value) in pairs {
-            if value.len() > MOST_PARAMETER || value.chars().any(char::is_control) {
-                return Err(Fault::parameter("a parameter is too long or has control characters"));
+            // What is no UTF-8 has been replaced on the way.
+            let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+            if value.len() > MOST_PARAMETER || value.chars().any(is_odd) {
+                return Err(Fault::parameter("a parameter is too long, no UTF-8, or has control characters"));
             }
             if params.insert(name, value).is_some() {
                 return Err(Fault::parameter("a parameter is there twice"));
@@ -160,12 +163,17 @@ pub(crate) async fn bytes(body: Body, most: usize, time: Duration) -> Result<Byt
 /// Reads a JSON body.
 pub(crate) async fn json<T: DeserializeOwned>(api: &Api, body: Body) -> Result<T, Fault> {
     let bytes = bytes(body, MOST_JSON, api.body_time).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let code = if error.is_data() { Errcode::Parameter } else { Errcode::Syntax };
-        // Says which field and of what type, not its value.
-        let what =
-            if error.is_data() { "a field is missing, unknown or of the wrong type" } else { "the body is no JSON" };
+    // Not at once: an array would be taken for an object with its fields in order.
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
+        tracing::debug!(%error, "a body that is no JSON");
+        Fault::new(Errcode::Syntax, "the body is no JSON")
+    })?;
+    if !value.is_object() {
+        return Err(Fault::parameter("the body must be an object"));
+    }
+    T::deserialize(value).map_err(|error| {
+        // Its words name the field, and values that may be secrets.
         tracing::debug!(%error, "a body that cannot be used");
-        Fault::new(code, what)
+        Fault::parameter("a field is missing, unknown or of the wrong type")
     })
 }

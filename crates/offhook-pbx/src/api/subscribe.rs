@@ -75,8 +75,8 @@ async fn end_of(ended: &mut watch::Receiver<Option<End>>) -> Option<Notification
     ended.wait_for(Option::is_some).await.ok().and_then(|end| end.clone()).and_then(|End(last)| last)
 }
 
-async fn room_wanted(wanted: &mut watch::Receiver<bool>) {
-    // The sender is the session's, which is held for as long.
+async fn becomes_true(wanted: &mut watch::Receiver<bool>) {
+    // The sender lives for as long.
     let _ = wanted.wait_for(|now| *now).await;
 }
 
@@ -118,12 +118,14 @@ impl Subscriber {
     async fn serve(&mut self) -> Result<(), Closed> {
         let mut ended = self.session.ended();
         let mut make_room = self.session.socket_opened();
+        let mut stopping = self.api.stopping.subscribe();
         let idle = Duration::from_secs(self.api.pseries.subscription_idle_s);
         let mut silent_until = Instant::now() + idle;
         loop {
             tokio::select! {
                 last = end_of(&mut ended) => return self.finish(last).await,
-                () = room_wanted(&mut make_room) => {
+                () = becomes_true(&mut stopping) => return Err(Closed::By(close_code::AWAY, "the PBX stops")),
+                () = becomes_true(&mut make_room) => {
                     return Err(Closed::By(close_code::POLICY, "too many sockets of this token"));
                 }
                 notice = self.notices.recv() => match notice {
