@@ -14,6 +14,8 @@ mod change;
 mod error;
 mod facts;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};

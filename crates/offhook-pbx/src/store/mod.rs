@@ -12,6 +12,8 @@ mod schema;
 mod seal;
 mod secrets;
 mod settings;
+#[cfg(test)]
+pub(crate) mod tests;
 mod voicemail;
 mod worker;
 
