@@ -55,20 +55,30 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod builder;
 mod config;
 mod core;
+#[allow(dead_code, unused_imports)]
+mod directory;
 mod error;
 mod events;
 mod extension;
 mod media;
+#[allow(dead_code)]
 mod notice;
+mod outbox;
 mod pbx;
+mod pseries;
 mod recordings;
+mod records;
 mod registrar;
 mod sdp;
 mod server;
 mod service;
+#[allow(dead_code, unused_imports)]
+mod status;
+mod store;
 mod switch;
 mod tls;
 mod trace;
@@ -80,4 +90,5 @@ pub use events::{CallId, Load, PbxEvent, PbxEvents};
 pub use extension::{Extension, RecordPermissions};
 pub use offhook_sip::Secret;
 pub use pbx::Pbx;
+pub use pseries::{PSeries, PlanMode};
 pub use service::Service;

@@ -32,6 +32,9 @@ impl Switch {
         let reject = |turn: &mut Turn<'_>, status: u16, headers: Vec<HeaderField>| {
             crossing("reject", turn.agent.reject(turn.now, key, status, headers));
         };
+        let sip_call_id = request.headers.text("Call-ID").unwrap_or_default();
+        let target = String::from_utf8_lossy(&request.uri.to_bytes()).into_owned();
+        let number = Uri::parse(&target).map(|uri| uri.user()).unwrap_or_default();
         let claimed = request.headers.address("From").map(|from| from.uri().user()).unwrap_or_default();
         let user = match self.auth.check(turn.now, connection, request, Challenge::Proxy, &claimed) {
             Ok(user) => user,
@@ -39,23 +42,27 @@ impl Switch {
         };
         if user != claimed {
             // One extension cannot call as another.
+            self.record_refused(turn.now, &user, &number, sip_call_id, 403);
             return reject(turn, 403, Vec::new());
         }
         if self.stopping || self.calls.len() >= self.max_calls {
             let retry = HeaderField::new("Retry-After", RETRY_AFTER_S);
+            self.record_refused(turn.now, &user, &number, sip_call_id, 503);
             return reject(turn, 503, retry.into_iter().collect());
         }
-        let target = String::from_utf8_lossy(&request.uri.to_bytes()).into_owned();
-        let number = Uri::parse(&target).map(|uri| uri.user()).unwrap_or_default();
         let route = match Service::of(&number) {
             Some(service) => Route::Service(service),
             None if self.auth.extension(&number).is_some() => Route::Extension,
-            None => return reject(turn, 404, Vec::new()),
+            None => {
+                self.record_refused(turn.now, &user, &number, sip_call_id, 404);
+                return reject(turn, 404, Vec::new());
+            }
         };
 
         let (id, caller) = self.new_call(turn, &user, &number, key);
         if let Some(leg) = self.legs.get_mut(&caller) {
             leg.offer = offer;
+            leg.sip_call_id = sip_call_id;
             leg.carried = headers::carried(&request.headers);
         }
         match route {

@@ -91,6 +91,7 @@ impl Switch {
                 self.keys.insert(key, leg);
                 if let Some(leg) = self.legs.get_mut(&leg) {
                     leg.key = Some(key);
+                    leg.sip_call_id = turn.agent.call(key).map(|view| view.call_id.to_owned()).unwrap_or_default();
                 }
             }
             None => self.callee_failed(turn, id, leg, Failure::of(480)),

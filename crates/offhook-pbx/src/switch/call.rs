@@ -5,6 +5,7 @@ use offhook_sip::{CallKey, ConnectionId, HeaderField, Millis, Uri};
 use crate::events::CallId;
 use crate::media::{LegId, Sound};
 use crate::service::Service;
+use crate::switch::cdr::Notes;
 use crate::switch::record::{Digits, Recording};
 use crate::switch::status::Failure;
 use crate::switch::transfer::Refer;
@@ -37,6 +38,8 @@ pub(super) struct Call {
     pub(super) referring: Option<CallId>,
     pub(super) deadline: Option<(Millis, Due)>,
     pub(super) recording: Option<Recording>,
+    /// For its record.
+    pub(super) notes: Notes,
 }
 
 /// What happens when a call's time is up.
@@ -68,6 +71,8 @@ pub(super) struct Leg {
     pub(super) extension: String,
     /// `None`: the INVITE is not sent yet.
     pub(super) key: Option<CallKey>,
+    /// Call-ID of its dialog; empty as long as there is none.
+    pub(super) sip_call_id: String,
     /// Where a callee is reached.
     pub(super) target: Option<(Uri, ConnectionId)>,
     /// Headers to carry over to the other side: of the INVITE (caller), of the last response (callee).
@@ -118,6 +123,7 @@ impl Call {
             referring: None,
             deadline: None,
             recording: None,
+            notes: Notes::default(),
         }
     }
 
@@ -135,6 +141,7 @@ impl Leg {
             side,
             extension: extension.to_owned(),
             key: None,
+            sip_call_id: String::new(),
             target: None,
             carried: Vec::new(),
             offer: None,

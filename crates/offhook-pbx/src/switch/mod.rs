@@ -7,6 +7,8 @@ mod admit;
 mod auth;
 mod bridge;
 mod call;
+mod cdr;
+mod directory;
 mod headers;
 mod midcall;
 mod record;
@@ -27,9 +29,12 @@ use offhook_sip::{
 use crate::config::PbxConfig;
 use crate::events::{CallId, PbxEvent};
 use crate::media::{LegId, MediaAction, Sound};
+use crate::notice::Notice;
 use crate::registrar::{Bounds, Registrar};
+use crate::status::{ActiveCall, Status};
 use auth::Authenticator;
 use call::{Call, Due, Leg, Side};
+pub(crate) use cdr::Concluded;
 
 /// Methods that the PBX takes.
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE, REFER";
@@ -39,6 +44,10 @@ const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE,
 pub(crate) enum Action {
     Media(MediaAction),
     Tell(PbxEvent),
+    /// Subscribers of the API are to know it.
+    Notice(Notice),
+    /// A call is over: what is sent in the same turn waits until its record is on the disk.
+    Cdr(Box<Concluded>),
 }
 
 /// One thing that happens: the time, and the agent to command.
@@ -110,6 +119,20 @@ impl Switch {
         self.registrar.len()
     }
 
+    /// Who is registered, and which calls there are.
+    pub(crate) fn status(&self, now: Millis) -> Status {
+        let calls = self.calls.iter().filter(|(_, call)| !call.over).map(|(id, call)| ActiveCall {
+            call: *id,
+            from: call.from.clone(),
+            to: call.to.clone(),
+            answered: call.answered.is_some(),
+            duration_s: now.saturating_sub(call.answered.unwrap_or(call.started)) / 1000,
+            recording: call.recording.is_some(),
+        });
+        let registered = self.registrar.registered().map(|(number, devices)| (number.to_owned(), devices));
+        Status { registered: registered.collect(), calls: calls.collect() }
+    }
+
     /// When [`on_time`](Self::on_time) wants to be called.
     pub(crate) fn next_timeout(&self) -> Option<Millis> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
@@ -123,8 +146,9 @@ impl Switch {
 
     // --- input ---
 
-    pub(crate) fn on_connected(&mut self, connection: ConnectionId) {
-        self.auth.connected(connection);
+    /// `only`: the one extension that this connection is for, if its URL names one.
+    pub(crate) fn on_connected(&mut self, connection: ConnectionId, only: Option<String>) {
+        self.auth.connected(connection, only);
     }
 
     pub(crate) fn on_disconnected(&mut self, connection: ConnectionId) {
@@ -197,6 +221,12 @@ impl Switch {
 
     fn tell(&mut self, event: PbxEvent) {
         self.actions.push_back(Action::Tell(event));
+    }
+
+    /// Lets subscribers of the API know.
+    #[allow(dead_code)]
+    fn notice(&mut self, notice: Notice) {
+        self.actions.push_back(Action::Notice(notice));
     }
 
     /// The leg of a call of the agent's.
@@ -319,6 +349,7 @@ impl Switch {
             duration_ms: now.saturating_sub(call.answered.unwrap_or(call.started)),
         };
         self.tell(ended);
+        self.record_call(now, id, status);
     }
 
     /// Lets go of a leg, and of its call with the last one.

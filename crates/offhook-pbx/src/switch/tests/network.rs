@@ -10,10 +10,12 @@ use offhook_sip::{
 };
 
 use crate::config::PbxConfig;
+use crate::directory::SwitchChange;
 use crate::events::PbxEvent;
 use crate::extension::Extension;
 use crate::media::{LegId, MediaAction, MediaEvent, RecordingId};
-use crate::switch::{Action, Switch, Turn};
+use crate::notice::Notice;
+use crate::switch::{Action, Concluded, Switch, Turn};
 
 /// What a client offers and answers; the media is played, so any audio line will do.
 pub(super) const SDP: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\n";
@@ -34,6 +36,9 @@ pub(super) struct Network {
     /// Everything the switch wanted of the media.
     pub(super) media: Vec<MediaAction>,
     pub(super) told: Vec<PbxEvent>,
+    pub(super) notices: Vec<Notice>,
+    /// Of calls that are over.
+    pub(super) records: Vec<Concluded>,
     /// Media connections open.
     pub(super) open: Vec<LegId>,
     /// The media takes its time: what it has to tell waits for [`Network::deliver`].
@@ -81,6 +86,8 @@ impl Network {
             next_connection: 1,
             media: Vec::new(),
             told: Vec::new(),
+            notices: Vec::new(),
+            records: Vec::new(),
             open: Vec::new(),
             slow: None,
             refused_sdp: None,
@@ -284,6 +291,12 @@ impl Network {
         let started = self.told.iter().filter(|event| matches!(event, PbxEvent::CallStarted { .. })).count();
         let ended = self.told.iter().filter(|event| matches!(event, PbxEvent::CallEnded { .. })).count();
         assert_eq!(started, ended, "{:?}", self.told);
+        // Each that ended has one record.
+        for event in &self.told {
+            let PbxEvent::CallEnded { call, .. } = event else { continue };
+            let records = self.records.iter().filter(|record| record.call == *call).count();
+            assert_eq!(records, 1, "{call:?} in {:?}", self.records);
+        }
     }
 
     /// Lets time pass.
@@ -335,6 +348,12 @@ impl Network {
     /// The PBX is told to stop.
     pub(super) fn stop(&mut self) {
         self.decide(Switch::stop);
+        self.settle();
+    }
+
+    /// Extensions or settings change.
+    pub(super) fn change(&mut self, change: SwitchChange) {
+        self.decide(|switch, turn| switch.on_change(turn, change));
         self.settle();
     }
 
@@ -401,6 +420,8 @@ impl Network {
             match self.switch.poll_action() {
                 None => return,
                 Some(Action::Tell(event)) => self.told.push(event),
+                Some(Action::Notice(notice)) => self.notices.push(notice),
+                Some(Action::Cdr(record)) => self.records.push(*record),
                 Some(Action::Media(action)) => self.play(action),
             }
         }
