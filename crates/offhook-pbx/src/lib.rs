@@ -55,6 +55,7 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod builder;
 mod config;
 mod core;
@@ -68,6 +69,7 @@ mod media;
 mod notice;
 mod outbox;
 mod pbx;
+mod pseries;
 mod recordings;
 mod records;
 mod registrar;
@@ -75,6 +77,7 @@ mod sdp;
 mod server;
 mod service;
 #[allow(dead_code, unused_imports)]
+mod status;
 mod store;
 mod switch;
 mod tls;
@@ -87,4 +90,5 @@ pub use events::{CallId, Load, PbxEvent, PbxEvents};
 pub use extension::{Extension, RecordPermissions};
 pub use offhook_sip::Secret;
 pub use pbx::Pbx;
+pub use pseries::{PSeries, PlanMode};
 pub use service::Service;

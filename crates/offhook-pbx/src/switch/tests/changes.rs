@@ -133,8 +133,7 @@ fn a_new_password_is_good_at_once_and_the_old_one_is_not() {
 
 #[test]
 fn another_feature_code_counts_from_the_next_digit_on() {
-    let mut config = crate::config::PbxConfig::default();
-    config.recordings = Some("calls".into());
+    let config = crate::config::PbxConfig { recordings: Some("calls".into()), ..Default::default() };
     let mut net = Network::with(config);
     let (a, b) = (net.phone("1000"), net.phone("1001"));
     net.established(a, b);
