@@ -2,14 +2,18 @@
 
 mod calls;
 mod chaos;
+mod codes;
 mod ends;
 mod forking;
+mod groups;
 mod hold;
 mod long;
 mod network;
 mod reconnection;
 mod recording;
 mod registration;
+mod rooms;
 mod services;
 mod storm;
 mod transfers;
+mod voicemail;
