@@ -153,10 +153,12 @@ impl Switch {
     pub(super) fn transfer_failed(&mut self, turn: &mut Turn<'_>, id: CallId, status: u16) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(refer) = call.refer.take() else { return };
-        for callee in call.callees.clone() {
+        let callees = call.callees.clone();
+        // First: with the last leg that was not called yet the call is gone.
+        self.conclude(turn.now, id, status);
+        for callee in callees {
             self.hangup(turn, callee, Some((487, "Not transferred")));
         }
-        self.conclude(turn.now, id, status);
         self.drop_if_empty(id);
         if let Some(original) = self.calls.get_mut(&refer.original) {
             original.referring = None;
