@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::config::{PbxConfig, PbxLimits};
 use crate::error::PbxError;
 use crate::extension::Extension;
+use crate::features::{Conference, RingGroup};
 use crate::pbx::Pbx;
+use crate::pseries::PSeries;
 
 /// Sets a PBX up: [`Pbx::builder`].
 ///
@@ -53,6 +55,18 @@ impl PbxBuilder {
         self
     }
 
+    /// Adds a conference room. With the first one the built-in rooms are gone.
+    pub fn conference(mut self, room: Conference) -> Self {
+        self.config.conferences.push(room);
+        self
+    }
+
+    /// Adds a ring group.
+    pub fn ring_group(mut self, group: RingGroup) -> Self {
+        self.config.ring_groups.push(group);
+        self
+    }
+
     /// Adds an extension. With the first one the built-in extensions are gone.
     pub fn extension(mut self, extension: Extension) -> Self {
         self.config.extensions.push(extension);
@@ -86,6 +100,12 @@ impl PbxBuilder {
     /// The digits that switch recording on and off: 1 to 8 of `0-9 * # A-D`; default `*1`.
     pub fn record_feature_code(mut self, code: impl Into<String>) -> Self {
         self.config.record_feature_code = code.into();
+        self
+    }
+
+    /// The P-Series API.
+    pub fn pseries(mut self, pseries: PSeries) -> Self {
+        self.config.pseries = pseries;
         self
     }
 

@@ -10,6 +10,8 @@ use toml::Spanned;
 
 use crate::error::{ConfigError, PbxError};
 use crate::extension::{Extension, RecordPermissions};
+use crate::features::{Conference, FeatureCodes, RingGroup};
+use crate::pseries::PSeries;
 
 /// How a PBX is set up.
 ///
@@ -17,7 +19,7 @@ use crate::extension::{Extension, RecordPermissions};
 ///
 /// ```toml
 /// bind = "127.0.0.1"        # an address of this machine; beyond loopback only with passwords of your own
-/// ws_port = 5066            # 0: any free port; false: no plain WebSocket
+/// ws_port = 5066            # 0: any free port; false: no plain WebSocket (and none beyond loopback)
 /// wss_port = 7443
 /// domain = "pbx.example"    # the host of addresses that the PBX writes
 /// realm = "pbx.example"     # of digest authentication; the domain when left out
@@ -40,9 +42,30 @@ use crate::extension::{Extension, RecordPermissions};
 /// number = "1001"
 /// ha1 = "0123456789abcdef0123456789abcdef"   # md5(number:realm:password)
 ///
+/// [[conference]]
+/// number = "7000"           # with the first one, the built-in rooms 7000 to 7009 are gone
+/// name = "Monday round"
+/// pin = "1234"              # dialled before one is let in; left out: anybody is
+///
+/// [[ring_group]]
+/// number = "6200"
+/// name = "Sales"
+/// members = ["1000", "1001"]
+/// strategy = "all"          # or "in-turn"
+/// ring_s = 30               # all together, or each in turn
+/// then = "600"              # where a call goes that nobody answers
+///
+/// [feature_codes]
+/// blind_transfer = "*03"    # in a call, then a number and #
+/// attended_transfer = "*3"
+/// take_back = "*0"
+/// voicemail = "*97"         # the number at which an extension hears its messages
+///
 /// [limits]
 /// calls = 500
 /// ```
+///
+/// What `[pseries]` takes is told by [`PSeries`].
 ///
 /// An unknown key is an error that names its line.
 #[derive(Debug, Clone)]
@@ -50,9 +73,10 @@ use crate::extension::{Extension, RecordPermissions};
 pub struct PbxConfig {
     /// Address to listen on, for SIP and for media. Default 127.0.0.1.
     pub bind: IpAddr,
-    /// Port for ws; 0 takes a free one, `None` switches it off. Default 0.
+    /// Port for ws and http; 0 takes a free one, `None` switches it off. Default 0. On loopback only: a file that binds beyond it
+    /// and says nothing of this port has none.
     pub ws_port: Option<u16>,
-    /// Port for wss; 0 takes a free one, `None` switches it off. Default 0.
+    /// Port for wss and https; 0 takes a free one, `None` switches it off. Default 0.
     pub wss_port: Option<u16>,
     /// The host of addresses that the PBX writes. It answers for every host: only user parts are looked at. Default `localhost`.
     pub domain: String,
@@ -62,12 +86,21 @@ pub struct PbxConfig {
     pub extensions: Vec<Extension>,
     /// How long a call rings before the caller gets 480. 1 s to 1 h, default 60 s.
     pub no_answer: Duration,
-    /// Where the certificate and its key are kept. `None`: made anew at each start, in memory.
+    /// Where the certificate and its key are kept, and voicemail. `None`: the certificate is made anew at each start, in
+    /// memory, and there is no voicemail.
     pub data_dir: Option<PathBuf>,
     /// Where calls are recorded; made when it is needed. `None`: nowhere, and the feature code does nothing.
     pub recordings: Option<PathBuf>,
     /// The digits in a call that switch its recording on and off: 1 to 8 of `0-9 * # A-D`. Default `*1`.
     pub record_feature_code: String,
+    /// The P-Series API.
+    pub pseries: PSeries,
+    /// Conference rooms. Empty: 7000 to 7009, but for numbers that are taken.
+    pub conferences: Vec<Conference>,
+    /// Ring groups.
+    pub ring_groups: Vec<RingGroup>,
+    /// The other feature codes.
+    pub feature_codes: FeatureCodes,
     /// Bounds.
     pub limits: PbxLimits,
 }
@@ -85,6 +118,10 @@ impl Default for PbxConfig {
             data_dir: None,
             recordings: None,
             record_feature_code: "*1".to_owned(),
+            pseries: PSeries::default(),
+            conferences: Vec::new(),
+            ring_groups: Vec::new(),
+            feature_codes: FeatureCodes::default(),
             limits: PbxLimits::default(),
         }
     }
@@ -111,6 +148,10 @@ pub struct PbxLimits {
     pub handshake_ms: u64,
     /// A call is ended when nothing is received on one of its media streams for so long, seconds. Default 60. Streams on hold do not count.
     pub media_timeout_s: u64,
+    /// Members of a conference room. Default 32; above, 486.
+    pub conference_members: usize,
+    /// Messages in a mailbox. Default 100; above, nobody can leave one.
+    pub messages: usize,
 }
 
 impl Default for PbxLimits {
@@ -124,6 +165,8 @@ impl Default for PbxLimits {
             message_bytes: 64 * 1024,
             handshake_ms: 10_000,
             media_timeout_s: 60,
+            conference_members: 32,
+            messages: 100,
         }
     }
 }
@@ -191,6 +234,9 @@ impl PbxConfig {
             if !weak.is_empty() {
                 return Err(PbxError::WeakPasswords { bind: self.bind, extensions: weak });
             }
+            if self.ws_port.is_some() {
+                return Err(PbxError::PlainBeyondLoopback { bind: self.bind });
+            }
         }
         Ok(self)
     }
@@ -218,13 +264,8 @@ impl PbxConfig {
                 "choose 1 to 3600 s",
             ));
         }
-        let code = &self.record_feature_code;
-        if !(1..=8).contains(&code.len()) || !code.chars().all(|c| "0123456789*#ABCD".contains(c)) {
-            return Err(ConfigError::new(
-                format!("record_feature_code = {code:?} cannot be dialled"),
-                "write 1 to 8 of 0-9 * # A-D, such as *1",
-            ));
-        }
+        check_code(&self.record_feature_code)?;
+        self.feature_codes.check(&self.record_feature_code)?;
         if self.recordings.as_ref().is_some_and(|directory| directory.as_os_str().is_empty()) {
             return Err(ConfigError::new("recordings is empty", "name a directory, or leave it out"));
         }
@@ -235,19 +276,52 @@ impl PbxConfig {
             return Err(ConfigError::new(format!("ws_port and wss_port are both {ws}"), "choose two different ports"));
         }
         self.limits.check()?;
+        self.pseries.check()?;
         for (i, extension) in self.extensions.iter().enumerate() {
             extension.check()?;
             if self.extensions.iter().take(i).any(|other| other.number() == extension.number()) {
                 return Err(duplicate(extension.number()));
             }
         }
+        self.check_numbers()
+    }
+
+    /// Every number leads to one thing.
+    fn check_numbers(&self) -> Result<(), ConfigError> {
+        self.conferences.iter().try_for_each(Conference::check)?;
+        self.ring_groups.iter().try_for_each(RingGroup::check)?;
+        let rooms = self.conferences.iter().map(|room| room.number.as_str());
+        let groups = self.ring_groups.iter().map(|group| group.number.as_str());
+        let numbers: Vec<&str> = rooms.chain(groups).chain([self.feature_codes.voicemail.as_str()]).collect();
+        for (i, number) in numbers.iter().enumerate() {
+            if crate::service::Service::of(number).is_some() {
+                return Err(ConfigError::new(format!("{number} is the number of a service"), "choose another number"));
+            }
+            let is_extension = self.extensions.iter().any(|extension| extension.number() == *number);
+            if is_extension || numbers.iter().take(i).any(|other| other == number) {
+                return Err(ConfigError::new(format!("the number {number} is there twice"), "choose another number"));
+            }
+        }
         Ok(())
+    }
+
+    /// The rooms in force.
+    pub(crate) fn rooms(&self) -> Vec<Conference> {
+        if !self.conferences.is_empty() {
+            return self.conferences.clone();
+        }
+        let is_taken = |number: &str| {
+            self.extensions.iter().any(|extension| extension.number() == number)
+                || self.ring_groups.iter().any(|group| group.number == number)
+                || self.feature_codes.voicemail == number
+        };
+        Conference::built_in().into_iter().filter(|room| !is_taken(&room.number)).collect()
     }
 }
 
 impl PbxLimits {
     fn check(&self) -> Result<(), ConfigError> {
-        let ranges: [(&str, u64, u64, u64); 8] = [
+        let ranges: [(&str, u64, u64, u64); 10] = [
             ("connections", self.connections as u64, 1, 100_000),
             ("calls", self.calls as u64, 1, 10_000),
             ("bindings", self.bindings as u64, 1, 100),
@@ -256,6 +330,8 @@ impl PbxLimits {
             ("message_bytes", self.message_bytes as u64, 4096, 1 << 20),
             ("handshake_ms", self.handshake_ms, 100, 60_000),
             ("media_timeout_s", self.media_timeout_s, 1, 3600),
+            ("conference_members", self.conference_members as u64, 2, 500),
+            ("messages", self.messages as u64, 1, 10_000),
         ];
         for (name, value, lowest, highest) in ranges {
             if !(lowest..=highest).contains(&value) {
@@ -270,6 +346,17 @@ impl PbxLimits {
         }
         Ok(())
     }
+}
+
+/// Whether these digits can be dialled in a call.
+pub(crate) fn check_code(code: &str) -> Result<(), ConfigError> {
+    if (1..=8).contains(&code.len()) && code.chars().all(|c| "0123456789*#ABCD".contains(c)) {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        format!("record_feature_code = {code:?} cannot be dialled"),
+        "write 1 to 8 of 0-9 * # A-D, such as *1",
+    ))
 }
 
 fn duplicate(number: &str) -> ConfigError {
@@ -291,6 +378,14 @@ struct File {
     record_feature_code: Option<String>,
     #[serde(default)]
     extension: Vec<Spanned<FileExtension>>,
+    #[serde(default)]
+    pseries: PSeries,
+    #[serde(default)]
+    conference: Vec<Conference>,
+    #[serde(default)]
+    ring_group: Vec<RingGroup>,
+    #[serde(default)]
+    feature_codes: FeatureCodes,
     #[serde(default)]
     limits: PbxLimits,
 }
@@ -343,9 +438,12 @@ impl File {
             }
             extensions.push(extension);
         }
+        let bind = self.bind.unwrap_or(default.bind);
+        // Beyond loopback there is no plain listener, unless it is asked for, and refused.
+        let ws_port = default.ws_port.filter(|_| bind.is_loopback());
         let config = PbxConfig {
-            bind: self.bind.unwrap_or(default.bind),
-            ws_port: self.ws_port.map_or(default.ws_port, |port| port.number()),
+            bind,
+            ws_port: self.ws_port.map_or(ws_port, |port| port.number()),
             wss_port: self.wss_port.map_or(default.wss_port, |port| port.number()),
             domain: self.domain.unwrap_or(default.domain),
             realm: self.realm,
@@ -354,6 +452,10 @@ impl File {
             data_dir: self.data_dir,
             recordings: self.recordings,
             record_feature_code: self.record_feature_code.unwrap_or(default.record_feature_code),
+            pseries: self.pseries,
+            conferences: self.conference,
+            ring_groups: self.ring_group,
+            feature_codes: self.feature_codes,
             limits: self.limits,
         };
         config.check()?;
@@ -422,6 +524,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_the_api_is_read() {
+        let text = "[pseries]\ncompany = \"ACME\"\nplan = \"cn\"\ncloud = true\nclient_secret = \"hunter2hunter2\"\n";
+        let config = PbxConfig::parse(text).expect("right");
+        assert_eq!((config.pseries.company.as_str(), config.pseries.cloud), ("ACME", true));
+        assert_eq!(config.pseries.plan, crate::pseries::PlanMode::Cn);
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(error("[pseries]\nplan = \"de\"\n").contains("cn"));
+        assert!(error("[pseries]\nturn_port = 0\n").contains("1 to 65535"));
+        assert!(error("[pseries]\ntopic = 1\n").starts_with("line 2: "));
+    }
+
+    #[test]
+    fn beyond_loopback_a_file_has_no_plain_port_unless_it_asks_for_one() {
+        let port = |text: &str| PbxConfig::parse(text).expect("right").ws_port;
+        assert_eq!(port("bind = \"0.0.0.0\""), None);
+        assert_eq!(port("bind = \"0.0.0.0\"\nws_port = 5066"), Some(5066));
+        assert_eq!(port("bind = \"127.0.0.2\""), Some(0));
+    }
+
+    #[test]
     fn what_is_said_of_recording_is_read() {
         let extension = |number: u32, record: &str| {
             format!("[[extension]]\nnumber = \"{number}\"\nha1 = \"{}\"\n{record}\n", "0".repeat(32))
@@ -479,11 +601,13 @@ mod tests {
 
     #[test]
     fn beyond_loopback_known_passwords_are_refused() {
-        let open = PbxConfig { bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ..PbxConfig::default() };
+        let open = PbxConfig { bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ws_port: None, ..PbxConfig::default() };
         let Err(PbxError::WeakPasswords { extensions, .. }) = open.clone().finish() else { panic!("taken") };
         assert_eq!(extensions.len(), 10);
         let own = PbxConfig { extensions: vec![Extension::new("1", "", "correct horse")], ..open.clone() };
-        assert!(own.finish().is_ok());
+        assert!(own.clone().finish().is_ok());
+        let plain = PbxConfig { ws_port: Some(0), ..own };
+        assert!(matches!(plain.finish(), Err(PbxError::PlainBeyondLoopback { .. })));
         let short = PbxConfig { extensions: vec![Extension::new("1", "", "short")], ..open };
         assert!(short.finish().is_err());
         assert!(PbxConfig::default().finish().is_ok());

@@ -9,11 +9,17 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::config::PbxConfig;
+use crate::directory::SwitchChange;
 use crate::error::PbxError;
 use crate::events::{Load, PbxEvent};
-use crate::media::{MediaEvent, MediaHost};
+use crate::media::{Mailboxes, MediaEvent, MediaHost};
+use crate::notice::{Audience, CdrChange, Fact, Notice, Notices};
+use crate::outbox::{Outbox, Outgoing, TooMuch};
+use crate::records::{Records, Written};
 use crate::server::ConnectionHandle;
-use crate::switch::{Action, Switch, Turn};
+use crate::status::Status;
+use crate::store::Store;
+use crate::switch::{Action, Concluded, MOST_RINGING, Switch, Turn};
 use crate::trace;
 
 /// How long the BYEs of a shutdown may take.
@@ -22,12 +28,16 @@ const SHUTDOWN_TIME: Duration = Duration::from_millis(1_500);
 /// What the core is told.
 #[derive(Debug)]
 pub(crate) enum ToCore {
-    /// A WebSocket is open.
-    Opened { connection: ConnectionId, secure: bool, handle: ConnectionHandle },
+    /// A WebSocket is open; `only`: for this extension, and for no other.
+    Opened { connection: ConnectionId, secure: bool, only: Option<String>, handle: ConnectionHandle },
     /// A message came.
     Received { connection: ConnectionId, data: Bytes },
     /// A WebSocket is gone.
     Closed { connection: ConnectionId },
+    /// Extensions or settings have changed.
+    Directory { change: SwitchChange, done: oneshot::Sender<()> },
+    /// Say what is going on.
+    Status { reply: oneshot::Sender<Status> },
     /// End all calls and stop.
     Shutdown { done: oneshot::Sender<()> },
 }
@@ -38,6 +48,11 @@ pub(crate) struct Core {
     switch: Switch,
     media: MediaHost,
     connections: HashMap<ConnectionId, ConnectionHandle>,
+    /// What waits for the records of calls that are over, …
+    outbox: Outbox,
+    /// … and those.
+    records: Records,
+    notices: Notices,
     started: Instant,
     agent_timeout: Option<Millis>,
     load: watch::Sender<Load>,
@@ -48,12 +63,16 @@ pub(crate) struct Core {
 enum Woken {
     Message(Option<ToCore>),
     Media(MediaEvent),
+    /// A call's record is on the disk, or will not be.
+    Written(Written),
     Time,
 }
 
 impl Core {
     pub(crate) fn new(
         config: &PbxConfig,
+        store: Store,
+        notices: Notices,
         events: broadcast::Sender<PbxEvent>,
         load: watch::Sender<Load>,
     ) -> Result<Self, PbxError> {
@@ -64,16 +83,24 @@ impl Core {
         agent.keep_alive = KeepAlive::Off;
         agent.limits.max_message_bytes = config.limits.message_bytes;
         // Each call has a leg for every device that rings.
-        agent.limits.max_calls = config.limits.calls.saturating_mul(config.limits.bindings.saturating_add(2));
+        let ringing = config.limits.bindings.max(MOST_RINGING);
+        agent.limits.max_calls = config.limits.calls.saturating_mul(ringing.saturating_add(2));
+        // Before anything runs that waiting for the disk could harm.
+        let mailboxes = config.data_dir.as_deref().map(Mailboxes::new);
+        let messages = mailboxes.as_ref().map(Mailboxes::list);
         Ok(Self {
             agent: Driven::new(Agent::new(agent)),
-            switch: Switch::new(config, random()?),
+            switch: Switch::new(config, random()?, messages),
             media: MediaHost::new(
                 config.bind,
                 Duration::from_secs(config.limits.media_timeout_s),
                 config.recordings.clone(),
+                mailboxes,
             ),
             connections: HashMap::new(),
+            outbox: Outbox::default(),
+            records: Records::new(store),
+            notices,
             started: Instant::now(),
             agent_timeout: None,
             load,
@@ -103,6 +130,7 @@ impl Core {
         tokio::select! {
             message = inbox.recv() => Woken::Message(message),
             event = self.media.next() => Woken::Media(event),
+            written = self.records.next() => Woken::Written(written),
             () = sleep_until(due) => Woken::Time,
         }
     }
@@ -111,9 +139,9 @@ impl Core {
         let now = self.now();
         let mut outputs = VecDeque::new();
         match woken {
-            Woken::Message(Some(ToCore::Opened { connection, secure, handle })) => {
+            Woken::Message(Some(ToCore::Opened { connection, secure, only, handle })) => {
                 self.connections.insert(connection, handle);
-                self.switch.on_connected(connection);
+                self.switch.on_connected(connection, only);
                 self.input(now, &mut outputs, Input::Connected { connection, kind: ConnectionKind::Server { secure } });
             }
             Woken::Message(Some(ToCore::Received { connection, data })) => {
@@ -122,6 +150,7 @@ impl Core {
             }
             Woken::Message(Some(ToCore::Closed { connection })) => {
                 self.connections.remove(&connection);
+                self.outbox.forget(connection);
                 self.switch.on_disconnected(connection);
                 self.input(now, &mut outputs, Input::Disconnected { connection });
             }
@@ -130,6 +159,16 @@ impl Core {
                 self.input(now, &mut outputs, Input::Timeout);
                 self.decide(now, &mut outputs, Switch::on_time);
             }
+            Woken::Message(Some(ToCore::Directory { change, done })) => {
+                self.decide(now, &mut outputs, |switch, turn| switch.on_change(turn, change));
+                // Who wanted it may be gone.
+                let _ = done.send(());
+            }
+            Woken::Message(Some(ToCore::Status { reply })) => {
+                // Who asked may be gone.
+                let _ = reply.send(self.switch.status(now));
+            }
+            Woken::Written(written) => self.written(written),
             Woken::Message(_) => {}
         }
         self.settle(now, outputs);
@@ -137,37 +176,94 @@ impl Core {
 
     /// Does all that follows, until nothing does.
     fn settle(&mut self, now: Millis, mut outputs: VecDeque<Output>) {
+        let mut outgoing = Vec::new();
         while let Some(output) = outputs.pop_front() {
             match output {
-                Output::Transmit { connection, data } => {
-                    trace::message("sent", connection, &data);
-                    if let Some(handle) = self.connections.get(&connection) {
-                        handle.send(data);
-                    }
-                }
+                Output::Transmit { connection, data } => outgoing.push((connection, Outgoing::Message(data))),
                 Output::Disconnect { connection, reason } => {
                     tracing::info!(?connection, ?reason, "connection dropped");
-                    // Closing follows, and is told when it is done.
-                    self.connections.remove(&connection);
+                    outgoing.push((connection, Outgoing::Close));
                 }
                 Output::Event(event) => self.event(now, &mut outputs, event),
                 Output::Timeout(at) => self.agent_timeout = Some(at),
             }
         }
-        let mut told = Vec::new();
+        let (mut told, mut concluded) = (Vec::new(), Vec::new());
         while let Some(action) = self.switch.poll_action() {
             match action {
                 Action::Media(action) => self.media.execute(action),
                 Action::Tell(event) => told.push(event),
+                Action::Notice(notice) => self.notices.tell(notice),
+                Action::Cdr(call) => concluded.push(*call),
             }
         }
+        self.dispatch(now, concluded, outgoing);
         // First the load: who hears of an event finds it true.
         self.tell_load();
         for event in told {
-            tracing::info!(?event, "event");
-            // Nobody may be listening.
-            let _ = self.events.send(event);
+            self.tell(event);
         }
+    }
+
+    /// Sends what this turn brought: when calls ended in it, not before their records are on the disk. So whoever is told
+    /// that a call is over, finds its record also after a crash.
+    fn dispatch(&mut self, now: Millis, concluded: Vec<Concluded>, outgoing: Vec<(ConnectionId, Outgoing)>) {
+        let barrier = (!concluded.is_empty()).then(|| self.outbox.barrier(concluded.len()));
+        for (call, barrier) in concluded.into_iter().zip(std::iter::repeat(barrier).flatten()) {
+            self.records.write(now, call, barrier);
+        }
+        for (connection, outgoing) in outgoing {
+            match self.outbox.push(connection, barrier, outgoing) {
+                Ok(Some(outgoing)) => self.send(connection, outgoing),
+                Ok(None) => {}
+                Err(TooMuch) => {
+                    tracing::warn!(?connection, "too much waits for the disk: the connection is closed");
+                    self.outbox.forget(connection);
+                    self.send(connection, Outgoing::Close);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, connection: ConnectionId, outgoing: Outgoing) {
+        match outgoing {
+            Outgoing::Message(data) => {
+                trace::message("sent", connection, &data);
+                if let Some(handle) = self.connections.get(&connection) {
+                    handle.send(data);
+                }
+            }
+            // Closing follows, and is told when it is done.
+            Outgoing::Close => {
+                self.connections.remove(&connection);
+            }
+        }
+    }
+
+    /// A record is on the disk, or will not be: what waited for it goes out all the same.
+    fn written(&mut self, written: Written) {
+        let Written { call, barrier, result } = written;
+        for (connection, outgoing) in self.outbox.written(barrier) {
+            self.send(connection, outgoing);
+        }
+        match result {
+            Ok(rows) => {
+                for row in rows {
+                    let to = Audience::Extension(row.extension.clone());
+                    self.notices.tell(Notice { to, fact: Fact::CdrChanged(CdrChange { row: Box::new(row) }) });
+                }
+            }
+            Err(error) => {
+                tracing::error!(call = call.0, %error, "the record of a call is lost");
+                self.tell(PbxEvent::CdrFailed { call, reason: error.to_string() });
+            }
+        }
+    }
+
+    fn tell(&self, event: PbxEvent) {
+        tracing::info!(?event, "event");
+        // Nobody may be listening.
+        let _ = self.events.send(event);
     }
 
     fn event(&mut self, now: Millis, outputs: &mut VecDeque<Output>, event: Event) {
@@ -196,7 +292,7 @@ impl Core {
         self.decide(now, &mut outputs, |switch, turn| switch.stop(turn));
         self.settle(now, outputs);
         let until = Instant::now() + SHUTDOWN_TIME;
-        while self.agent.view().load().client_transactions > 0 {
+        while self.agent.view().load().client_transactions > 0 || self.outbox.pending() > 0 {
             match tokio::time::timeout_at(until, self.next(inbox)).await {
                 Ok(Woken::Message(None)) | Err(_) => break,
                 Ok(woken) => self.handle(woken),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::store::StoreError;
+
 /// Why a PBX does not start. Every message names the fix.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -46,6 +48,24 @@ pub enum PbxError {
         /// The extensions whose passwords are built in or weak.
         extensions: Vec<String>,
     },
+    /// The PBX would be reachable from other machines with secrets of its API that everybody knows.
+    #[error(
+        "refusing to listen on {bind}, beyond loopback, with a {secret} that is known or too short: set pseries.{secret} (16 characters or more), or set data_dir and have a random one made there"
+    )]
+    WeakSecrets {
+        /// The address that was asked for.
+        bind: IpAddr,
+        /// The key of the configuration: `client_secret` or `admin_token`.
+        secret: &'static str,
+    },
+    /// The PBX would be reachable from other machines without encryption.
+    #[error(
+        "refusing plain ws and http on {bind}, beyond loopback, where others can read along: switch them off (ws_port = false) and use wss_port, or bind to 127.0.0.1"
+    )]
+    PlainBeyondLoopback {
+        /// The address that was asked for.
+        bind: IpAddr,
+    },
     /// The data directory cannot be used.
     #[error("cannot use {}: {reason}; make it a directory that this user may write, or leave data_dir out", .path.display())]
     DataDir {
@@ -61,6 +81,22 @@ pub enum PbxError {
     Certificate {
         /// What is wrong.
         reason: String,
+    },
+    /// The database in the data directory cannot be used.
+    #[error("the database cannot be used: {reason}")]
+    Store {
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A newer version of the program has written the data directory.
+    #[error(
+        "the database was written by a newer version (schema {found}, known up to {known}): use that version, or another data directory"
+    )]
+    NewerStore {
+        /// The schema that was found.
+        found: i64,
+        /// The newest that this version knows.
+        known: i64,
     },
     /// The operating system gave no random numbers.
     #[error("no secure random numbers from the operating system: {reason}")]
@@ -83,10 +119,23 @@ impl PbxError {
             Self::Listen { .. } => "listen",
             Self::NoListener => "no-listener",
             Self::WeakPasswords { .. } => "weak-passwords",
+            Self::WeakSecrets { .. } => "weak-secrets",
+            Self::PlainBeyondLoopback { .. } => "plain-beyond-loopback",
             Self::DataDir { .. } => "data-dir",
             Self::Certificate { .. } => "certificate",
+            Self::Store { .. } => "store",
+            Self::NewerStore { .. } => "newer-store",
             Self::Random { .. } => "random",
             Self::NoRuntime => "no-runtime",
+        }
+    }
+}
+
+impl From<StoreError> for PbxError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Newer { found, known, .. } => Self::NewerStore { found, known },
+            error => Self::Store { reason: error.to_string() },
         }
     }
 }

@@ -86,6 +86,13 @@ pub enum PbxEvent {
         /// Why.
         reason: String,
     },
+    /// A call's record could not be written, or not in time; the call is ended all the same. See to the disk of the data directory.
+    CdrFailed {
+        /// The call.
+        call: CallId,
+        /// Why.
+        reason: String,
+    },
     /// This receiver was too slow; so many events are lost to it.
     Missed {
         /// How many.

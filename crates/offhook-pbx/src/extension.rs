@@ -30,6 +30,7 @@ pub struct Extension {
     number: String,
     name: String,
     proof: Proof,
+    enabled: bool,
     record: RecordPermissions,
     call_waiting: bool,
     web_client: bool,
@@ -51,6 +52,7 @@ impl Extension {
             number: number.into(),
             name: name.into(),
             proof: Proof::Password(password.into()),
+            enabled: true,
             record: RecordPermissions::All,
             call_waiting: true,
             web_client: true,
@@ -72,6 +74,7 @@ impl Extension {
             number,
             name,
             proof,
+            enabled: true,
             record: RecordPermissions::All,
             call_waiting: true,
             web_client: true,
@@ -87,6 +90,29 @@ impl Extension {
             .zip(NAMES)
             .map(|(number, name)| Self::new(number.to_string(), name, built_in_password(&number.to_string())))
             .collect()
+    }
+
+    /// The same, switched on or off; default on. One that is off is to everybody as if it did not exist, but is kept.
+    #[must_use]
+    pub fn enabled(mut self, on: bool) -> Self {
+        self.enabled = on;
+        self
+    }
+
+    /// The same, with another display name.
+    pub(crate) fn named(mut self, name: String) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// The same, with the hashes of its password only.
+    pub(crate) fn hashed(mut self, realm: &str) -> Self {
+        if let Proof::Password(password) = &self.proof {
+            let hash = |algorithm| Some(ha1(algorithm, &self.number, realm, password));
+            let (md5, sha256) = (hash(DigestAlgorithm::Md5), hash(DigestAlgorithm::Sha256));
+            self.proof = Proof::Ha1 { md5, sha256 };
+        }
+        self
     }
 
     /// The same, with what it may do about recording; default all.
@@ -116,6 +142,12 @@ impl Extension {
     pub fn voicemail(mut self, on: bool) -> Self {
         self.voicemail = on;
         self
+    }
+
+    /// Whether it is switched on.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
     }
 
     /// Whether it takes a second call while there is one.

@@ -55,20 +55,31 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod builder;
 mod config;
 mod core;
+#[allow(dead_code, unused_imports)]
+mod directory;
 mod error;
 mod events;
 mod extension;
+mod features;
 mod media;
+#[allow(dead_code)]
 mod notice;
+mod outbox;
 mod pbx;
+mod pseries;
 mod recordings;
+mod records;
 mod registrar;
 mod sdp;
 mod server;
 mod service;
+#[allow(dead_code, unused_imports)]
+mod status;
+mod store;
 mod switch;
 mod tls;
 mod trace;
@@ -78,6 +89,8 @@ pub use config::{PbxConfig, PbxLimits};
 pub use error::{ConfigError, PbxError};
 pub use events::{CallId, Load, PbxEvent, PbxEvents};
 pub use extension::{Extension, RecordPermissions};
+pub use features::{Conference, FeatureCodes, RingGroup, RingStrategy};
 pub use offhook_sip::Secret;
 pub use pbx::Pbx;
+pub use pseries::{PSeries, PlanMode};
 pub use service::Service;

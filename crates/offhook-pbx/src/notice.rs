@@ -2,6 +2,9 @@
 
 use tokio::sync::broadcast;
 
+use crate::extension::RecordPermissions;
+use crate::store::CdrRow;
+
 /// Something that one extension's clients, or all clients, are to know.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Notice {
@@ -28,6 +31,42 @@ pub(crate) enum Fact {
     CallStatus(CallStatus),
     /// 20049: a call's record was written.
     CdrChanged(CdrChange),
+    /// 20007: the extension is deleted, or switched off.
+    ExtensionDeleted,
+    /// 20008: the digits that switch recording on and off.
+    RecordFeatureCode(String),
+    /// 20013: whether desktop clients may be used.
+    DesktopClient(bool),
+    /// 20015: whether clients in a browser may be used.
+    WebClient(bool),
+    /// 20082: whether clients may be used at all, in plan mode `cn`.
+    InternalClient(bool),
+    /// 20047: what the extension may do about recording.
+    RecordPermissions(RecordPermissions),
+    /// 20053: what the plan has.
+    Services {
+        /// Reachable from outside under a name.
+        fqdn: bool,
+        /// Video calls.
+        video: bool,
+    },
+    /// 20065: how the PBX is reached from outside.
+    Network {
+        /// Whether it is under a name.
+        enable_nat_fqdn: bool,
+        /// The name.
+        fqdn_domain: String,
+        /// Where STUN is.
+        turn_port: u16,
+    },
+    /// 20066: the password is another. The hash to register with is the directory's to tell, and only to its owner.
+    Registration,
+    /// 20104: another machine has taken over; subscribe again.
+    HotStandby,
+    /// 20135: whether a second call is taken.
+    CallWaiting(bool),
+    /// 20153: whether the SDK may be used.
+    Sdk(bool),
 }
 
 /// Of a call between two legs: those whose SIP Call-ID it is know that it is theirs.
@@ -62,7 +101,7 @@ pub(crate) enum RecordState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CdrChange {
     /// Its row, in the view of the extension that is told.
-    pub(crate) row: i64,
+    pub(crate) row: Box<CdrRow>,
 }
 
 /// Hands notices to the subscription sockets. One that is too slow misses some.

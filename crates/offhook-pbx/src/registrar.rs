@@ -135,6 +135,11 @@ impl Registrar {
         self.extensions.get(extension).map_or(&[], Vec::as_slice)
     }
 
+    /// The extensions that have bindings, and how many.
+    pub(crate) fn registered(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.extensions.iter().map(|(number, bindings)| (number.as_str(), bindings.len()))
+    }
+
     /// The Contacts for the 200, each with what is left of its time (§10.3 step 8).
     pub(crate) fn contacts(&self, now: Millis, extension: &str) -> Vec<NameAddr> {
         let with_expires = |binding: &Binding| {
@@ -152,6 +157,11 @@ impl Registrar {
     /// Takes away the bindings whose time is up; gives the extensions that had one.
     pub(crate) fn expire(&mut self, now: Millis) -> Vec<String> {
         self.remove(|binding| binding.expires_at <= now)
+    }
+
+    /// Takes away the bindings of an extension; gives it, if it had one.
+    pub(crate) fn forget(&mut self, extension: &str) -> Vec<String> {
+        self.extensions.remove(extension).map(|_| extension.to_owned()).into_iter().collect()
     }
 
     /// When the next binding runs out.

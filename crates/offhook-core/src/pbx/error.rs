@@ -86,6 +86,12 @@ pub enum PbxError {
         /// What is wrong with it.
         detail: String,
     },
+    /// An option or argument cannot be used.
+    #[error("{detail}")]
+    InvalidArgument {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The operator was destroyed or logged out before it was done.
     #[error("the PBX's operator is destroyed")]
     Destroyed,
@@ -122,7 +128,7 @@ impl PbxError {
             Self::ExtensionDeleted => -108,
             Self::ReLogin { .. } => -109,
             Self::SdkPlanDisabled => -110,
-            Self::InvalidQuery { .. } | Self::Destroyed => -100,
+            Self::InvalidQuery { .. } | Self::InvalidArgument { .. } | Self::Destroyed => -100,
         }
     }
 
@@ -141,6 +147,7 @@ impl PbxError {
             | Self::NotHttps { .. }
             | Self::AlreadyInitialized
             | Self::InvalidQuery { .. }
+            | Self::InvalidArgument { .. }
             | Self::Destroyed => Fault::Usage,
             Self::Network { .. } => Fault::Network,
             Self::GetProduct { .. } | Self::Api { .. } | Self::Registry { .. } => Fault::Peer,

@@ -19,6 +19,8 @@ struct Client {
     /// The extension that has proven itself on it.
     extension: Option<String>,
     wrong: u32,
+    /// No other may use it.
+    only: Option<String>,
 }
 
 /// Checks credentials.
@@ -56,7 +58,8 @@ impl Challenge {
 
 impl Authenticator {
     pub(super) fn new(realm: &str, key: [u8; 32], extensions: &[Extension]) -> Self {
-        let extensions = extensions.iter().map(|e| (e.number().to_owned(), e.clone())).collect();
+        let enabled = extensions.iter().filter(|extension| extension.is_enabled());
+        let extensions = enabled.map(|e| (e.number().to_owned(), e.clone())).collect();
         Self { verifier: Verifier::new(realm, key, NONCE_LIFE_MS), extensions, clients: HashMap::new() }
     }
 
@@ -64,9 +67,24 @@ impl Authenticator {
         self.extensions.get(number)
     }
 
+    /// An extension is so from now on; `None`: there is none of this number.
+    pub(super) fn set(&mut self, number: &str, extension: Option<Extension>) {
+        match extension {
+            Some(extension) => self.extensions.insert(number.to_owned(), extension),
+            None => self.extensions.remove(number),
+        };
+    }
+
+    /// Nobody has proven to be this extension any more.
+    pub(super) fn forget(&mut self, number: &str) {
+        for client in self.clients.values_mut().filter(|client| client.extension.as_deref() == Some(number)) {
+            client.extension = None;
+        }
+    }
+
     /// A client connected.
-    pub(super) fn connected(&mut self, connection: ConnectionId) {
-        self.clients.insert(connection, Client::default());
+    pub(super) fn connected(&mut self, connection: ConnectionId, only: Option<String>) {
+        self.clients.insert(connection, Client { only, ..Client::default() });
     }
 
     /// A client is gone.
@@ -88,6 +106,10 @@ impl Authenticator {
         challenge: Challenge,
         claimed: &str,
     ) -> Result<String, Denied> {
+        let only = self.clients.get(&connection).and_then(|client| client.only.as_deref());
+        if only.is_some_and(|only| only != claimed) {
+            return Err(Denied { status: 403, headers: Vec::new() });
+        }
         let (status, credentials, _) = challenge.parts();
         let (extensions, realm) = (&self.extensions, self.verifier.realm().to_owned());
         let ha1 = |user: &str, algorithm: DigestAlgorithm| extensions.get(user)?.ha1(algorithm, &realm);

@@ -1,0 +1,93 @@
+//! Records of calls on their way to the disk.
+
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use offhook_sip::Millis;
+
+use crate::events::CallId;
+use crate::outbox::Barrier;
+use crate::store::{CdrRecord, CdrRow, Store, StoreError};
+use crate::switch::Concluded;
+
+/// How long a call's end waits for a disk. RFC 3261 §17.1.2.2 gives the other side up to 32 s for its BYE.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// All calls are between extensions, or extensions and services.
+const CALL_TYPE: &str = "Internal";
+const DIAL_PLAN: &str = "internal";
+
+/// How it went with one.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) call: CallId,
+    pub(crate) barrier: Barrier,
+    /// Its rows, which are on the disk.
+    pub(crate) result: Result<Vec<CdrRow>, StoreError>,
+}
+
+/// Those that are not written yet.
+pub(crate) struct Records {
+    store: Store,
+    writing: FuturesUnordered<BoxFuture<'static, Written>>,
+}
+
+impl Records {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, writing: FuturesUnordered::new() }
+    }
+
+    /// Begins to write one. [`next`](Self::next) tells how it went, once for each.
+    pub(crate) fn write(&mut self, now: Millis, concluded: Concluded, barrier: Barrier) {
+        let call = concluded.call;
+        let asked = self.store.write_cdr(record(self.store.run(), wall_ms(), now, concluded));
+        let written = async move {
+            let result = match asked {
+                Err(error) => Err(error),
+                Ok(told) => match tokio::time::timeout(PATIENCE, told).await {
+                    Ok(told) => told.unwrap_or(Err(StoreError::Stopped)),
+                    Err(_) => Err(StoreError::Busy),
+                },
+            };
+            Written { call, barrier, result }
+        };
+        self.writing.push(written.boxed());
+    }
+
+    /// The next that is written, or failed. Cancel-safe; never ends when there is none.
+    pub(crate) async fn next(&mut self) -> Written {
+        match self.writing.next().await {
+            Some(written) => written,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The switch's times as those of the wall's clock, of which only the present is known.
+fn record(run: i64, wall_ms: i64, now: Millis, call: Concluded) -> CdrRecord {
+    let wall = |at: Millis| wall_ms.saturating_sub(i64::try_from(now.saturating_sub(at)).unwrap_or(i64::MAX));
+    let start_ms = wall(call.started);
+    CdrRecord {
+        // The run makes it differ from those of earlier starts, whatever the clock says.
+        uniqueid: format!("{}.{run}-{}", start_ms / 1000, call.call.0),
+        start_ms,
+        answer_ms: call.answered.map(wall),
+        end_ms: wall(call.ended),
+        caller: call.caller,
+        caller_name: call.caller_name,
+        callee: call.callee,
+        callee_name: call.callee_name,
+        call_type: CALL_TYPE.to_owned(),
+        disposition: call.disposition,
+        dcontext: DIAL_PLAN.to_owned(),
+        sip_call_id: call.sip_call_id,
+        seen_by: call.seen_by,
+    }
+}
+
+fn wall_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
