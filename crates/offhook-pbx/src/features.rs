@@ -212,8 +212,13 @@ impl FeatureCodes {
                 // Back counts only while somebody waits, and then alone: another may begin like it.
                 let is_hidden = code == other
                     || *other_name != "feature_codes.take_back"
-                        && [code.starts_with(other), other.starts_with(code), code.ends_with(other), other.ends_with(code)]
-                            .contains(&true);
+                        && [
+                            code.starts_with(other),
+                            other.starts_with(code),
+                            code.ends_with(other),
+                            other.ends_with(code),
+                        ]
+                        .contains(&true);
                 if is_hidden {
                     return Err(ConfigError::new(
                         format!("{name} = {code:?} and {other_name} = {other:?} hide each other"),
@@ -267,7 +272,10 @@ mod tests {
         assert_eq!(config.conferences[0].pin.as_ref().map(|pin| pin.expose().to_owned()), Some("1234".to_owned()));
         let group = &config.ring_groups[0];
         assert_eq!((group.strategy, group.ring_s, group.then.as_deref()), (RingStrategy::InTurn, 10, Some("603")));
-        assert_eq!((config.feature_codes.blind_transfer.as_str(), config.feature_codes.take_back.as_str()), ("##", "*0"));
+        assert_eq!(
+            (config.feature_codes.blind_transfer.as_str(), config.feature_codes.take_back.as_str()),
+            ("##", "*0")
+        );
         assert!(!format!("{config:?}").contains("1234"));
     }
 

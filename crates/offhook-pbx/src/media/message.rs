@@ -86,7 +86,9 @@ impl Mailboxes {
     fn directory(&self, mailbox: &str) -> PathBuf {
         let name: String = mailbox
             .bytes()
-            .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("_{byte:02x}") })
+            .map(
+                |byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("_{byte:02x}") },
+            )
             .collect();
         self.0.join(name)
     }

@@ -249,7 +249,8 @@ impl MediaHost {
         known.prompt = Some(prompt);
         if pieces.iter().any(Piece::is_file) {
             let samples = tokio::task::spawn_blocking(move || prompt::samples(&pieces));
-            let loaded = samples.map(move |samples| Reply::Loaded { leg, prompt, samples: samples.unwrap_or_default() });
+            let loaded =
+                samples.map(move |samples| Reply::Loaded { leg, prompt, samples: samples.unwrap_or_default() });
             return self.replies.push(loaded.boxed());
         }
         self.say(leg, prompt, prompt::samples(&pieces));

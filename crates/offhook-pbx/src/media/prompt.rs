@@ -157,9 +157,12 @@ mod tests {
             let told = Arc::new(AtomicUsize::new(0));
             let count = told.clone();
             let length = samples(&[Piece::Beep]).len() * rate as usize / 8_000;
-            let mut player = Player::new(samples(&[Piece::Beep]), Box::new(move || {
-                count.fetch_add(1, Ordering::Relaxed);
-            }));
+            let mut player = Player::new(
+                samples(&[Piece::Beep]),
+                Box::new(move || {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }),
+            );
             let mut frame = vec![0; rate as usize / 50];
             let mut played = 0;
             while player.fill(rate, &mut frame) == SourceState::Playing {

@@ -26,7 +26,8 @@ impl Switch {
     pub(super) fn devices(&self, turn: &Turn<'_>, id: CallId, number: &str) -> Vec<Target> {
         // Who calls their own number reaches their other devices.
         let is_other = self.calls.get(&id).is_none_or(|call| call.from != number);
-        let from = self.waits_for(id).and_then(|leg| turn.agent.call(self.legs.get(&leg)?.key?)).map(|view| view.connection);
+        let from =
+            self.waits_for(id).and_then(|leg| turn.agent.call(self.legs.get(&leg)?.key?)).map(|view| view.connection);
         self.registrar
             .bindings(number)
             .iter()

@@ -8,9 +8,9 @@ mod auth;
 mod bridge;
 mod call;
 mod cdr;
-mod directory;
 mod codes;
 mod consult;
+mod directory;
 mod facts;
 mod headers;
 mod hunt;
@@ -102,11 +102,7 @@ pub(crate) struct Switch {
 
 impl Switch {
     /// `key` is the secret of the nonces; `mailboxes` has what was left before, if there is voicemail.
-    pub(crate) fn new(
-        config: &PbxConfig,
-        key: [u8; 32],
-        mailboxes: Option<BTreeMap<String, Vec<Message>>>,
-    ) -> Self {
+    pub(crate) fn new(config: &PbxConfig, key: [u8; 32], mailboxes: Option<BTreeMap<String, Vec<Message>>>) -> Self {
         let limits = &config.limits;
         let bounds = Bounds {
             bindings: limits.bindings,

@@ -254,7 +254,8 @@ impl Switch {
 
     /// A transfer to a number that the PBX answers itself.
     pub(super) fn refer_to_hosted(&mut self, turn: &mut Turn<'_>, id: CallId, hosted: Hosted) {
-        let Some(Transferee::Leg(leg)) = self.calls.get(&id).and_then(|call| call.refer.as_ref()).map(Refer::transferee)
+        let Some(Transferee::Leg(leg)) =
+            self.calls.get(&id).and_then(|call| call.refer.as_ref()).map(Refer::transferee)
         else {
             // Two services have nobody to talk to.
             return self.transfer_failed(turn, id, 488);
@@ -304,8 +305,9 @@ impl Switch {
                 self.pair(turn, id, leg, target);
                 self.tell_identity(turn, target, leg);
             }
-            (Transferee::Leg(leg), Transferee::Hosted(hosted))
-            | (Transferee::Hosted(hosted), Transferee::Leg(leg)) => self.pair_with_hosted(turn, id, leg, hosted),
+            (Transferee::Leg(leg), Transferee::Hosted(hosted)) | (Transferee::Hosted(hosted), Transferee::Leg(leg)) => {
+                self.pair_with_hosted(turn, id, leg, hosted)
+            }
             (Transferee::Hosted(_), Transferee::Hosted(_)) => {}
         }
         self.leave(turn, refer);

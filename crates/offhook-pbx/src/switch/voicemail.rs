@@ -6,8 +6,8 @@ use super::call::{Doing, Due, Hosted};
 use super::transfer::Transferee;
 use super::{Switch, Turn};
 use crate::events::CallId;
-use crate::store::Disposition;
 use crate::media::{AnswerFor, LegId, MediaAction, Message, MessageId, Piece};
+use crate::store::Disposition;
 
 /// A message that does not end by itself is ended: three minutes, and what it takes to say so.
 const LONGEST_MS: Millis = 182_000;
