@@ -3,6 +3,7 @@
 mod codes;
 mod ends;
 mod extensions;
+mod groups;
 mod hold;
 mod limits;
 mod rooms;
