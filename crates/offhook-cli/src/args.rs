@@ -70,7 +70,7 @@ pub struct PbxArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Where the certificate is kept from run to run; without it each run makes a new one.
+    /// Where the certificate, call records and changes are kept from run to run; without it each run makes a new one.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 

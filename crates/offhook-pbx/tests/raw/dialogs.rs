@@ -118,7 +118,7 @@ async fn a_call_without_media_is_ended() {
 }
 
 /// A call to the echo service whose 200 has come. The peer connection that made the offer is gone: nothing will be sent.
-async fn echo_call(client: &mut Client) -> (Request, crate::support::Received) {
+pub(crate) async fn echo_call(client: &mut Client) -> (Request, crate::support::Received) {
     let (sdp, _peer, _events) = offer().await;
     let invite = client.request("INVITE", "sip:600@localhost", "1000", "600").sdp(&sdp);
     let answer = client.authenticated(invite.clone(), "1000", "secret-1000").await;

@@ -4,6 +4,7 @@
 mod dialogs;
 mod digest;
 mod malformed;
+mod records;
 mod sockets;
 mod support;
 mod upgrade;

@@ -89,6 +89,11 @@ impl Client {
         }
     }
 
+    /// Whether no message has come yet.
+    pub(crate) async fn has_nothing(&mut self) -> bool {
+        tokio::time::timeout(Duration::ZERO, self.socket.next()).await.is_err()
+    }
+
     /// The next message, SIP or keep-alive.
     pub(crate) async fn receive_text(&mut self) -> String {
         let message = tokio::time::timeout(SOON, self.socket.next()).await.expect("no message came");

@@ -1,6 +1,7 @@
 //! The switch between real agents in virtual time; only sockets and media are played.
 
 mod calls;
+mod changes;
 mod chaos;
 mod codes;
 mod ends;
@@ -11,6 +12,7 @@ mod long;
 mod network;
 mod reconnection;
 mod recording;
+mod records;
 mod registration;
 mod rooms;
 mod services;

@@ -11,6 +11,7 @@ use offhook_sip::{
 };
 
 use crate::config::PbxConfig;
+use crate::directory::SwitchChange;
 use crate::events::PbxEvent;
 use crate::extension::Extension;
 use crate::media::{LegId, MediaAction, MediaEvent, Message, MessageId, Piece, PromptId, RecordingId, Taped};
@@ -303,6 +304,12 @@ impl Network {
         let started = self.told.iter().filter(|event| matches!(event, PbxEvent::CallStarted { .. })).count();
         let ended = self.told.iter().filter(|event| matches!(event, PbxEvent::CallEnded { .. })).count();
         assert_eq!(started, ended, "{:?}", self.told);
+        // Each that ended has one record.
+        for event in &self.told {
+            let PbxEvent::CallEnded { call, .. } = event else { continue };
+            let records = self.records.iter().filter(|record| record.call == *call).count();
+            assert_eq!(records, 1, "{call:?} in {:?}", self.records);
+        }
     }
 
     /// Lets time pass.
@@ -368,6 +375,12 @@ impl Network {
     /// The PBX is told to stop.
     pub(super) fn stop(&mut self) {
         self.decide(Switch::stop);
+        self.settle();
+    }
+
+    /// Extensions or settings change.
+    pub(super) fn change(&mut self, change: SwitchChange) {
+        self.decide(|switch, turn| switch.on_change(turn, change));
         self.settle();
     }
 
