@@ -214,6 +214,30 @@ fn the_last_seat_goes_to_the_first_whose_pin_is_right() {
 }
 
 #[test]
+fn who_guesses_pins_is_not_asked_for_a_while_and_others_are() {
+    let mut net = Network::with(with_pin());
+    let (a, b) = (net.phone("1000"), net.phone("1001"));
+    for _ in 0..3 {
+        let (_, leg) = enter(&mut net, a, "8000");
+        net.dial(leg, "000000000000");
+        net.prompted(leg);
+        net.ended(a);
+    }
+    let (_, leg) = enter(&mut net, a, "8000");
+    net.dial(leg, "1234");
+    assert_eq!(net.prompted(leg), [Piece::Failed]);
+    net.ended(a);
+    let (_, leg) = enter(&mut net, b, "8000");
+    net.dial(leg, "1234");
+    net.advance(600_000);
+    net.events(a);
+    let (_, leg) = enter(&mut net, a, "8000");
+    net.dial(leg, "1234");
+    assert_eq!(seats(&mut net).len(), 2);
+    net.assert_nothing_left();
+}
+
+#[test]
 fn who_dials_no_pin_is_hung_up_and_the_built_in_rooms_are_gone() {
     let mut net = Network::with(with_pin());
     let a = net.phone("1000");
