@@ -79,7 +79,9 @@ impl Switch {
             return self.callee_failed(turn, id, leg, Failure::of(500));
         };
         let hops = HeaderField::max_forwards(call.max_forwards);
-        let headers = carried.into_iter().flatten().chain(headers::identity(&from)).chain([hops]).collect();
+        let referred_by = call.refer.as_ref().and_then(|refer| self.referred_by(refer));
+        let headers =
+            carried.into_iter().flatten().chain(headers::identity(&from)).chain([hops]).chain(referred_by).collect();
         let invite = Invite {
             target,
             from,

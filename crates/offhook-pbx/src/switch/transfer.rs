@@ -244,6 +244,12 @@ impl Switch {
         }
     }
 
+    /// Who has a target called, as it is told (RFC 3892).
+    pub(super) fn referred_by(&self, refer: &Refer) -> Option<HeaderField> {
+        let address = self.address_of(&self.legs.get(&refer.transferor)?.extension)?;
+        HeaderField::new("Referred-By", &address.to_string()).ok()
+    }
+
     /// The leg that the PBX rings for, in a call that has or will have this.
     pub(super) fn waits_for(&self, id: CallId) -> Option<LegId> {
         let call = self.calls.get(&id)?;
