@@ -82,7 +82,7 @@ impl Switch {
 
     /// A leg is over while one side asks. Says whether that is all there is to do.
     pub(super) fn gone_while_consulting(&mut self, turn: &mut Turn<'_>, leg: LegId, termination: &Termination) -> bool {
-        let Some((id, call)) = self.call_of(leg).filter(|_| !self.stopping) else { return false };
+        let Some((id, call)) = self.call_of(leg) else { return false };
         if let Some(asking) = call.consulting {
             // Who waited is gone.
             if let Some(asking) = self.calls.get_mut(&asking) {
@@ -95,7 +95,7 @@ impl Switch {
             self.forget_leg(leg);
             return true;
         }
-        if call.caller != Some(leg) {
+        if call.caller != Some(leg) || self.stopping {
             return false;
         }
         let Some(consult) = self.calls.get_mut(&id).and_then(|call| call.consult.take()) else { return false };
@@ -167,6 +167,7 @@ impl Switch {
         }
         self.connect_established(leg, held);
         self.tell_identity(turn, leg, held);
+        self.tell_status(original);
         if has_failed {
             self.prompt(leg, vec![Piece::Failed]);
         }
