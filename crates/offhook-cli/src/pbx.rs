@@ -145,7 +145,7 @@ impl Secrets {
             Some(path) => format!("in {}", path.display()),
             // Everybody knows it: it is taken on loopback only.
             None if secret == built_in => built_in.to_owned(),
-            None => "as configured".to_owned(),
+            None => "as configured or set".to_owned(),
         };
         Self {
             client: place(pbx.client_secret_file(), pbx.client_secret().expose(), "offhook-secret"),

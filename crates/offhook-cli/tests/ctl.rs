@@ -163,6 +163,18 @@ fn over_https_the_certificate_is_verified() {
     ask(&["--ca", "/nothing"]).fails(2, &["/nothing"]);
 }
 
+#[test]
+fn new_secrets_end_the_old_ones() {
+    let server = Server::start();
+    let dir = Dir::new();
+    assert_eq!(server.json(&["secret", "client"])["secret"].as_str().map(str::len), Some(64));
+    let file = dir.write("token", "an-admin-token-of-my-own\n");
+    server.ctl(&["secret", "admin", "--file", &dir.write("short", "short\n")]).fails(2, &["16 to 256"]);
+    server.ctl(&["secret", "admin", "--file", &file]).succeeds();
+    server.ctl(&["status"]).fails(5, &["--token-file"]);
+    server.ctl(&["status", "--token-file", &file]).succeeds();
+}
+
 /// What is changed at run time is there after a restart.
 #[test]
 fn changes_outlive_the_process() {

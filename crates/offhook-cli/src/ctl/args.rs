@@ -49,6 +49,14 @@ pub enum CtlCommand {
     /// Settings of the whole PBX: show, set.
     #[command(subcommand)]
     Setting(SettingCommand),
+    /// Set a new secret of the open API or of the admin API. Without a file a random one is made and printed.
+    Secret {
+        /// Which.
+        which: SecretKind,
+        /// A file with the secret in its first line: 16 to 256 visible characters.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
     /// Have the clients of an extension log in again.
     Logout {
         /// Its number.
@@ -283,6 +291,15 @@ impl Switch {
     pub(crate) fn is_on(self) -> bool {
         self == Self::On
     }
+}
+
+/// The secrets of programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SecretKind {
+    /// The client secret of the open API; its tokens end.
+    Client,
+    /// The token of the admin API.
+    Admin,
 }
 
 /// Kinds of clients.

@@ -11,7 +11,7 @@ use crate::exit::{Failure, Reason};
 use crate::output::{Output, print_line};
 use args::{
     CdrStatus, ClientKind, ContactCommand, ContactFields, CtlArgs, CtlCommand, ExtensionCommand, ExtensionFields,
-    SettingCommand, SettingFields, Switch,
+    SecretKind, SettingCommand, SettingFields, Switch,
 };
 use client::Client;
 
@@ -22,6 +22,12 @@ pub(crate) async fn run(args: CtlArgs) -> Result<(), Failure> {
         CtlCommand::Extension(command) => extension(&client, command).await?,
         CtlCommand::Contact(command) => contact(&client, command).await?,
         CtlCommand::Setting(command) => setting(&client, command).await?,
+        CtlCommand::Secret { which, file } => {
+            let name = if which == SecretKind::Admin { "admin_token" } else { "client_secret" };
+            let secret = file.map(|file| client::first_line(&file, "--file")).transpose()?;
+            let body = Value::Object(present([("secret", secret.map(Value::from))]));
+            (client.ask(Method::POST, &format!("secrets/{name}"), Some(&body)).await?, show::secret)
+        }
         CtlCommand::Logout { number, client: kind, r#type } => {
             let mut body = Map::from_iter([("type".to_owned(), json!(r#type))]);
             if let Some(kind) = kind {

@@ -106,6 +106,14 @@ pub(super) fn log(answer: &Value) -> String {
     lines(answer, "log", |line| text(&line["line"]))
 }
 
+/// `secret`.
+pub(super) fn secret(answer: &Value) -> String {
+    match answer["secret"].as_str() {
+        Some(secret) => format!("{secret}\n(made at random; it is not shown again)"),
+        None => "set".to_owned(),
+    }
+}
+
 /// `logout`.
 pub(super) fn logged_out(answer: &Value) -> String {
     format!("{} logged out", answer["logged_out"])
