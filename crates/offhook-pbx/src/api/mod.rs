@@ -118,7 +118,7 @@ impl Api {
             by_address: Mutex::new(Failures::new(BY_ADDRESS)),
             by_user: Mutex::new(Failures::new(BY_USER)),
             reports: Reports::default(),
-            origins: Origins::new(pseries.allowed_origins.as_deref(), config.bind),
+            origins: Origins::new(pseries.allowed_origins.as_deref(), config.bind, &config.domain),
             body_time: Duration::from_millis(config.limits.handshake_ms),
             core,
             load,
