@@ -231,6 +231,7 @@ fn text(event: &PbxEvent) -> String {
         PbxEvent::Recording { by, .. } => format!("{by} pauses the recording"),
         PbxEvent::RecordingComplete { file, .. } => format!("{file} is complete"),
         PbxEvent::RecordingFailed { reason, .. } => format!("a call cannot be recorded: {reason}"),
+        PbxEvent::CdrFailed { reason, .. } => format!("the record of a call is lost: {reason}"),
         PbxEvent::Missed { events } => format!("{events} events came faster than they could be printed"),
         other => format!("{other:?}"),
     }

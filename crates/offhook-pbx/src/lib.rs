@@ -37,7 +37,8 @@
 //! # Recording
 //!
 //! With a directory for it ([`PbxConfig::recordings`]), either side of a call of two extensions switches its recording on and
-//! off by dialling `*1` ([`PbxConfig::record_feature_code`]) as telephone-event or as INFO with `application/dtmf-relay`;
+//! off by dialling `*1` ([`PbxConfig::record_feature_code`]) as telephone-event or as INFO with `application/dtmf-relay`
+//! or `application/dtmf`;
 //! between two digits are at most 4 s, and other digits before them do not matter. The digits reach the far end all the
 //! same. Both phones are told by INFO with `Record: on` or `Record: off`, and [`PbxEvent::Recording`] tells it here.
 //!
@@ -54,6 +55,27 @@
 //! here). `/admin/v1` changes extensions, contacts and settings while the PBX runs; clients are told of every change.
 //! [`PSeries`] says what the API tells of the PBX. On loopback the client id is `offhook`, the client secret
 //! `offhook-secret` and the admin token `offhook-admin`. `docs/pbx-api.md` has every request, with lines that run.
+//!
+//! # What is kept
+//!
+//! With a data directory ([`PbxConfig::data_dir`]) a database `pbx.db` in it keeps call records and whatever is changed at run time; without
+//! one, both are gone with the PBX. Only one PBX at a time may use a directory.
+//!
+//! *Call records.* One for each call of two sides, calls to services and refused ones too, with a row for each extension
+//! that has to do with it: the caller's, and the callee's, who took or missed it. A transfer ends the calls it is made of, and the joined
+//! call is another. The record of a call is on the disk (also if the power fails) **before** anything is sent that tells its end:
+//! the 200 to a BYE, the BYE to the other side, the refusal. So whoever was told that a call is over finds its record after a crash.
+//! Other connections and all audio go on meanwhile. A disk that fails, or takes longer than 10 s, keeps nobody in a
+//! call: [`PbxEvent::CdrFailed`] tells it. The newest million rows are kept.
+//!
+//! *Extensions* are those of the configuration, or the built-in ones, read at each start. One that was changed at run time stays as it was
+//! changed, and one that was deleted stays deleted, whatever the configuration says later, until it is reset. The same goes for each
+//! setting. Of passwords that were set at run time, only the hashes that SIP needs are kept, sealed with AES-256-GCM under
+//! `store.key` in the same directory: back both up together, and keep both from others. With another realm or key they
+//! are of no use, and the extensions are switched off until they have new passwords.
+//!
+//! An extension that is deleted or switched off at run time loses its registrations and calls at once; to a new password,
+//! phones must register again.
 //!
 //! # Security
 //!

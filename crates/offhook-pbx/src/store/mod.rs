@@ -138,10 +138,11 @@ impl Store {
 
     /// Ends it when all that was asked for before is done.
     pub(crate) async fn close(&self) {
-        self.0.writer.close().await;
+        // The last to close writes the log back into the file, which a reader may not.
         if let Some(reader) = &self.0.reader {
             reader.close().await;
         }
+        self.0.writer.close().await;
     }
 
     /// Has something written, with whatever else waits: the result comes when it is on the disk.

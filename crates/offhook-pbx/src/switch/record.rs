@@ -3,8 +3,8 @@
 //! One file for each call, from the first time on to its end; pauses are left out. It ends with the call, and a transfer
 //! that succeeds ends the call: the joined one is another. A conference room has one of its own, until the last has left.
 
-use offhook_sip::HeaderField;
 use offhook_sip::message::{HeadersExt as _, Request};
+use offhook_sip::{HeaderField, InfoTone};
 
 use super::{Switch, Turn, crossing};
 use crate::events::{CallId, PbxEvent};
@@ -201,21 +201,8 @@ impl Switch {
     }
 }
 
-/// The digit in an INFO of `application/dtmf-relay` (`Signal=5`).
+/// The digit in an INFO.
 pub(super) fn digit_of(request: &Request) -> Option<char> {
-    let kind = request.headers.text("Content-Type")?;
-    if !kind.split(';').next()?.trim().eq_ignore_ascii_case("application/dtmf-relay") {
-        return None;
-    }
     let body = std::str::from_utf8(request.body()).ok()?;
-    let signal = body.lines().find_map(|line| {
-        let (name, value) = line.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("signal").then(|| value.trim())
-    })?;
-    match signal {
-        // Some send event codes for the two signs (RFC 4733 §3.2).
-        "10" => Some('*'),
-        "11" => Some('#'),
-        _ => signal.chars().next().filter(|_| signal.len() == 1).map(|digit| digit.to_ascii_uppercase()),
-    }
+    InfoTone::parse(&request.headers.text("Content-Type")?, body).map(|info| info.tone)
 }

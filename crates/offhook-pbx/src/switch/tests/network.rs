@@ -85,6 +85,7 @@ impl Network {
         config.no_answer = Duration::from_secs(30);
         let mut agent = AgentConfig::new([1; 32]);
         agent.keep_alive = KeepAlive::Off;
+        agent.guard_dialogs = true;
         Self {
             now: 0,
             agent: Driven::new(Agent::new(agent)),
