@@ -32,21 +32,49 @@
 //! | 609 | 403 Forbidden |
 //! | 612 | rings for 1 s, then 480 Temporarily Unavailable |
 //!
-//! Another number is answered 404, an extension that is not registered 480.
+//! | 7000 to 7009 | conference rooms, unless others are configured ([`Conference`]) |
+//! | `*97` | the caller's own voicemail ([`FeatureCodes::voicemail`]) |
+//!
+//! Another number is answered 404, an extension that is not registered 480. An extension without call waiting
+//! ([`Extension::call_waiting`]) that is in a call, or rings, is busy: 486.
+//!
+//! **Conference rooms.** Who calls one hears all others in it, and music while alone; a tone says that somebody comes or goes. A
+//! member that holds the room is out of it, with its music, until it is back. A room that is full
+//! ([`PbxLimits::conference_members`]) is busy. With a [PIN](Conference::pin) two tones ask for it; after three wrong ones it hangs up.
+//!
+//! **Ring groups** ([`RingGroup`]) ring several extensions, all at once or one after the other; the first to answer has the call.
+//! Busy members are left out. At most 20 devices ring at once.
+//!
+//! **Voicemail** ([`Extension::voicemail`]; it needs [`PbxConfig::data_dir`]) answers for an extension that does not answer in
+//! time, is busy or not registered: a greeting, a beep, then the message, which ends when the caller hangs up or dials `#`, after 10 s of
+//! silence, or after 3 min. The extension hears its messages at `*97`, the newest first: `*` again, `#` the next, `7` deletes.
+//!
+//! # Transfers
+//!
+//! By REFER, blind and attended. Or by digits in the call ([`FeatureCodes`]), then the number and `#` (or 3 s of waiting):
+//!
+//! | code | does |
+//! | --- | --- |
+//! | `*03` | blind: the other side hears music until the number answers, and is connected with it |
+//! | `*3` | attended: the other side hears music while one talks with the number; hanging up connects the two |
+//! | `*0` | meanwhile: back to the other side |
+//!
+//! What fails gives both sides back to each other, after a tone.
 //!
 //! # Recording
 //!
-//! With a directory for it ([`PbxConfig::recordings`]), either side of a call of two extensions switches its recording on and
-//! off by dialling `*1` ([`PbxConfig::record_feature_code`]) as telephone-event or as INFO with `application/dtmf-relay`
-//! or `application/dtmf`;
-//! between two digits are at most 4 s, and other digits before them do not matter. The digits reach the far end all the
-//! same. Both phones are told by INFO with `Record: on` or `Record: off`, and [`PbxEvent::Recording`] tells it here.
+//! With a directory for it ([`PbxConfig::recordings`]), either side of a call of two extensions, and any member of a conference
+//! room, switches its recording on and off by dialling `*1` ([`PbxConfig::record_feature_code`]) as telephone-event or as INFO with
+//! `application/dtmf-relay` or `application/dtmf`; between two digits are at most 4 s, and other digits before them do not matter. The digits reach
+//! the far end all the same. All phones in the call are told by INFO with `Record: on` or `Record: off`, and
+//! [`PbxEvent::Recording`] tells it here.
 //!
 //! A call has one stereo WAV of 16 kHz, `<Unix time in ms>-<call>.wav`, left what the caller says and right the callee;
-//! pauses are left out, and what is heard on hold is in it. It can be read at any moment, also after a crash. A transfer
-//! that succeeds ends the call and with it the recording: the joined call can be recorded anew. A file that cannot be written
-//! is told as `Record: off` and [`PbxEvent::RecordingFailed`]; the call goes on. [`Extension::record`] says who may.
-//! Whose code is not permitted is told what is (`Record` as it stands). Calls to services are not recorded.
+//! pauses are left out, and what is heard on hold is in it. A room has one of one channel with what all say, until the last has
+//! left. It can be read at any moment, also after a crash. A transfer that succeeds ends the call and with it the recording, and so does
+//! asking somebody by `*3`: the joined call can be recorded anew. A file that cannot be written is told as `Record: off`
+//! and [`PbxEvent::RecordingFailed`]; the call goes on. [`Extension::record`] says who may. Whose code is not permitted is told
+//! what is (`Record` as it stands). Calls to services are not recorded.
 //!
 //! # API
 //!
