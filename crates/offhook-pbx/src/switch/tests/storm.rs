@@ -114,7 +114,7 @@ impl Pbx {
 impl Server for Pbx {
     fn connected(&mut self, now: u64, connection: u64, replies: &mut Replies) {
         let (connection, kind) = (ConnectionId(connection), ConnectionKind::Server { secure: true });
-        self.switch.on_connected(connection);
+        self.switch.on_connected(connection, None);
         self.input(now, Input::Connected { connection, kind }, replies);
     }
 
