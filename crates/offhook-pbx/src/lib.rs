@@ -63,8 +63,8 @@
 //!
 //! # Recording
 //!
-//! With a directory for it ([`PbxConfig::recordings`]), either side of a call of two extensions, and any member of a conference
-//! room, switches its recording on and off by dialling `*1` ([`PbxConfig::record_feature_code`]) as telephone-event or as INFO with
+//! With a directory for it ([`PbxConfig::recordings`]), either side of a call (to a service too), and any member of a conference room,
+//! switches its recording on and off by dialling `*1` ([`PbxConfig::record_feature_code`]) as telephone-event or as INFO with
 //! `application/dtmf-relay` or `application/dtmf`; between two digits are at most 4 s, and other digits before them do not matter. The digits reach
 //! the far end all the same. All phones in the call are told by INFO with `Record: on` or `Record: off`, and
 //! [`PbxEvent::Recording`] tells it here.
@@ -74,7 +74,7 @@
 //! left. It can be read at any moment, also after a crash. A transfer that succeeds ends the call and with it the recording, and so does
 //! asking somebody by `*3`: the joined call can be recorded anew. A file that cannot be written is told as `Record: off`
 //! and [`PbxEvent::RecordingFailed`]; the call goes on. [`Extension::record`] says who may. Whose code is not permitted is told
-//! what is (`Record` as it stands). Calls to services are not recorded.
+//! what is (`Record` as it stands).
 //!
 //! # API
 //!

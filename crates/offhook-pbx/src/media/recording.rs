@@ -38,14 +38,14 @@ impl MediaHost {
             Err(reason) => return Some(MediaEvent::RecordingFailed { call, recording, reason }),
         };
         let tap = match (listener, running.of) {
-            (Listener::Call(recorder), Taped::Leg(leg)) => {
+            (Listener::Call(sides), Taped::Callee(leg) | Taped::Caller(leg)) => {
                 let Some(known) = self.legs.get(&leg) else {
                     let reason = "the call's media is closed".to_owned();
-                    let listener = Listener::Call(recorder);
+                    let listener = Listener::Call(sides);
                     self.discard(NewFile { path, listener, handle });
                     return Some(MediaEvent::RecordingFailed { call, recording, reason });
                 };
-                Some(known.peer.tap(recorder))
+                Some(known.peer.tap(sides))
             }
             (Listener::Room(sink), Taped::Room(room)) => {
                 self.rooms.entry(room).or_default().set_listener(Some(Box::new(sink)));
@@ -83,7 +83,7 @@ impl MediaHost {
     pub(super) fn stop_recording(&mut self, recording: RecordingId) {
         let Some(Running { of, open }) = self.recordings.remove(&recording) else { return };
         match of {
-            Taped::Leg(leg) => {
+            Taped::Callee(leg) | Taped::Caller(leg) => {
                 if let (Some(known), Some((Some(tap), _))) = (self.legs.get(&leg), open) {
                     known.peer.untap(tap);
                 }
@@ -165,7 +165,7 @@ mod tests {
                 MediaHost::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Duration::from_secs(60), Some(directory.clone()), None);
             let recording = RecordingId(1);
             // The leg is gone before the file is there, and the recording with it or not.
-            host.execute(MediaAction::StartRecording { recording, call: CallId(2), of: Taped::Leg(LegId(3)) });
+            host.execute(MediaAction::StartRecording { recording, call: CallId(2), of: Taped::Callee(LegId(3)) });
             if stops {
                 host.execute(MediaAction::StopRecording { recording });
             }

@@ -19,6 +19,7 @@ mod midcall;
 mod pairs;
 mod record;
 mod register;
+mod replace;
 mod room;
 mod service;
 mod status;

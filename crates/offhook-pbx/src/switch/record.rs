@@ -6,6 +6,7 @@
 use offhook_sip::message::{HeadersExt as _, Request};
 use offhook_sip::{HeaderField, InfoTone};
 
+use super::call::Hosted;
 use super::{Switch, Turn, crossing};
 use crate::events::{CallId, PbxEvent};
 use crate::extension::RecordPermissions;
@@ -128,11 +129,12 @@ impl Switch {
 
     pub(super) fn toggle_recording(&mut self, turn: &mut Turn<'_>, leg: LegId) {
         let Some((id, call)) = self.call_of(leg).filter(|(_, call)| !call.over) else { return };
+        let is_service = matches!(call.hosted, Some(Hosted::Service(_))) && call.caller == Some(leg);
         let (at, of) = match (self.room_of(leg), call.across(leg), call.winner) {
             (Some(room), ..) => (Recorded::Room(room), Taped::Room(room)),
-            // What the callee hears is what the caller says: left.
-            (None, Some(_), Some(callee)) => (Recorded::Call(id), Taped::Leg(callee)),
-            // Of two sides only: a service has nothing to say.
+            (None, Some(_), Some(callee)) => (Recorded::Call(id), Taped::Callee(callee)),
+            _ if is_service => (Recorded::Call(id), Taped::Caller(leg)),
+            // Messages are recordings already.
             _ => return,
         };
         let Some(by) = self.legs.get(&leg).map(|leg| leg.extension.clone()) else { return };

@@ -514,7 +514,7 @@ impl Network {
             }
             MediaAction::StartRecording { call, recording, of } => {
                 let is_there = match of {
-                    Taped::Leg(leg) => self.open.contains(&leg),
+                    Taped::Callee(leg) | Taped::Caller(leg) => self.open.contains(&leg),
                     Taped::Room(room) => !self.switch.rooms[room.0].members.is_empty(),
                 };
                 assert!(is_there, "nothing to record");
