@@ -50,6 +50,8 @@ pub struct PhoneConfig {
     pub record: RecordMethod,
     /// What the user may do about recording.
     pub record_permissions: RecordPermissions,
+    /// STUN and TURN servers of calls whose [`CallOptions`] name none.
+    pub ice_servers: Vec<IceServer>,
     /// An outbound call that rings this long without an answer is cancelled, an inbound one refused; milliseconds.
     pub no_answer_ms: Millis,
     /// The extension number shown in reports. Set from the address of record.
@@ -94,6 +96,7 @@ impl PhoneConfig {
             filter_sdp: false,
             record: RecordMethod::default(),
             record_permissions: RecordPermissions::default(),
+            ice_servers: Vec::new(),
             no_answer_ms: 300_000,
             extension: user.to_owned(),
             device_type: "desktop".to_owned(),
@@ -159,7 +162,7 @@ pub struct CallOptions {
     pub extra_headers: Vec<String>,
     /// Codecs in order of preference, by encoding name (`opus`, `PCMU` …); empty: the media engine's order.
     pub codecs: Vec<String>,
-    /// STUN and TURN servers of this call.
+    /// STUN and TURN servers of this call; empty: those of [`PhoneConfig::ice_servers`].
     pub ice_servers: Vec<IceServer>,
     /// Which candidates may be used.
     pub ice_transport_policy: IceTransportPolicy,

@@ -47,6 +47,11 @@ pub enum PhoneEvent {
         /// 0, 1 or 2.
         record_permissions: RecordPermissions,
     },
+    /// Whether the PBX's plan includes video is another.
+    VideoPlanChange {
+        /// It does.
+        video_plan: bool,
+    },
     /// A call exists, inbound or outbound.
     #[serde(rename = "newRTCSession")]
     NewRtcSession {
@@ -331,6 +336,7 @@ impl PhoneEvent {
             Self::RegistrationFailed { .. } => "registrationFailed",
             Self::IsRegisteredChange { .. } => "isRegisteredChange",
             Self::RecordPermissionsChange { .. } => "recordPermissionsChange",
+            Self::VideoPlanChange { .. } => "videoPlanChange",
             Self::NewRtcSession { .. } => "newRTCSession",
             Self::Incoming { .. } => "incoming",
             Self::StartSession { .. } => "startSession",

@@ -8,6 +8,9 @@ use crate::call_id::CallId;
 use crate::error::PhoneError;
 use crate::events::{PhoneEvent, SdpType, Side};
 use crate::media::{MediaCommand, MediaEvent};
+use crate::pbx::{
+    CdrPage, HttpFailure, HttpId, HttpRequest, HttpResponse, PbxError, PbxEvent, SubscriptionInput, SubscriptionOutput,
+};
 
 /// What time it is, on two clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,6 +45,15 @@ pub enum Input {
         /// What happened.
         event: MediaEvent,
     },
+    /// A request of [`Output::Http`] was answered, or failed. Late ones are ignored.
+    Http {
+        /// Which.
+        id: HttpId,
+        /// How.
+        result: Result<HttpResponse, HttpFailure>,
+    },
+    /// From the PBX's subscription socket.
+    Subscription(SubscriptionInput),
     /// Time passed.
     Timeout,
 }
@@ -86,6 +98,25 @@ pub enum Output {
         command: CommandId,
         /// How.
         result: Result<(), PhoneError>,
+    },
+    /// Send this request to the PBX's API and give back what comes as [`Input::Http`]. Only of a phone that was made with
+    /// [`Phone::with_pbx`](crate::Phone::with_pbx), as the three below.
+    Http {
+        /// To answer with.
+        id: HttpId,
+        /// The request, below [`Phone::pbx`](crate::Phone::pbx)'s base.
+        request: HttpRequest,
+    },
+    /// For the PBX's subscription socket.
+    Subscription(SubscriptionOutput),
+    /// Something the listeners of the PBX's operator want to know.
+    Pbx(PbxEvent),
+    /// A query of [`Phone::cdr_query`](crate::Phone::cdr_query) is over. No [`Settled`](Self::Settled) comes for it.
+    Cdr {
+        /// Which.
+        command: CommandId,
+        /// The page.
+        result: Result<CdrPage, PbxError>,
     },
     /// Input [`Input::Timeout`] no later than at this time ([`Now::mono`]). It stays in force until it is reached or the next
     /// one replaces it: a turn that changes nothing gives none.

@@ -35,6 +35,7 @@ mod io;
 pub mod media;
 mod negotiation;
 mod number;
+pub mod pbx;
 mod phone;
 pub mod quality;
 mod random;

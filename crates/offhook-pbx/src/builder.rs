@@ -9,6 +9,7 @@ use crate::error::PbxError;
 use crate::extension::Extension;
 use crate::features::{Conference, RingGroup};
 use crate::pbx::Pbx;
+use crate::pseries::PSeries;
 
 /// Sets a PBX up: [`Pbx::builder`].
 ///
@@ -99,6 +100,12 @@ impl PbxBuilder {
     /// The digits that switch recording on and off: 1 to 8 of `0-9 * # A-D`; default `*1`.
     pub fn record_feature_code(mut self, code: impl Into<String>) -> Self {
         self.config.record_feature_code = code.into();
+        self
+    }
+
+    /// The P-Series API.
+    pub fn pseries(mut self, pseries: PSeries) -> Self {
+        self.config.pseries = pseries;
         self
     }
 

@@ -11,6 +11,7 @@ use toml::Spanned;
 use crate::error::{ConfigError, PbxError};
 use crate::extension::{Extension, RecordPermissions};
 use crate::features::{Conference, FeatureCodes, RingGroup};
+use crate::pseries::PSeries;
 
 /// How a PBX is set up.
 ///
@@ -18,7 +19,7 @@ use crate::features::{Conference, FeatureCodes, RingGroup};
 ///
 /// ```toml
 /// bind = "127.0.0.1"        # an address of this machine; beyond loopback only with passwords of your own
-/// ws_port = 5066            # 0: any free port; false: no plain WebSocket
+/// ws_port = 5066            # 0: any free port; false: no plain WebSocket (and none beyond loopback)
 /// wss_port = 7443
 /// domain = "pbx.example"    # the host of addresses that the PBX writes
 /// realm = "pbx.example"     # of digest authentication; the domain when left out
@@ -65,15 +66,18 @@ use crate::features::{Conference, FeatureCodes, RingGroup};
 /// calls = 500
 /// ```
 ///
+/// What `[pseries]` takes is told by [`PSeries`].
+///
 /// An unknown key is an error that names its line.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PbxConfig {
     /// Address to listen on, for SIP and for media. Default 127.0.0.1.
     pub bind: IpAddr,
-    /// Port for ws; 0 takes a free one, `None` switches it off. Default 0.
+    /// Port for ws and http; 0 takes a free one, `None` switches it off. Default 0. On loopback only: a file that binds beyond it
+    /// and says nothing of this port has none.
     pub ws_port: Option<u16>,
-    /// Port for wss; 0 takes a free one, `None` switches it off. Default 0.
+    /// Port for wss and https; 0 takes a free one, `None` switches it off. Default 0.
     pub wss_port: Option<u16>,
     /// The host of addresses that the PBX writes. It answers for every host: only user parts are looked at. Default `localhost`.
     pub domain: String,
@@ -90,6 +94,8 @@ pub struct PbxConfig {
     pub recordings: Option<PathBuf>,
     /// The digits in a call that switch its recording on and off: 1 to 8 of `0-9 * # A-D`. Default `*1`.
     pub record_feature_code: String,
+    /// The P-Series API.
+    pub pseries: PSeries,
     /// Conference rooms. Empty: 7000 to 7009, but for numbers that are taken.
     pub conferences: Vec<Conference>,
     /// Ring groups.
@@ -113,6 +119,7 @@ impl Default for PbxConfig {
             data_dir: None,
             recordings: None,
             record_feature_code: "*1".to_owned(),
+            pseries: PSeries::default(),
             conferences: Vec::new(),
             ring_groups: Vec::new(),
             feature_codes: FeatureCodes::default(),
@@ -228,6 +235,9 @@ impl PbxConfig {
             if !weak.is_empty() {
                 return Err(PbxError::WeakPasswords { bind: self.bind, extensions: weak });
             }
+            if self.ws_port.is_some() {
+                return Err(PbxError::PlainBeyondLoopback { bind: self.bind });
+            }
         }
         Ok(self)
     }
@@ -267,6 +277,7 @@ impl PbxConfig {
             return Err(ConfigError::new(format!("ws_port and wss_port are both {ws}"), "choose two different ports"));
         }
         self.limits.check()?;
+        self.pseries.check()?;
         for (i, extension) in self.extensions.iter().enumerate() {
             extension.check()?;
             if self.extensions.iter().take(i).any(|other| other.number() == extension.number()) {
@@ -369,6 +380,8 @@ struct File {
     #[serde(default)]
     extension: Vec<Spanned<FileExtension>>,
     #[serde(default)]
+    pseries: PSeries,
+    #[serde(default)]
     conference: Vec<Conference>,
     #[serde(default)]
     ring_group: Vec<RingGroup>,
@@ -427,9 +440,12 @@ impl File {
             }
             extensions.push(extension);
         }
+        let bind = self.bind.unwrap_or(default.bind);
+        // Beyond loopback there is no plain listener, unless it is asked for, and refused.
+        let ws_port = default.ws_port.filter(|_| bind.is_loopback());
         let config = PbxConfig {
-            bind: self.bind.unwrap_or(default.bind),
-            ws_port: self.ws_port.map_or(default.ws_port, |port| port.number()),
+            bind,
+            ws_port: self.ws_port.map_or(ws_port, |port| port.number()),
             wss_port: self.wss_port.map_or(default.wss_port, |port| port.number()),
             domain: self.domain.unwrap_or(default.domain),
             realm: self.realm,
@@ -438,6 +454,7 @@ impl File {
             data_dir: self.data_dir,
             recordings: self.recordings,
             record_feature_code: self.record_feature_code.unwrap_or(default.record_feature_code),
+            pseries: self.pseries,
             conferences: self.conference,
             ring_groups: self.ring_group,
             feature_codes: self.feature_codes,
@@ -514,6 +531,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_the_api_is_read() {
+        let text = "[pseries]\ncompany = \"ACME\"\nplan = \"cn\"\ncloud = true\nclient_secret = \"hunter2hunter2\"\n";
+        let config = PbxConfig::parse(text).expect("right");
+        assert_eq!((config.pseries.company.as_str(), config.pseries.cloud), ("ACME", true));
+        assert_eq!(config.pseries.plan, crate::pseries::PlanMode::Cn);
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(error("[pseries]\nplan = \"de\"\n").contains("cn"));
+        assert!(error("[pseries]\nturn_port = 0\n").contains("1 to 65535"));
+        assert!(error("[pseries]\ntopic = 1\n").starts_with("line 2: "));
+    }
+
+    #[test]
+    fn beyond_loopback_a_file_has_no_plain_port_unless_it_asks_for_one() {
+        let port = |text: &str| PbxConfig::parse(text).expect("right").ws_port;
+        assert_eq!(port("bind = \"0.0.0.0\""), None);
+        assert_eq!(port("bind = \"0.0.0.0\"\nws_port = 5066"), Some(5066));
+        assert_eq!(port("bind = \"127.0.0.2\""), Some(0));
+    }
+
+    #[test]
     fn what_is_said_of_recording_is_read() {
         let extension = |number: u32, record: &str| {
             format!("[[extension]]\nnumber = \"{number}\"\nha1 = \"{}\"\n{record}\n", "0".repeat(32))
@@ -571,11 +608,13 @@ mod tests {
 
     #[test]
     fn beyond_loopback_known_passwords_are_refused() {
-        let open = PbxConfig { bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ..PbxConfig::default() };
+        let open = PbxConfig { bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ws_port: None, ..PbxConfig::default() };
         let Err(PbxError::WeakPasswords { extensions, .. }) = open.clone().finish() else { panic!("taken") };
         assert_eq!(extensions.len(), 10);
         let own = PbxConfig { extensions: vec![Extension::new("1", "", "correct horse")], ..open.clone() };
-        assert!(own.finish().is_ok());
+        assert!(own.clone().finish().is_ok());
+        let plain = PbxConfig { ws_port: Some(0), ..own };
+        assert!(matches!(plain.finish(), Err(PbxError::PlainBeyondLoopback { .. })));
         let short = PbxConfig { extensions: vec![Extension::new("1", "", "short")], ..open };
         assert!(short.finish().is_err());
         assert!(PbxConfig::default().finish().is_ok());

@@ -17,6 +17,7 @@ use crate::notice::{Audience, CdrChange, Fact, Notice, Notices};
 use crate::outbox::{Outbox, Outgoing, TooMuch};
 use crate::records::{Records, Written};
 use crate::server::ConnectionHandle;
+use crate::status::Status;
 use crate::store::Store;
 use crate::switch::{Action, Concluded, MOST_RINGING, Switch, Turn};
 use crate::trace;
@@ -27,14 +28,16 @@ const SHUTDOWN_TIME: Duration = Duration::from_millis(1_500);
 /// What the core is told.
 #[derive(Debug)]
 pub(crate) enum ToCore {
-    /// A WebSocket is open.
-    Opened { connection: ConnectionId, secure: bool, handle: ConnectionHandle },
+    /// A WebSocket is open; `only`: for this extension, and for no other.
+    Opened { connection: ConnectionId, secure: bool, only: Option<String>, handle: ConnectionHandle },
     /// A message came.
     Received { connection: ConnectionId, data: Bytes },
     /// A WebSocket is gone.
     Closed { connection: ConnectionId },
     /// Extensions or settings have changed.
     Directory { change: SwitchChange, done: oneshot::Sender<()> },
+    /// Say what is going on.
+    Status { reply: oneshot::Sender<Status> },
     /// End all calls and stop.
     Shutdown { done: oneshot::Sender<()> },
 }
@@ -136,9 +139,9 @@ impl Core {
         let now = self.now();
         let mut outputs = VecDeque::new();
         match woken {
-            Woken::Message(Some(ToCore::Opened { connection, secure, handle })) => {
+            Woken::Message(Some(ToCore::Opened { connection, secure, only, handle })) => {
                 self.connections.insert(connection, handle);
-                self.switch.on_connected(connection);
+                self.switch.on_connected(connection, only);
                 self.input(now, &mut outputs, Input::Connected { connection, kind: ConnectionKind::Server { secure } });
             }
             Woken::Message(Some(ToCore::Received { connection, data })) => {
@@ -160,6 +163,10 @@ impl Core {
                 self.decide(now, &mut outputs, |switch, turn| switch.on_change(turn, change));
                 // Who wanted it may be gone.
                 let _ = done.send(());
+            }
+            Woken::Message(Some(ToCore::Status { reply })) => {
+                // Who asked may be gone.
+                let _ = reply.send(self.switch.status(now));
             }
             Woken::Written(written) => self.written(written),
             Woken::Message(_) => {}

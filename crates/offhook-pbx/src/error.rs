@@ -48,6 +48,24 @@ pub enum PbxError {
         /// The extensions whose passwords are built in or weak.
         extensions: Vec<String>,
     },
+    /// The PBX would be reachable from other machines with secrets of its API that everybody knows.
+    #[error(
+        "refusing to listen on {bind}, beyond loopback, with a {secret} that is known or too short: set pseries.{secret} (16 characters or more), or set data_dir and have a random one made there"
+    )]
+    WeakSecrets {
+        /// The address that was asked for.
+        bind: IpAddr,
+        /// The key of the configuration: `client_secret` or `admin_token`.
+        secret: &'static str,
+    },
+    /// The PBX would be reachable from other machines without encryption.
+    #[error(
+        "refusing plain ws and http on {bind}, beyond loopback, where others can read along: switch them off (ws_port = false) and use wss_port, or bind to 127.0.0.1"
+    )]
+    PlainBeyondLoopback {
+        /// The address that was asked for.
+        bind: IpAddr,
+    },
     /// The data directory cannot be used.
     #[error("cannot use {}: {reason}; make it a directory that this user may write, or leave data_dir out", .path.display())]
     DataDir {
@@ -101,6 +119,8 @@ impl PbxError {
             Self::Listen { .. } => "listen",
             Self::NoListener => "no-listener",
             Self::WeakPasswords { .. } => "weak-passwords",
+            Self::WeakSecrets { .. } => "weak-secrets",
+            Self::PlainBeyondLoopback { .. } => "plain-beyond-loopback",
             Self::DataDir { .. } => "data-dir",
             Self::Certificate { .. } => "certificate",
             Self::Store { .. } => "store",

@@ -105,6 +105,7 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod builder;
 mod config;
 mod core;
@@ -119,6 +120,7 @@ mod media;
 mod notice;
 mod outbox;
 mod pbx;
+mod pseries;
 mod recordings;
 mod records;
 mod registrar;
@@ -126,6 +128,7 @@ mod sdp;
 mod server;
 mod service;
 #[allow(dead_code, unused_imports)]
+mod status;
 mod store;
 mod switch;
 mod tls;
@@ -139,4 +142,5 @@ pub use extension::{Extension, RecordPermissions};
 pub use features::{Conference, FeatureCodes, RingGroup, RingStrategy};
 pub use offhook_sip::Secret;
 pub use pbx::Pbx;
+pub use pseries::{PSeries, PlanMode};
 pub use service::Service;

@@ -31,19 +31,10 @@ pub(crate) enum Fact {
     CallStatus(CallStatus),
     /// 20049: a call's record was written.
     CdrChanged(CdrChange),
-    /// 10000: somebody else has logged in as this user; older sessions of theirs are over.
-    LoggedInElsewhere {
-        /// The user.
-        username: String,
-    },
     /// 20007: the extension is deleted, or switched off.
     ExtensionDeleted,
     /// 20008: the digits that switch recording on and off.
     RecordFeatureCode(String),
-    /// 20010: sessions are over, log in again.
-    LogInAgain,
-    /// 20154: the same in the words of firmware from 37.12.0.10 on.
-    LogInAgainLater,
     /// 20013: whether desktop clients may be used.
     DesktopClient(bool),
     /// 20015: whether clients in a browser may be used.

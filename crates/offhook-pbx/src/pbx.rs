@@ -1,13 +1,17 @@
 //! The handle of a running PBX.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use offhook_sip::Secret;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use crate::api::{Api, Running, Secrets};
 use crate::builder::PbxBuilder;
 use crate::config::PbxConfig;
 use crate::core::{Core, ToCore};
@@ -50,8 +54,7 @@ pub struct Pbx {
     load: watch::Receiver<Load>,
     events: broadcast::Sender<PbxEvent>,
     store: Store,
-    #[allow(dead_code)]
-    directory: Directory,
+    api: Running,
 }
 
 impl Pbx {
@@ -64,6 +67,7 @@ impl Pbx {
         if Handle::try_current().is_err() {
             return Err(PbxError::NoRuntime);
         }
+        let secrets = Secrets::open(&config)?;
         let identity = Identity::open(config.data_dir.as_deref(), config.bind, &config.domain)?;
         let (core_sender, inbox) = mpsc::channel(INBOX);
         let (load_sender, load) = watch::channel(Load::default());
@@ -78,7 +82,8 @@ impl Pbx {
         config.extensions = directory.now().extensions().cloned().collect();
         config.record_feature_code.clone_from(&directory.now().settings().record_feature_code);
 
-        let shared = Shared::new(core_sender.clone(), directory.clone(), config.limits.message_bytes);
+        let api = Api::new(&config, secrets, directory, core_sender.clone(), load.clone());
+        let shared = Shared::new(core_sender.clone(), Arc::clone(&api), config.limits.message_bytes);
         let handshake = Duration::from_millis(config.limits.handshake_ms);
         let listeners = Listeners::new(shared, config.limits.connections, handshake);
         let ws = match config.ws_port {
@@ -94,7 +99,7 @@ impl Pbx {
         };
         let core = Core::new(&config, store.clone(), notices, events.clone(), load_sender)?;
         let task = Task(tokio::spawn(core.run(inbox)));
-        Ok(Self { config, identity, ws, wss, core: core_sender, task, load, events, store, directory })
+        Ok(Self { config, identity, ws, wss, core: core_sender, task, load, events, store, api: Running(api) })
     }
 
     /// `ws://ADDRESS:PORT/ws`, unless switched off. Listening on all addresses it names loopback.
@@ -107,6 +112,55 @@ impl Pbx {
     #[must_use]
     pub fn wss_url(&self) -> Option<String> {
         Some(url("wss", self.wss.as_ref()?.address()))
+    }
+
+    /// `http://ADDRESS:PORT`, unless switched off: the `pbxURL` of clients on this machine.
+    #[must_use]
+    pub fn http_url(&self) -> Option<String> {
+        Some(origin("http", self.ws.as_ref()?.address()))
+    }
+
+    /// `https://ADDRESS:PORT`, unless switched off: the `pbxURL` of clients.
+    #[must_use]
+    pub fn https_url(&self) -> Option<String> {
+        Some(origin("https", self.wss.as_ref()?.address()))
+    }
+
+    /// The client id of the open API.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.config.pseries.client_id
+    }
+
+    /// The client secret of the open API. Do not log it.
+    #[must_use]
+    pub fn client_secret(&self) -> &Secret {
+        &self.api.0.secrets().client_secret
+    }
+
+    /// The file of the client secret, when the PBX has made one.
+    #[must_use]
+    pub fn client_secret_file(&self) -> Option<&Path> {
+        self.api.0.secrets().client_secret_file.as_deref()
+    }
+
+    /// The token of the admin API. Do not log it.
+    #[must_use]
+    pub fn admin_token(&self) -> &Secret {
+        &self.api.0.secrets().admin_token
+    }
+
+    /// The file of the admin token, when the PBX has made one.
+    #[must_use]
+    pub fn admin_token_file(&self) -> Option<&Path> {
+        self.api.0.secrets().admin_token_file.as_deref()
+    }
+
+    /// A login signature of an extension, good for an hour, as `/openapi/v1.0/sign/create` gives it; `None` when there is no
+    /// such extension.
+    #[must_use]
+    pub fn login_signature(&self, extension: &str) -> Option<Secret> {
+        self.api.0.login_signature(extension)
     }
 
     /// The address of the ws listener.
@@ -204,14 +258,18 @@ impl Drop for Task {
     }
 }
 
-fn url(scheme: &str, mut address: SocketAddr) -> String {
+fn url(scheme: &str, address: SocketAddr) -> String {
+    format!("{}/ws", origin(scheme, address))
+}
+
+fn origin(scheme: &str, mut address: SocketAddr) -> String {
     // Listening everywhere is no address to connect to.
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         _ => {}
     }
-    format!("{scheme}://{address}/ws")
+    format!("{scheme}://{address}")
 }
 
 #[cfg(test)]

@@ -135,6 +135,11 @@ impl Registrar {
         self.extensions.get(extension).map_or(&[], Vec::as_slice)
     }
 
+    /// The extensions that have bindings, and how many.
+    pub(crate) fn registered(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.extensions.iter().map(|(number, bindings)| (number.as_str(), bindings.len()))
+    }
+
     /// The Contacts for the 200, each with what is left of its time (§10.3 step 8).
     pub(crate) fn contacts(&self, now: Millis, extension: &str) -> Vec<NameAddr> {
         let with_expires = |binding: &Binding| {

@@ -6,13 +6,12 @@ use offhook_core::{
     Credentials, DtmfMode, KeepAlive, Phone as Core, PhoneConfig, PhoneError, ReconnectPolicy, RecordMethod,
     RecordPermissions, Secret, SessionTimer,
 };
-use offhook_media::{Addresses, Codec, Mixer};
-use tokio::sync::oneshot;
+use offhook_media::{Addresses, Codec};
+use tokio::time::Instant;
 
-use crate::actor::{Actor, MediaConfig, Shared};
 use crate::filter::{SdpFilter, SdpStep};
+use crate::host::{Host, seed};
 use crate::phone::Phone;
-use crate::transport::{Target, Trust};
 
 /// What a phone is made with. Needed: [`server`](Self::server) and [`user`](Self::user).
 #[derive(Debug, Clone)]
@@ -24,13 +23,9 @@ pub struct PhoneBuilder {
     login: Option<String>,
     secret: Option<Proof>,
     display_name: Option<String>,
-    ca_certificate: Option<Vec<u8>>,
-    pin: Option<String>,
+    host: Host,
     user_agent: Option<String>,
     instance: Option<String>,
-    codecs: Vec<Codec>,
-    addresses: Option<Addresses>,
-    connect_timeout: Duration,
     reconnect: ReconnectPolicy,
     register_expires: Duration,
     keep_alive: KeepAlive,
@@ -41,7 +36,6 @@ pub struct PhoneBuilder {
     record_permissions: RecordPermissions,
     no_answer: Duration,
     rtp_timeout: Option<Duration>,
-    sdp_filter: Option<SdpFilter>,
 }
 
 #[derive(Debug, Clone)]
@@ -59,13 +53,9 @@ impl PhoneBuilder {
             login: None,
             secret: None,
             display_name: None,
-            ca_certificate: None,
-            pin: None,
+            host: Host::default(),
             user_agent: None,
             instance: None,
-            codecs: Vec::new(),
-            addresses: None,
-            connect_timeout: Duration::from_secs(10),
             reconnect: ReconnectPolicy::default(),
             register_expires: Duration::from_secs(600),
             keep_alive: KeepAlive::default(),
@@ -76,7 +66,6 @@ impl PhoneBuilder {
             record_permissions: RecordPermissions::default(),
             no_answer: Duration::from_secs(300),
             rtp_timeout: None,
-            sdp_filter: None,
         }
     }
 
@@ -125,13 +114,13 @@ impl PhoneBuilder {
 
     /// Trusts the certificates signed by these CAs (PEM), and no others.
     pub fn ca_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.ca_certificate = Some(pem.into());
+        self.host.ca_certificate = Some(pem.into());
         self
     }
 
     /// Trusts exactly the certificate with this SHA-256 fingerprint (hexadecimal, with or without colons).
     pub fn pin_certificate(mut self, sha256: impl Into<String>) -> Self {
-        self.pin = Some(sha256.into());
+        self.host.pin = Some(sha256.into());
         self
     }
 
@@ -149,19 +138,19 @@ impl PhoneBuilder {
 
     /// Codecs in order of preference; default: Opus, PCMU, PCMA.
     pub fn codecs(mut self, codecs: impl IntoIterator<Item = Codec>) -> Self {
-        self.codecs = codecs.into_iter().collect();
+        self.host.codecs = codecs.into_iter().collect();
         self
     }
 
     /// The local addresses that media uses; default: loopback for a server on this machine, else those of all interfaces.
     pub fn addresses(mut self, addresses: Addresses) -> Self {
-        self.addresses = Some(addresses);
+        self.host.addresses = Some(addresses);
         self
     }
 
     /// How long making the connection may take, handshakes included; default: 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.host.connect_timeout = timeout;
         self
     }
 
@@ -232,7 +221,7 @@ impl PhoneBuilder {
     /// Sees every description before it is applied or sent, and may give another to use instead. It runs on the phone's task:
     /// return soon. A filter that panics has changed nothing.
     pub fn sdp_filter(mut self, filter: impl Fn(&SdpStep<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
-        self.sdp_filter = Some(SdpFilter::new(filter));
+        self.host.sdp_filter = Some(SdpFilter::new(filter));
         self
     }
 
@@ -244,16 +233,9 @@ impl PhoneBuilder {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn build(self) -> Result<Phone, PhoneError> {
-        let target = Target::new(&self.server, self.trust()?, self.connect_timeout)?;
+        let target = self.host.target(&self.server)?;
         let core = Core::new(self.config()?);
-        let loopback = if target.is_loopback() { Addresses::Loopback } else { Addresses::Host };
-        let media =
-            MediaConfig { addresses: self.addresses.unwrap_or(loopback), codecs: self.codecs, mixer: Mixer::new() };
-        let shared = Shared::new(self.record_permissions);
-        let (actor, messages) = Actor::new(core, target, media, self.sdp_filter, shared.clone());
-        let (alive, gone) = oneshot::channel();
-        tokio::spawn(actor.run(gone));
-        Ok(Phone::new(messages, shared, alive))
+        Ok(self.host.spawn(core, target, Instant::now(), None))
     }
 
     /// Makes the phone, connects and registers. Unlike [`Phone::connect`], a failure is the end: nothing is tried again.
@@ -266,21 +248,11 @@ impl PhoneBuilder {
         Ok(phone)
     }
 
-    fn trust(&self) -> Result<Trust, PhoneError> {
-        match (&self.pin, &self.ca_certificate) {
-            (Some(_), Some(_)) => Err(invalid("give a CA certificate or a pinned certificate, not both")),
-            (Some(pin), None) => Trust::pinned(pin),
-            (None, Some(pem)) => Trust::authorities(pem),
-            (None, None) => Ok(Trust::System),
-        }
-    }
-
     fn config(&self) -> Result<PhoneConfig, PhoneError> {
         if self.user.is_empty() {
             return Err(invalid("no user: call .user(\"1000\") on the builder"));
         }
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| invalid(&format!("the system gives no random numbers: {error}")))?;
+        let seed = seed().map_err(|error| invalid(&error))?;
         let mut config = PhoneConfig::new(&self.server, &self.user, self.domain.as_deref(), seed)
             .map_err(|error| invalid(&error.to_string()))?;
         if let Some(name) = &self.display_name {
@@ -301,7 +273,7 @@ impl PhoneBuilder {
         config.reconnect = self.reconnect;
         config.call_waiting = self.call_waiting;
         config.dtmf = self.dtmf;
-        config.filter_sdp = self.sdp_filter.is_some();
+        config.filter_sdp = self.host.sdp_filter.is_some();
         config.rtp_timeout_ms = self.rtp_timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         config.record.clone_from(&self.record);
         config.record_permissions = self.record_permissions;

@@ -45,10 +45,11 @@ impl Phone {
     }
 
     /// Hangs up every call, unregisters, closes the connection, and ends every stream and listener at once. The phone cannot be
-    /// used after that.
+    /// used after that. The operator of its PBX, if it came with one, goes on.
     pub async fn destroy(&self) {
+        let with_pbx = self.inner.shared.pbx.is_some();
         // A phone whose task is gone is destroyed.
-        let _ = self.send(Command::Destroy).await;
+        let _ = self.send(if with_pbx { Command::DestroyPhone } else { Command::Destroy }).await;
     }
 
     // --- calls by name ---

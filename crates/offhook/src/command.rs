@@ -4,8 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use offhook_core::pbx::{CdrPage, CdrQuery, PbxError};
 use offhook_core::{
-    CallId, CallOptions, Credentials, PhoneError, RecordPermissions, RtcSession, StaticPatch, StatusPatch,
+    CallId, CallOptions, Credentials, Devices, PhoneError, RecordPermissions, RtcSession, StaticPatch, StatusPatch,
     TerminateType, Volume,
 };
 use tokio::sync::oneshot;
@@ -15,47 +16,55 @@ use crate::session::Session;
 /// The outcome of a command that was sent already. Dropping it takes nothing back.
 #[derive(Debug)]
 #[must_use = "the command is sent, but its outcome is not looked at: await it, or drop it with `let _ =`"]
-pub struct Pending<T = ()>(State<T>);
-
-#[derive(Debug)]
-enum State<T> {
-    Waiting(oneshot::Receiver<Result<T, PhoneError>>),
-    Refused(Option<PhoneError>),
+pub struct Pending<T = (), E = PhoneError> {
+    outcome: Option<oneshot::Receiver<Result<T, E>>>,
+    /// If no outcome comes: why it was not even sent, or that the phone's task is gone.
+    otherwise: E,
 }
 
-impl<T> Pending<T> {
-    pub(crate) fn refused(error: PhoneError) -> Self {
-        Self(State::Refused(Some(error)))
+impl<T, E> Pending<T, E> {
+    pub(crate) fn refused(error: E) -> Self {
+        Self { outcome: None, otherwise: error }
     }
 }
 
-impl<T> Future for Pending<T> {
-    type Output = Result<T, PhoneError>;
+impl<T, E: Clone> Future for Pending<T, E> {
+    type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            State::Waiting(receiver) => {
-                Pin::new(receiver).poll(context).map(|outcome| outcome.unwrap_or(Err(PhoneError::Stopped)))
-            }
-            State::Refused(error) => Poll::Ready(Err(error.take().unwrap_or(PhoneError::Stopped))),
-        }
+        let told = match &mut self.outcome {
+            Some(receiver) => match Pin::new(receiver).poll(context) {
+                Poll::Ready(told) => told.ok(),
+                Poll::Pending => return Poll::Pending,
+            },
+            None => None,
+        };
+        self.outcome = None;
+        Poll::Ready(told.unwrap_or_else(|| Err(self.otherwise.clone())))
     }
 }
 
 // Nothing in it is ever pinned in place.
-impl<T> Unpin for Pending<T> {}
+impl<T, E> Unpin for Pending<T, E> {}
 
 /// Where an outcome goes.
 #[derive(Debug)]
-pub(crate) struct Reply<T = ()>(oneshot::Sender<Result<T, PhoneError>>);
+pub(crate) struct Reply<T = (), E = PhoneError>(oneshot::Sender<Result<T, E>>);
 
 impl<T> Reply<T> {
     pub(crate) fn pair() -> (Self, Pending<T>) {
+        Self::pair_or(PhoneError::Stopped)
+    }
+}
+
+impl<T, E> Reply<T, E> {
+    /// `gone`: the outcome when the phone's task ends before there is one.
+    pub(crate) fn pair_or(gone: E) -> (Self, Pending<T, E>) {
         let (sender, receiver) = oneshot::channel();
-        (Self(sender), Pending(State::Waiting(receiver)))
+        (Self(sender), Pending { outcome: Some(receiver), otherwise: gone })
     }
 
-    pub(crate) fn send(self, outcome: Result<T, PhoneError>) {
+    pub(crate) fn send(self, outcome: Result<T, E>) {
         // Nobody may be waiting any more.
         let _ = self.0.send(outcome);
     }
@@ -81,13 +90,19 @@ pub(crate) enum Command {
     Conference(Vec<CallId>, Reply),
     HoldConference(bool, Reply),
     SetRecordPermissions(RecordPermissions, Reply),
+    SetCallWaiting(bool, Reply),
+    SetDevices(Devices, Reply),
     Disconnect(Reply),
     /// With other credentials, if given.
     Reregister(Option<Credentials>, Reply),
     SetCurrent(Option<CallId>, Reply),
     RtcSession(CallId, Reply<RtcSession>),
-    /// Disconnects, and nobody is told of anything any more.
+    /// Ends everything, and nobody is told of anything any more.
     Destroy(Reply),
+    /// The same, but the PBX's operator goes on.
+    DestroyPhone(Reply),
+    Cdr(CdrQuery, Reply<CdrPage, PbxError>),
+    Logout(Reply<(), PbxError>),
 }
 
 /// What a call is asked to do.

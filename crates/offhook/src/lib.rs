@@ -68,6 +68,34 @@
 //! # }
 //! ```
 //!
+//! # P-Series PBXs
+//!
+//! [`init`], or [`Init`] with more choices, logs in with a user name and a login signature, which a program's backend gets
+//! from the PBX, and makes two handles: an ordinary [`Phone`] that is set up and not started, and a [`PbxOperator`] with the list of
+//! calls ([`PbxOperator::cdr_query`]) and what happens on the PBX's side ([`PbxOperator::events`]). What the administrator
+//! changes there (recording permissions, call waiting, passwords …) reaches the phone by itself.
+//!
+//! ```no_run
+//! use futures_util::StreamExt;
+//! use offhook::{CdrQuery, Init, Operator, PbxEvent};
+//!
+//! # async fn example(signature: String) -> Result<(), Box<dyn std::error::Error>> {
+//! let Operator { phone, pbx } = Init::new("https://pbx.example.com", "ann@example.com", signature).connect().await?;
+//! let mut events = pbx.events();
+//! phone.connect().await?;
+//! println!("{:#?}", pbx.cdr_query(CdrQuery::new(1, 20)).await?);
+//! while let Some(event) = events.next().await {
+//!     if let PbxEvent::RuntimeError { code, message } = event {
+//!         // Logged in elsewhere, extension deleted …: calls and registration end now, by themselves.
+//!         eprintln!("{code}: {message}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Errors are [`PbxError`]s, each with the number that P-Series programs know ([`PbxError::code`]).
+//!
 //! # Runtime
 //!
 //! Everything runs on tokio, with its time and net drivers on. A phone is one task, a call's media another.
@@ -79,8 +107,12 @@ mod builder;
 mod by_id;
 mod command;
 mod filter;
+mod host;
+mod http;
 mod hub;
 mod in_call;
+mod init;
+mod operator;
 mod phone;
 mod session;
 mod transport;
@@ -90,15 +122,21 @@ pub use builder::PhoneBuilder;
 pub use command::Pending;
 pub use filter::SdpStep;
 pub use hub::{EventStream, Subscription};
+pub use init::{Init, InitParams, init};
+pub use operator::{Operator, PbxOperator};
 pub use phone::Phone;
 pub use session::{CallEnd, Playback, Session};
 pub use video::{VideoInput, VideoOutput, VideoRequest};
 
 pub use offhook_core::events;
 pub use offhook_core::media::StreamId;
+pub use offhook_core::pbx::{
+    CdrChange, CdrExtension, CdrOrder, CdrPage, CdrQuery, CdrRow, CdrSort, CdrStatus, ClientKind, Fault, HttpFailure,
+    PbxError, PbxEvent,
+};
 pub use offhook_core::{
-    CallId, CallOptions, CallState, CallStatus, CandidateKind, Cause, CommunicationType, DtmfMode, IceServer,
-    IceTransportPolicy, KeepAlive, MediaStats, PhoneError, PhoneEvent, ReconnectPolicy, RecordMethod,
+    CallId, CallOptions, CallState, CallStatus, CandidateKind, Cause, CommunicationType, Devices, DtmfMode, IceServer,
+    IceTransportPolicy, KeepAlive, MediaStats, Permission, PhoneError, PhoneEvent, ReconnectPolicy, RecordMethod,
     RecordPermissions, RecordStatus, Report, ReportStats, RtcSession, Secret, SessionEvent, SessionTimer,
     SignalingState, StaticCallStatus, StaticPatch, StatusPatch, TerminateType, TimerType, TransportError,
 };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use offhook_core::{CallId, CallOptions, PhoneError, PhoneEvent, RecordPermissions};
+use offhook_core::{CallId, CallOptions, Devices, PhoneError, PhoneEvent, RecordPermissions};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::actor::{Message, Shared};
@@ -20,7 +20,7 @@ pub struct Phone {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    messages: mpsc::UnboundedSender<Message>,
+    pub(crate) messages: mpsc::UnboundedSender<Message>,
     pub(crate) shared: Arc<Shared>,
     /// The phone's task sees it close when the last handle is gone.
     _alive: oneshot::Sender<()>,
@@ -117,6 +117,29 @@ impl Phone {
         self.send(|reply| Command::SetRecordPermissions(permissions, reply))
     }
 
+    /// Whether the PBX's plan includes video calls. A phone that did not come with a PBX has no plan: `false`.
+    #[must_use]
+    pub fn video_plan(&self) -> bool {
+        self.inner.shared.video_plan()
+    }
+
+    /// Whether a second call may come in or be made while one is there. A PBX may change it too.
+    ///
+    /// # Errors
+    /// [`PhoneError::Stopped`].
+    pub fn set_call_waiting(&self, allowed: bool) -> Pending {
+        self.send(|reply| Command::SetCallWaiting(allowed, reply))
+    }
+
+    /// Tells the phone what devices the program found, if it uses some: calls are refused as they are missing. Without it, they count
+    /// as there.
+    ///
+    /// # Errors
+    /// [`PhoneError::Stopped`].
+    pub fn set_devices(&self, devices: Devices) -> Pending {
+        self.send(|reply| Command::SetDevices(devices, reply))
+    }
+
     /// The calls that come in, ringing. The first stream gets those that came before it as well.
     pub fn incoming(&self) -> EventStream<Session> {
         self.inner.shared.incoming.subscribe()
@@ -161,6 +184,9 @@ impl Phone {
 
     pub(crate) fn send<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
         let (reply, pending) = Reply::pair();
+        if self.inner.shared.is_destroyed() {
+            return Pending::refused(PhoneError::Stopped);
+        }
         match self.inner.messages.send(Message::Command(command(reply))) {
             Ok(()) => pending,
             Err(_) => Pending::refused(PhoneError::Stopped),

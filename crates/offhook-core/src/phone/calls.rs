@@ -46,6 +46,7 @@ impl Phone {
         if let Some(parent) = parent {
             session.set_parent(parent);
         }
+        self.look_up_first(now, &mut session, false);
         self.sessions.push(session);
         self.current = Some(call_id.clone());
         self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });

@@ -10,6 +10,7 @@ use crate::cause::Cause;
 use crate::error::PhoneError;
 use crate::events::PhoneEvent;
 use crate::io::{CloseReason, CommandId, Now, Output};
+use crate::pbx::PbxError;
 use crate::status::TerminateType;
 
 /// How long hanging up and unregistering may take when the phone is stopped, milliseconds.
@@ -32,6 +33,8 @@ pub(super) struct Link {
     registered: bool,
     /// A REGISTER waits for its answer.
     registering: bool,
+    /// The register info was fetched again since it was last registered.
+    refetched: bool,
     /// Since it was last registered.
     attempts: u32,
     /// When to connect or register again.
@@ -78,14 +81,19 @@ impl Phone {
     /// the first registration, or with the first failure (the attempts go on all the same).
     ///
     /// # Errors
-    /// [`PhoneError::WrongState`] when it is started already, or still stopping. Later: [`PhoneError::Transport`],
+    /// [`PhoneError::WrongState`] when it is started already, or still stopping; [`PhoneError::Stopped`] when its PBX is
+    /// destroyed. Later: [`PhoneError::Transport`],
     /// [`PhoneError::Registration`].
     pub fn start(&mut self, now: Now) -> Result<CommandId, PhoneError> {
+        if self.pbx.as_ref().is_some_and(|pbx| pbx.is_destroyed()) {
+            return Err(PhoneError::Stopped);
+        }
         if self.link.wanted || self.link.stopping.is_some() {
             return Err(PhoneError::WrongState { command: "start", state: "the phone is started, or stopping" });
         }
         let command = self.command();
         self.link.wanted = true;
+        self.link.refetched = false;
         self.link.attempts = 0;
         self.link.starting.push(command);
         self.begin(now);
@@ -104,6 +112,7 @@ impl Phone {
         if let Some(credentials) = credentials {
             self.config.credentials = Some(credentials);
         }
+        self.link.refetched = false;
         let command = self.command();
         self.link.attempts = 0;
         self.link.starting.push(command);
@@ -116,6 +125,16 @@ impl Phone {
     /// Hangs up every call, unregisters and closes the connection, in at most 5 s. Settled when it is closed.
     pub fn disconnect(&mut self, now: Now) -> CommandId {
         let command = self.command();
+        self.stop(now, command);
+        self.settle_down(now);
+        self.stop_if_idle(now);
+        if !self.out.own_results.is_empty() {
+            self.settle_down(now);
+        }
+        command
+    }
+
+    pub(super) fn stop(&mut self, now: Now, command: CommandId) {
         self.link.wanted = false;
         self.link.retry = None;
         for start in std::mem::take(&mut self.link.starting) {
@@ -139,9 +158,6 @@ impl Phone {
             let deadline = now.mono + STOP_MS;
             self.link.stopping = Some(Stopping { commands: vec![command], unregistering, deadline });
         }
-        self.settle_down(now);
-        self.stop_if_idle(now);
-        command
     }
 
     // --- the connection ---
@@ -273,6 +289,7 @@ impl Phone {
             return;
         }
         self.link.registering = false;
+        self.link.refetched = false;
         self.link.attempts = 0;
         self.event(PhoneEvent::Registered);
         self.set_registered(true);
@@ -326,6 +343,15 @@ impl Phone {
             }
             return;
         }
+        if cause == Cause::AuthenticationError && !self.link.refetched {
+            if let Some(pbx) = &mut self.pbx {
+                // The PBX may have another password for us. What waits for the registration goes on waiting.
+                self.link.refetched = true;
+                pbx.fetch_register_info(now.mono, &mut self.out);
+                self.event(PhoneEvent::RegistrationFailed { cause, status_code: status, code: -201 });
+                return;
+            }
+        }
         let temporary =
             matches!(cause, Cause::RequestTimeout | Cause::Rejected) || matches!(status, Some(408 | 480 | 500..=599));
         let used_up = temporary && !self.may_retry();
@@ -337,6 +363,36 @@ impl Phone {
             let delay_ms = self.next_delay().max(u64::from(after_s.unwrap_or(0).min(3_600)) * 1_000);
             self.retry_in(now, delay_ms);
         }
+    }
+
+    /// The PBX has other credentials for us.
+    pub(super) fn on_new_credentials(&mut self, now: Now, credentials: Credentials) {
+        self.config.credentials = Some(credentials);
+        if self.link.wanted {
+            self.link.attempts = 0;
+            self.link.refetched = false;
+            self.link.retry = None;
+            self.begin(now);
+        }
+    }
+
+    /// The register info was fetched because the registration was refused.
+    pub(super) fn register_once_more(&mut self, now: Now, credentials: Credentials) {
+        self.config.credentials = Some(credentials);
+        if self.link.wanted && !self.link.registering {
+            self.begin(now);
+        }
+    }
+
+    /// The register info cannot be had: it is tried again as a whole, as after a lost connection.
+    pub(super) fn register_info_failed(&mut self, now: Now, error: &PbxError) {
+        if !self.link.wanted || self.link.registering {
+            return;
+        }
+        self.link.refetched = false;
+        let (cause, reason) = (Cause::AuthenticationError, error.to_string());
+        self.settle_starting(&Err(PhoneError::Registration { cause, status: None, reason }));
+        self.schedule_retry(now);
     }
 
     pub(super) fn on_unregistered(&mut self, now: Now) {
@@ -417,7 +473,7 @@ impl Phone {
     }
 
     /// Closes the connection as soon as nothing needs it any more.
-    fn stop_if_idle(&mut self, now: Now) {
+    pub(super) fn stop_if_idle(&mut self, now: Now) {
         let idle = self.sessions.is_empty();
         if self.link.stopping.as_ref().is_some_and(|stopping| !stopping.unregistering && idle) {
             self.close_for_good(now);

@@ -6,6 +6,7 @@ mod conference;
 mod current;
 mod in_call;
 mod link;
+mod pbx;
 mod recording;
 mod signalling;
 mod transfers;
@@ -21,6 +22,7 @@ use crate::config::{Devices, PhoneConfig};
 use crate::error::PhoneError;
 use crate::events::PhoneEvent;
 use crate::io::{CommandId, Input, Now, Output};
+use crate::pbx::PbxOperator;
 use crate::random::Random;
 use crate::session::{Ctx, Outbox, Session, Sip};
 use crate::status::TerminateType;
@@ -48,6 +50,8 @@ pub struct Phone {
     /// Calls that a REFER asked for, to be begun after its answer.
     referred: Vec<CallId>,
     conference: Conference,
+    /// What it has of its PBX, if it was made with one.
+    pbx: Option<Box<PbxOperator>>,
     /// A new [`Output::Timeout`] is due.
     stirred: bool,
 }
@@ -86,6 +90,7 @@ impl Phone {
             undelivered: VecDeque::new(),
             referred: Vec::new(),
             conference: Conference::default(),
+            pbx: None,
             stirred: false,
         }
     }
@@ -161,6 +166,7 @@ impl Phone {
             Input::Media { call_id, event } => {
                 self.with_session(now, &call_id, |session, ctx| session.on_media(ctx, event));
             }
+            Input::Http { .. } | Input::Subscription(_) => self.on_pbx_input(now, input),
             Input::Timeout => {}
         }
         self.settle_down(now);
@@ -177,20 +183,30 @@ impl Phone {
     fn settle_down(&mut self, now: Now) {
         self.run_timers(now);
         loop {
+            self.work_off(now);
+            self.update_conference(now);
+            if !self.settle_pbx(now) {
+                break;
+            }
+        }
+        self.stirred = true;
+    }
+
+    fn work_off(&mut self, now: Now) {
+        loop {
             if let Some(output) = self.sip.next_output() {
                 self.on_sip_output(now, output);
                 self.sweep(now);
             } else if let Some((command, result)) = self.out.own_results.pop_front() {
                 self.on_own_result(now, command, result);
-            } else {
+            } else if !self.next_effect(now) {
                 self.sweep(now);
+                self.look_up_new_numbers(now);
                 if self.sip.is_worked_off() && self.out.own_results.is_empty() {
                     break;
                 }
             }
         }
-        self.update_conference(now);
-        self.stirred = true;
     }
 
     fn run_timers(&mut self, now: Now) {
@@ -198,6 +214,9 @@ impl Phone {
             self.sip.input(now, offhook_sip::Input::Timeout);
         }
         self.link_on_time(now);
+        if let Some(pbx) = &mut self.pbx {
+            pbx.on_time(now.mono, &mut self.out);
+        }
         let due: Vec<CallId> = self
             .sessions
             .iter()
@@ -230,12 +249,16 @@ impl Phone {
         for call_id in self.call_ids(|session| session.sends_feature_code(command)) {
             self.with_session(now, &call_id, |session, ctx| session.on_feature_code_sent(ctx, &result));
         }
+        if let Some(pbx) = &mut self.pbx {
+            pbx.on_own_result(command);
+        }
         self.on_conference_result(command, result);
     }
 
     fn next_timeout(&self) -> Option<Millis> {
         let sessions = self.sessions.iter().filter_map(Session::next_timeout).min();
-        [self.sip.timeout(), self.link.timeout(), sessions].into_iter().flatten().min()
+        let pbx = self.pbx.as_ref().and_then(|pbx| pbx.timeout());
+        [self.sip.timeout(), self.link.timeout(), sessions, pbx].into_iter().flatten().min()
     }
 
     fn command(&mut self) -> CommandId {

@@ -41,10 +41,14 @@ impl Phone {
     /// Changes what its user may do about recording; emits `recordPermissionsChange` if that is another. What is being
     /// recorded goes on.
     pub fn set_record_permissions(&mut self, now: Now, permissions: RecordPermissions) {
+        self.change_record_permissions(permissions);
+        self.settle_down(now);
+    }
+
+    pub(super) fn change_record_permissions(&mut self, permissions: RecordPermissions) {
         if std::mem::replace(&mut self.config.record_permissions, permissions) != permissions {
             self.event(PhoneEvent::RecordPermissionsChange { record_permissions: permissions });
         }
-        self.settle_down(now);
     }
 
     /// Refuses options that want a recording which is not permitted.

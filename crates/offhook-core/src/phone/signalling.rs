@@ -101,9 +101,21 @@ impl Phone {
         let identity = identity.unwrap_or(Identity { number: "anonymous".to_owned(), name: None });
         let company = identity::company(&request.headers);
         let no_answer = self.config.no_answer_ms;
-        self.sessions.push(Session::inbound(now, call_id.clone(), call, &identity, company, offer, no_answer));
+        let mut session = Session::inbound(now, call_id.clone(), call, &identity, company, offer, no_answer);
+        let told_later = match replaced {
+            None => self.look_up_first(now, &mut session, true),
+            // It is answered at once.
+            Some(_) => {
+                session.want_look_up();
+                false
+            }
+        };
+        self.sessions.push(session);
         let ring = Ring { contact: Some(self.sip.contact.clone()), ..Ring::default() };
         let _ = self.sip.run(|agent| agent.ring(now.mono, call, ring));
+        if told_later {
+            return;
+        }
         self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });
         match replaced {
             // The user has this call already; only its far end changes (RFC 3891 §3: answered at once).

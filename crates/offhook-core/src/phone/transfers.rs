@@ -130,6 +130,7 @@ impl Phone {
         let target = (refer_to.target, number);
         let mut session = Session::outbound(now, call_id.clone(), target, headers, CallOptions::default());
         session.refer_by(referrer);
+        session.want_look_up();
         self.sessions.push(session);
         self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });
         self.event(PhoneEvent::StartSession { call_id: call_id.clone() });

@@ -90,6 +90,7 @@ impl Session {
             self.tick(ctx);
         }
         if !self.is_ending() {
+            self.look_up_on_time(ctx);
             self.exchange_on_time(ctx);
             self.dtmf_on_time(ctx);
             self.record_on_time(ctx);
@@ -113,6 +114,7 @@ impl Session {
         let times = [
             self.give_up_ringing,
             self.next_tick,
+            self.look_up.timeout(),
             self.exchange_timeout(),
             self.dtmf.timeout(),
             self.recording.timeout(),

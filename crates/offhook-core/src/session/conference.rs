@@ -8,11 +8,20 @@ use crate::media::MediaCommand;
 pub(super) struct Membership {
     member: bool,
     mixed: bool,
+    /// The server says that it is in a conference there.
+    at_server: bool,
 }
 
 impl Session {
     pub(crate) fn is_conferring(&self) -> bool {
         self.membership.member
+    }
+
+    /// The server says whether the call is in a conference there.
+    pub(crate) fn set_conference_at_server(&mut self, out: &mut Outbox, conference: bool) {
+        self.membership.at_server = conference;
+        let conference = conference || self.membership.member;
+        self.change(out, |status| status.is_conference = conference);
     }
 
     /// Makes the call a member or not, and its audio mixed or not; tells what changed.
@@ -23,8 +32,9 @@ impl Session {
         if std::mem::replace(&mut self.membership.member, member) == member {
             return;
         }
+        let conference = member || self.membership.at_server;
         self.change(out, |status| {
-            status.is_conference = member;
+            status.is_conference = conference;
             if member {
                 // It is not there for a transfer any more, and does not end with the call that it was made for.
                 status.is_transfer = false;

@@ -13,6 +13,8 @@ use crate::error::PhoneError;
 use crate::events::{PhoneEvent, SessionEvent};
 use crate::io::{CommandId, Now, Output};
 use crate::media::{MediaCommand, MediaRequest};
+use crate::pbx::line_of;
+use crate::report::Report;
 
 /// Lent to a session for the length of one step.
 pub(crate) struct Ctx<'a> {
@@ -37,6 +39,14 @@ pub(crate) struct Outbox {
     /// How the commands went that the phone gave itself.
     pub(crate) own_results: VecDeque<(CommandId, Result<(), PhoneError>)>,
     own_commands: u64,
+    /// What the PBX is to have, if there is one.
+    for_pbx: Option<ForPbx>,
+}
+
+#[derive(Debug, Default)]
+struct ForPbx {
+    reports: Vec<Report>,
+    lines: Vec<String>,
 }
 
 impl Outbox {
@@ -44,7 +54,26 @@ impl Outbox {
         self.queue.push_back(output);
     }
 
+    /// From now on there is a PBX.
+    pub(crate) fn keep_for_pbx(&mut self) {
+        self.for_pbx = Some(ForPbx::default());
+    }
+
+    /// Reports of calls that were talking, and lines of our log.
+    pub(crate) fn take_for_pbx(&mut self) -> (Vec<Report>, Vec<String>) {
+        self.for_pbx.as_mut().map(std::mem::take).map(|kept| (kept.reports, kept.lines)).unwrap_or_default()
+    }
+
+    pub(crate) fn report_for_pbx(&mut self, report: &Report) {
+        if let Some(kept) = &mut self.for_pbx {
+            kept.reports.push(report.clone());
+        }
+    }
+
     pub(crate) fn event(&mut self, event: PhoneEvent) {
+        if let Some(kept) = &mut self.for_pbx {
+            kept.lines.extend(line_of(&event));
+        }
         self.push(Output::Event(event));
     }
 

@@ -122,7 +122,11 @@ impl Session {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
+        self.announce(ctx);
         self.moments.stopped.get_or_insert(ctx.now.mono);
+        if let Some(report) = self.reports.latest.as_ref().filter(|_| self.confirmed) {
+            ctx.out.report_for_pbx(report);
+        }
         let ending = self.ending.take();
         let (cause, code) = match ending.as_ref().and_then(|ending| ending.cause) {
             Some(cause) => (cause, None),

@@ -3,6 +3,7 @@
 mod change;
 mod clock;
 mod conference;
+mod contact;
 mod ctx;
 mod describe;
 mod dtmf;
@@ -16,6 +17,7 @@ mod video;
 
 use offhook_sip::{CallKey, HeaderField, Millis, RequestId, Uri};
 
+pub(crate) use contact::LOOK_UP_MS;
 pub(crate) use ctx::{Ctx, Outbox, Sip};
 pub(crate) use end::Ending;
 pub use rtc::{RtcSession, SignalingState};
@@ -79,6 +81,7 @@ pub struct Session {
     infos: Vec<(RequestId, CommandId)>,
     recording: recording::Recording,
     membership: conference::Membership,
+    look_up: contact::LookUp,
     started_wall: u64,
 
     transfer: Option<transfer::Transfer>,
@@ -220,6 +223,7 @@ impl Session {
             infos: Vec::new(),
             recording: recording::Recording::default(),
             membership: conference::Membership::default(),
+            look_up: contact::LookUp::default(),
             started_wall: now.wall,
             transfer: None,
             transferred: false,
@@ -341,7 +345,8 @@ impl Session {
     pub(crate) fn change(&mut self, out: &mut Outbox, act: impl FnOnce(&mut CallStatus)) {
         let old = self.status.clone();
         act(&mut self.status);
-        if self.status == old {
+        // Who is told of the call is told of it as it is then.
+        if self.status == old || self.look_up.is_unannounced() {
             return;
         }
         let new = self.status.clone();
@@ -366,9 +371,13 @@ impl Session {
     fn identify(&mut self, out: &mut Outbox, identity: Option<Identity>) {
         let Some(identity) = identity else { return };
         let manual = self.manual;
+        if identity.number != self.status.number {
+            self.look_up.renew(!manual);
+        }
+        let named = self.look_up.named;
         self.change(out, |status| {
             let moved = identity.number != status.number;
-            if (identity.name.is_some() || moved) && !manual {
+            if ((identity.name.is_some() && !named) || moved) && !manual {
                 status.name = identity.shown();
             }
             if moved && !manual {

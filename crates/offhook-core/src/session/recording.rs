@@ -31,6 +31,8 @@ use crate::tones;
 const ANSWER_MS: Millis = 10_000;
 /// Commands that may wait at once.
 const MAX_WAITING: usize = 16;
+/// The last tone with the gap behind it: the server knows it when it has begun.
+const LAST_TONE_MS: Millis = 200;
 
 /// What is known of a call's recording.
 #[derive(Debug, Default)]
@@ -59,6 +61,8 @@ enum Stage {
     Sending {
         code: CommandId,
         before: RecordStatus,
+        /// When the server can have heard the code at the earliest: what it said before was about something else.
+        heard: Millis,
     },
     /// The server is to say what it does.
     Expecting {
@@ -158,16 +162,38 @@ impl Session {
         }
     }
 
-    /// The server says whether it records.
+    /// The server says, in the call, whether it records. The opposite of what was asked for is a refusal.
     pub(crate) fn on_record_notice(&mut self, ctx: &mut Ctx<'_>, on: bool) {
         if matches!(self.record_method(ctx), RecordMethod::Local { .. }) {
             return;
         }
         self.set_recorded(ctx, on);
+        let Some(job) = self.recording.jobs.front() else { return };
+        match job.stage {
+            Stage::Expecting { .. } if job.on == on => self.recorded(ctx, Ok(())),
+            Stage::Expecting { .. } => self.refused(ctx),
+            Stage::Sending { heard, .. } if job.on != on && heard <= ctx.now.mono => self.refused(ctx),
+            _ => {}
+        }
+    }
+
+    /// The server says, beside the call, what its recording is doing. It says so for other reasons too: no refusal is
+    /// read out of it.
+    pub(crate) fn on_record_status(&mut self, ctx: &mut Ctx<'_>, record: RecordStatus) {
+        if matches!(self.record_method(ctx), RecordMethod::Local { .. }) {
+            return;
+        }
+        self.change(ctx.out, |status| status.record_status = record);
+        let on = record == RecordStatus::Recording;
         let told = |job: &Job| job.on == on && matches!(job.stage, Stage::Expecting { .. });
         if self.recording.jobs.front().is_some_and(told) {
             self.recorded(ctx, Ok(()));
         }
+    }
+
+    fn refused(&mut self, ctx: &mut Ctx<'_>) {
+        let reason = "the server does not change the recording".to_owned();
+        self.recorded(ctx, Err(PhoneError::Refused { status: 403, reason }));
     }
 
     /// Takes a `Record` header of an INFO.
@@ -319,12 +345,13 @@ impl Session {
     fn send_feature_code(&mut self, ctx: &mut Ctx<'_>, code: &str, on: bool) -> Result<Option<Stage>, PhoneError> {
         let tones = tones::parse(code)?;
         let code = ctx.out.own_command();
+        let heard = ctx.now.mono + tones::duration_ms(&tones).saturating_sub(LAST_TONE_MS);
         self.send_dtmf(ctx, code, tones)?;
         let before = self.status.record_status;
         if self.status.is_conference {
             self.set_recorded(ctx, on);
         }
-        Ok(Some(Stage::Sending { code, before }))
+        Ok(Some(Stage::Sending { code, before, heard }))
     }
 
     fn ask_to_record(&mut self, ctx: &mut Ctx<'_>, on: bool) -> Result<Option<Stage>, PhoneError> {

@@ -37,6 +37,7 @@ impl Session {
 
     /// The offer is made: sends the INVITE.
     pub(super) fn send_invite(&mut self, ctx: &mut Ctx<'_>, offer: String) {
+        let Some(offer) = self.hold_back(offer) else { return };
         let Setup::Outbound { target, headers, .. } = &self.side else { return };
         let Some(connection) = ctx.sip.connection else {
             self.finish(ctx, Cause::ConnectionError, None);
@@ -163,6 +164,7 @@ impl Session {
         options: CallOptions,
         extra: Vec<HeaderField>,
     ) {
+        self.announce(ctx);
         let Setup::Inbound { offer, headers } = &mut self.side else { return };
         *headers = extra;
         let offer = offer.take();
@@ -195,8 +197,11 @@ impl Session {
 
     // --- both ---
 
-    fn open_media(&mut self, ctx: &mut Ctx<'_>, options: CallOptions) {
+    fn open_media(&mut self, ctx: &mut Ctx<'_>, mut options: CallOptions) {
         self.media_open = true;
+        if options.ice_servers.is_empty() {
+            options.ice_servers.clone_from(&ctx.config.ice_servers);
+        }
         self.plan_recording(&options);
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
         if self.status.is_mute {

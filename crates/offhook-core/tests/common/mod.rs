@@ -2,12 +2,16 @@
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
 mod media;
+pub mod pbx;
 mod server;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use offhook_core::events::{SdpType, SessionEvent, Side};
+use offhook_core::pbx::{
+    CdrPage, HttpFailure, HttpId, HttpResponse, PbxError, PbxEvent, SubscriptionInput, SubscriptionOutput,
+};
 use offhook_core::{
     CallId, CallStatus, CloseReason, CommandId, Credentials, Driven, Input, KeepAlive, MediaEvent, Now, Output, Phone,
     PhoneConfig, PhoneError, PhoneEvent, SdpFilterId,
@@ -38,6 +42,8 @@ enum Flight {
     Filtered(usize, CallId, SdpFilterId, String),
     Opened(usize),
     Closed(usize, CloseReason),
+    Http(usize, HttpId, Result<HttpResponse, HttpFailure>),
+    Subscription(usize, SubscriptionInput),
 }
 
 pub struct World {
@@ -52,6 +58,14 @@ pub struct World {
     captured: std::rc::Rc<std::cell::RefCell<Option<String>>>,
     /// Whether the server takes connections.
     pub server_up: bool,
+    /// The PBX's API, for phones that have one.
+    pub api: pbx::Api,
+    /// What becomes of a subscription socket: `None`: it opens; `Some`: it is refused with this HTTP status (0: none).
+    pub subscription_refused: Option<u16>,
+    /// Subscription sockets neither open nor fail.
+    pub subscription_hangs: bool,
+    /// Whether the PBX answers heartbeats.
+    pub heartbeats_answered: bool,
 }
 
 struct Tested {
@@ -63,6 +77,20 @@ struct Tested {
     settled: Vec<(CommandId, Result<(), PhoneError>)>,
     /// First lines of what it sent.
     sent: Vec<String>,
+    pbx: OfPbx,
+}
+
+/// What a phone gave out for its PBX.
+#[derive(Default)]
+pub struct OfPbx {
+    pub events: Vec<PbxEvent>,
+    pub cdrs: Vec<(CommandId, Result<CdrPage, PbxError>)>,
+    /// `open URL`, `close`, or what was sent, with the time.
+    pub subscription: Vec<(u64, String)>,
+    /// One is open.
+    pub subscribed: bool,
+    /// Everything it gave out, in short.
+    pub order: Vec<String>,
 }
 
 impl World {
@@ -100,6 +128,7 @@ impl World {
                 log: Vec::new(),
                 settled: Vec::new(),
                 sent: Vec::new(),
+                pbx: OfPbx::default(),
             }
         });
         Self {
@@ -113,7 +142,36 @@ impl World {
             filter: Box::new(|_, _, _, sdp| Some(sdp.to_owned())),
             captured: Default::default(),
             server_up: true,
+            api: pbx::Api::new(),
+            subscription_refused: None,
+            subscription_hangs: false,
+            heartbeats_answered: true,
         }
+    }
+
+    /// Phone A has a PBX and is registered, as is B, which has none.
+    pub fn with_pbx(script: impl FnOnce(&mut pbx::Api)) -> Self {
+        let mut world = Self::with_pbx_unregistered(script);
+        for who in [A, B] {
+            world.act(who, |phone, now| phone.start(now)).expect("starts");
+        }
+        world.run(1_000);
+        for who in [A, B] {
+            assert!(world.phone(who).is_registered());
+            world.clear(who);
+        }
+        world.api.clear();
+        world
+    }
+
+    /// The same, not started.
+    pub fn with_pbx_unregistered(script: impl FnOnce(&mut pbx::Api)) -> Self {
+        let mut world = Self::unregistered(2, |_| {});
+        script(&mut world.api);
+        let logged_in = world.api.log_in().expect("logs in");
+        world.phones[A].phone = Driven::new(Phone::with_pbx(logged_in));
+        world.act(A, |_, _| ());
+        world
     }
 
     pub fn phone(&self, who: usize) -> &Phone {
@@ -148,10 +206,14 @@ impl World {
                         if up { Flight::Opened(who) } else { Flight::Closed(who, CloseReason::Failed(refused)) };
                     self.fly(LATENCY, flight);
                 }
-                Output::Disconnect => self.fly(LATENCY, Flight::Closed(who, CloseReason::Local)),
+                Output::Disconnect => {
+                    tested.pbx.order.push("disconnect".to_owned());
+                    self.fly(LATENCY, Flight::Closed(who, CloseReason::Local));
+                }
                 Output::Transmit(data) => {
                     let text = String::from_utf8(data.to_vec()).expect("UTF-8");
                     tested.sent.push(summary(&text));
+                    tested.pbx.order.push(summary(&text));
                     if !(self.lose)(who, true, &text) {
                         self.fly(LATENCY, Flight::ToServer(who, data));
                     }
@@ -175,10 +237,86 @@ impl World {
                     assert_eq!(i + 1, last, "the timeout comes last");
                     tested.due = Some(at);
                 }
+                Output::Http { id, request } => {
+                    tested.pbx.order.push(pbx::path_of(&request));
+                    if let Some((latency, result)) = self.api.answer(&request) {
+                        self.fly(latency, Flight::Http(who, id, result));
+                    }
+                }
+                Output::Subscription(output) => self.subscription(who, output),
+                Output::Pbx(event) => {
+                    tested.pbx.order.push(event.name().to_owned());
+                    tested.pbx.events.push(event);
+                }
+                Output::Cdr { command, result } => {
+                    assert!(tested.pbx.cdrs.iter().all(|(c, _)| *c != command), "{command:?} is answered twice");
+                    tested.pbx.cdrs.push((command, result));
+                }
                 other => panic!("unknown output {other:?}"),
             }
         }
         result
+    }
+
+    fn subscription(&mut self, who: usize, output: SubscriptionOutput) {
+        let what = match output {
+            SubscriptionOutput::Open { url } => {
+                assert!(!self.phones[who].pbx.subscribed, "two subscription sockets");
+                let failed = || {
+                    let detail = "refused".to_owned();
+                    CloseReason::Failed(offhook_core::TransportError::Lost { detail })
+                };
+                let input = match self.subscription_refused {
+                    None => SubscriptionInput::Connected,
+                    Some(status) => {
+                        let status = Some(status).filter(|status| *status != 0);
+                        SubscriptionInput::Closed { status, reason: failed() }
+                    }
+                };
+                if !self.subscription_hangs {
+                    self.fly(LATENCY, Flight::Subscription(who, input));
+                }
+                format!("open {}", url.expose())
+            }
+            SubscriptionOutput::Close => {
+                let reason = CloseReason::Local;
+                self.fly(LATENCY, Flight::Subscription(who, SubscriptionInput::Closed { status: None, reason }));
+                "close".to_owned()
+            }
+            SubscriptionOutput::Send(text) => {
+                if text == "heartbeat" && self.heartbeats_answered {
+                    let text = "heartbeat response".to_owned();
+                    self.fly(LATENCY, Flight::Subscription(who, SubscriptionInput::Text(text)));
+                }
+                text
+            }
+            other => panic!("unknown output {other:?}"),
+        };
+        let now = self.now;
+        let pbx = &mut self.phones[who].pbx;
+        pbx.order.push(what.split(' ').next().unwrap_or_default().to_owned());
+        pbx.subscription.push((now, what));
+    }
+
+    /// The PBX notifies phone A.
+    pub fn notify(&mut self, kind: u32, msg: serde_json::Value) {
+        self.notify_raw(serde_json::json!({"type": kind, "msg": msg.to_string()}).to_string());
+    }
+
+    /// The PBX sends this text on A's subscription.
+    pub fn notify_raw(&mut self, text: String) {
+        self.land(Flight::Subscription(A, SubscriptionInput::Text(text)));
+    }
+
+    /// A's subscription breaks.
+    pub fn break_subscription(&mut self) {
+        let reason = CloseReason::Remote { code: Some(1006) };
+        self.land(Flight::Subscription(A, SubscriptionInput::Closed { status: None, reason }));
+    }
+
+    /// What phone A gave out for its PBX.
+    pub fn of_pbx(&mut self) -> &mut OfPbx {
+        &mut self.phones[A].pbx
     }
 
     fn fly(&mut self, after: u64, flight: Flight) {
@@ -245,6 +383,13 @@ impl World {
                 self.serve(|server, now| server.connected(now, who));
                 self.act(who, |phone, now| phone.handle_input(now, Input::TransportConnected { secure: true }));
             }
+            Flight::Http(who, id, result) => {
+                self.act(who, |phone, now| phone.handle_input(now, Input::Http { id, result }));
+            }
+            Flight::Subscription(who, input) => {
+                self.phones[who].pbx.subscribed = !matches!(input, SubscriptionInput::Closed { .. });
+                self.act(who, |phone, now| phone.handle_input(now, Input::Subscription(input)));
+            }
             Flight::Closed(who, reason) => {
                 if std::mem::take(&mut self.phones[who].open) {
                     self.serve(|server, now| server.disconnected(now, who));
@@ -298,6 +443,7 @@ impl World {
     pub fn clear(&mut self, who: usize) {
         self.phones[who].log.clear();
         self.phones[who].sent.clear();
+        self.phones[who].pbx = OfPbx { subscribed: self.phones[who].pbx.subscribed, ..OfPbx::default() };
     }
 
     pub fn outcome(&self, who: usize, command: CommandId) -> Option<Result<(), PhoneError>> {

@@ -58,6 +58,7 @@ pub(crate) struct SettingsChange {
     pub(crate) internal_client: Option<bool>,
     pub(crate) fqdn_service: Option<bool>,
     pub(crate) video_service: Option<bool>,
+    pub(crate) sdk: Option<bool>,
 }
 
 /// What the switch has to know of a change.
@@ -268,6 +269,7 @@ impl SettingsChange {
             internal_client: self.internal_client.unwrap_or(settings.internal_client),
             fqdn_service: self.fqdn_service.unwrap_or(settings.fqdn_service),
             video_service: self.video_service.unwrap_or(settings.video_service),
+            sdk: self.sdk.unwrap_or(settings.sdk),
         })
     }
 }

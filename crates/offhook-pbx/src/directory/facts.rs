@@ -51,6 +51,9 @@ pub(super) fn of_settings(old: &Settings, new: &Settings) -> Vec<Notice> {
     if old.internal_client != new.internal_client {
         facts.push(Fact::InternalClient(new.internal_client));
     }
+    if old.sdk != new.sdk {
+        facts.push(Fact::Sdk(new.sdk));
+    }
     facts.into_iter().map(|fact| Notice { to: Audience::All, fact }).collect()
 }
 

@@ -101,7 +101,7 @@ impl Directory {
         let realm = config.realm().to_owned();
         let configured: BTreeMap<_, _> =
             config.extensions.iter().map(|extension| (extension.number().to_owned(), extension.clone())).collect();
-        let configured_settings = Settings::new(&config.record_feature_code);
+        let configured_settings = Settings::new(config);
         let mut extensions = configured.clone();
         for (number, row) in store.extension_overlays(&realm).await? {
             if row.is_unreadable {

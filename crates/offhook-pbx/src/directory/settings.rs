@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::PbxConfig;
+
 /// Settings; each can be changed at run time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -18,22 +20,23 @@ pub(crate) struct Settings {
     /// Whether the plan has this.
     pub(crate) fqdn_service: bool,
     pub(crate) video_service: bool,
+    /// Whether clients of the SDK may log in.
+    pub(crate) sdk: bool,
 }
-
-/// The default of [`Settings::turn_port`].
-const TURN_PORT: u16 = 11_009;
 
 impl Settings {
     /// As they are without any change.
-    pub(crate) fn new(record_feature_code: &str) -> Self {
+    pub(crate) fn new(config: &PbxConfig) -> Self {
+        let pseries = &config.pseries;
         Self {
-            record_feature_code: record_feature_code.to_owned(),
-            enable_nat_fqdn: false,
-            fqdn_domain: String::new(),
-            turn_port: TURN_PORT,
-            internal_client: true,
-            fqdn_service: true,
-            video_service: true,
+            record_feature_code: config.record_feature_code.clone(),
+            enable_nat_fqdn: pseries.nat_fqdn,
+            fqdn_domain: pseries.fqdn_domain.clone(),
+            turn_port: pseries.turn_port,
+            internal_client: pseries.internal_client,
+            fqdn_service: pseries.fqdn_licence,
+            video_service: pseries.video_licence,
+            sdk: pseries.sdk_plan,
         }
     }
 
@@ -55,6 +58,7 @@ impl Settings {
         flag(INTERNAL_CLIENT, &mut self.internal_client);
         flag(FQDN_SERVICE, &mut self.fqdn_service);
         flag(VIDEO_SERVICE, &mut self.video_service);
+        flag(SDK, &mut self.sdk);
         if let Some(port) = kept.get(TURN_PORT_NAME).and_then(|port| port.parse().ok()) {
             self.turn_port = port;
         }
@@ -69,10 +73,10 @@ impl Settings {
 
     /// For the store to forget all that was changed.
     pub(super) fn forgotten() -> Vec<(&'static str, Option<String>)> {
-        Self::new("").values().into_iter().map(|(name, _)| (name, None)).collect()
+        Self::new(&PbxConfig::default()).values().into_iter().map(|(name, _)| (name, None)).collect()
     }
 
-    fn values(&self) -> [(&'static str, String); 7] {
+    fn values(&self) -> [(&'static str, String); 8] {
         let flag = |on: bool| u8::from(on).to_string();
         [
             (RECORD_FEATURE_CODE, self.record_feature_code.clone()),
@@ -82,6 +86,7 @@ impl Settings {
             (INTERNAL_CLIENT, flag(self.internal_client)),
             (FQDN_SERVICE, flag(self.fqdn_service)),
             (VIDEO_SERVICE, flag(self.video_service)),
+            (SDK, flag(self.sdk)),
         ]
     }
 }
@@ -94,3 +99,4 @@ const TURN_PORT_NAME: &str = "turn_port";
 const INTERNAL_CLIENT: &str = "internal_client";
 const FQDN_SERVICE: &str = "fqdn_service";
 const VIDEO_SERVICE: &str = "video_service";
+const SDK: &str = "sdk";

@@ -5,5 +5,5 @@ mod router;
 mod ws;
 
 pub(crate) use listen::{Listener, Listeners};
-pub(crate) use router::Shared;
+pub(crate) use router::{Link, Shared};
 pub(crate) use ws::ConnectionHandle;

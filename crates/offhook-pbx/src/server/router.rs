@@ -1,19 +1,19 @@
-//! What is served over HTTP: the WebSocket upgrade for SIP (RFC 7118).
+//! What is served over HTTP: the WebSocket upgrade for SIP (RFC 7118), and the API.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
-use axum::extract::{FromRequestParts as _, Request, State, WebSocketUpgrade};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{FromRequestParts as _, Query, Request, State, WebSocketUpgrade};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use offhook_sip::ConnectionId;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use crate::api::{self, Api};
 use crate::core::ToCore;
-use crate::directory::Directory;
 use crate::server::ws;
 
 /// The subprotocol of RFC 7118 §5.
@@ -31,13 +31,12 @@ pub(crate) struct Shared {
     core: mpsc::Sender<ToCore>,
     next_connection: Arc<AtomicU64>,
     message_bytes: usize,
-    #[allow(dead_code)]
-    directory: Directory,
+    api: Arc<Api>,
 }
 
 impl Shared {
-    pub(crate) fn new(core: mpsc::Sender<ToCore>, directory: Directory, message_bytes: usize) -> Self {
-        Self { core, next_connection: Arc::new(AtomicU64::new(1)), message_bytes, directory }
+    pub(crate) fn new(core: mpsc::Sender<ToCore>, api: Arc<Api>, message_bytes: usize) -> Self {
+        Self { core, next_connection: Arc::new(AtomicU64::new(1)), message_bytes, api }
     }
 }
 
@@ -65,7 +64,8 @@ impl Link {
 }
 
 pub(crate) fn router(shared: Shared) -> Router {
-    Router::new().route("/", get(upgrade)).route("/ws", get(upgrade)).with_state(shared)
+    let api = api::router(&shared.api);
+    Router::new().route("/", get(upgrade)).route("/ws", get(upgrade)).with_state(shared).merge(api)
 }
 
 async fn upgrade(State(shared): State<Shared>, request: Request) -> Response {
@@ -80,6 +80,10 @@ async fn upgrade(State(shared): State<Shared>, request: Request) -> Response {
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
+    let only = match only(&parts.uri) {
+        Ok(only) => only,
+        Err(text) => return (StatusCode::BAD_REQUEST, text).into_response(),
+    };
     let connection = ConnectionId(shared.next_connection.fetch_add(1, Ordering::Relaxed));
     let largest = shared.message_bytes.saturating_mul(OVERSIZE);
     upgrade
@@ -88,7 +92,19 @@ async fn upgrade(State(shared): State<Shared>, request: Request) -> Response {
         .read_buffer_size(READ_BUFFER)
         .max_message_size(largest)
         .max_frame_size(largest)
-        .on_upgrade(move |socket| ws::run(socket, connection, link, shared.core))
+        .on_upgrade(move |socket| ws::run(socket, connection, link, only, shared.core))
+}
+
+/// The extension that `?exten=NUMBER` names: no other can register or call on this connection.
+fn only(uri: &Uri) -> Result<Option<String>, &'static str> {
+    let wrong = "exten must be there once, with the number of an extension\n";
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| wrong)?;
+    let mut numbers = pairs.into_iter().filter(|(name, _)| name == "exten").map(|(_, number)| number);
+    match (numbers.next(), numbers.next()) {
+        (None, _) => Ok(None),
+        (Some(number), None) if (1..=32).contains(&number.len()) => Ok(Some(number)),
+        _ => Err(wrong),
+    }
 }
 
 /// Why a request is no WebSocket handshake for SIP.

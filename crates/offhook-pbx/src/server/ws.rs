@@ -44,11 +44,17 @@ impl ConnectionHandle {
 }
 
 /// Carries messages both ways until either side ends it.
-pub(crate) async fn run(socket: WebSocket, connection: ConnectionId, link: Link, core: mpsc::Sender<ToCore>) {
+pub(crate) async fn run(
+    socket: WebSocket,
+    connection: ConnectionId,
+    link: Link,
+    only: Option<String>,
+    core: mpsc::Sender<ToCore>,
+) {
     let (outbox, queue) = mpsc::channel(QUEUE);
     let kill = Arc::new(Notify::new());
     let handle = ConnectionHandle { outbox, kill: Arc::clone(&kill) };
-    let opened = ToCore::Opened { connection, secure: link.secure(), handle };
+    let opened = ToCore::Opened { connection, secure: link.secure(), only, handle };
     if core.send(opened).await.is_err() {
         return;
     }

@@ -20,13 +20,15 @@ pub(crate) struct Photo {
 pub(crate) enum PhotoKind {
     Png,
     Jpeg,
+    WebP,
 }
 
 impl Photo {
     /// Takes one, if it is what it must be.
     pub(crate) fn new(data: Vec<u8>) -> Result<Self, StoreError> {
         let kind = PhotoKind::of(&data).filter(|_| data.len() <= MOST_BYTES);
-        let invalid = || StoreError::Invalid(format!("a photo is a PNG or a JPEG of up to {} KiB", MOST_BYTES / 1024));
+        let invalid =
+            || StoreError::Invalid(format!("a photo is a PNG, a JPEG or a WebP of up to {} KiB", MOST_BYTES / 1024));
         Ok(Self { kind: kind.ok_or_else(invalid)?, data })
     }
 
@@ -44,6 +46,8 @@ impl PhotoKind {
             Some(Self::Png)
         } else if data.starts_with(b"\xff\xd8\xff") {
             Some(Self::Jpeg)
+        } else if data.starts_with(b"RIFF") && data.get(8..12) == Some(b"WEBP") {
+            Some(Self::WebP)
         } else {
             None
         }
@@ -54,6 +58,7 @@ impl PhotoKind {
         match self {
             Self::Png => "image/png",
             Self::Jpeg => "image/jpeg",
+            Self::WebP => "image/webp",
         }
     }
 
@@ -61,6 +66,7 @@ impl PhotoKind {
         match self {
             Self::Png => "png",
             Self::Jpeg => "jpg",
+            Self::WebP => "webp",
         }
     }
 }

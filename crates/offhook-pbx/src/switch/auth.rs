@@ -19,6 +19,8 @@ struct Client {
     /// The extension that has proven itself on it.
     extension: Option<String>,
     wrong: u32,
+    /// No other may use it.
+    only: Option<String>,
 }
 
 /// Checks credentials.
@@ -81,8 +83,8 @@ impl Authenticator {
     }
 
     /// A client connected.
-    pub(super) fn connected(&mut self, connection: ConnectionId) {
-        self.clients.insert(connection, Client::default());
+    pub(super) fn connected(&mut self, connection: ConnectionId, only: Option<String>) {
+        self.clients.insert(connection, Client { only, ..Client::default() });
     }
 
     /// A client is gone.
@@ -104,6 +106,10 @@ impl Authenticator {
         challenge: Challenge,
         claimed: &str,
     ) -> Result<String, Denied> {
+        let only = self.clients.get(&connection).and_then(|client| client.only.as_deref());
+        if only.is_some_and(|only| only != claimed) {
+            return Err(Denied { status: 403, headers: Vec::new() });
+        }
         let (status, credentials, _) = challenge.parts();
         let (extensions, realm) = (&self.extensions, self.verifier.realm().to_owned());
         let ha1 = |user: &str, algorithm: DigestAlgorithm| extensions.get(user)?.ha1(algorithm, &realm);

@@ -41,6 +41,7 @@ use crate::features::{FeatureCodes, RingGroup};
 use crate::media::{LegId, MediaAction, Message, MessageId, Piece, PromptId, Sound};
 use crate::notice::Notice;
 use crate::registrar::{Bounds, Registrar};
+use crate::status::{ActiveCall, Status};
 use auth::Authenticator;
 use call::{Call, Due, Leg, Side};
 pub(crate) use cdr::Concluded;
@@ -149,6 +150,20 @@ impl Switch {
         self.registrar.len()
     }
 
+    /// Who is registered, and which calls there are.
+    pub(crate) fn status(&self, now: Millis) -> Status {
+        let calls = self.calls.iter().filter(|(_, call)| !call.over).map(|(id, call)| ActiveCall {
+            call: *id,
+            from: call.from.clone(),
+            to: call.to.clone(),
+            answered: call.answered.is_some(),
+            duration_s: now.saturating_sub(call.answered.unwrap_or(call.started)) / 1000,
+            recording: call.recording.is_some(),
+        });
+        let registered = self.registrar.registered().map(|(number, devices)| (number.to_owned(), devices));
+        Status { registered: registered.collect(), calls: calls.collect() }
+    }
+
     /// When [`on_time`](Self::on_time) wants to be called.
     pub(crate) fn next_timeout(&self) -> Option<Millis> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
@@ -163,8 +178,9 @@ impl Switch {
 
     // --- input ---
 
-    pub(crate) fn on_connected(&mut self, connection: ConnectionId) {
-        self.auth.connected(connection);
+    /// `only`: the one extension that this connection is for, if its URL names one.
+    pub(crate) fn on_connected(&mut self, connection: ConnectionId, only: Option<String>) {
+        self.auth.connected(connection, only);
     }
 
     pub(crate) fn on_disconnected(&mut self, connection: ConnectionId) {

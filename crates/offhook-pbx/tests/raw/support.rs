@@ -37,7 +37,12 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(pbx: &Pbx) -> Self {
-        let mut request = pbx.ws_url().expect("ws is on").into_client_request().expect("a URL");
+        Self::connect_to(&pbx.ws_url().expect("ws is on")).await
+    }
+
+    /// A client of the SIP socket with this URL.
+    pub(crate) async fn connect_to(url: &str) -> Self {
+        let mut request = url.into_client_request().expect("a URL");
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("sip"));
         let (socket, response) = connect_async(request).await.expect("the handshake");
         assert_eq!(response.headers()["sec-websocket-protocol"], "sip");
@@ -291,9 +296,13 @@ impl Received {
 
     /// The header that answers this challenge (RFC 7616, qop=auth).
     pub(crate) fn credentials(&self, request: &Request, user: &str, password: &str) -> String {
+        self.credentials_of_ha1(request, user, &md5(&format!("{user}:{}:{password}", self.challenge("realm"))))
+    }
+
+    /// The same from the hash of user, realm and password.
+    pub(crate) fn credentials_of_ha1(&self, request: &Request, user: &str, ha1: &str) -> String {
         let (realm, nonce) = (self.challenge("realm"), self.challenge("nonce"));
         let name = if self.status == 407 { "Proxy-Authorization" } else { "Authorization" };
-        let ha1 = md5(&format!("{user}:{realm}:{password}"));
         let ha2 = md5(&format!("{}:{}", request.method, request.uri));
         let response = md5(&format!("{ha1}:{nonce}:00000001:c0ffee:auth:{ha2}"));
         format!(

@@ -1,39 +1,44 @@
 //! The phone's task: owns the core, carries out what it says, and decides nothing itself.
 
 mod call;
+mod commands;
 mod media;
+mod pbx;
 mod recording;
+mod shared;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use offhook_core::pbx::{CdrPage, HttpFailure, HttpId, HttpResponse, PbxError, PbxEvent};
 use offhook_core::{
     CallId, CloseReason, CommandId, Driven, Input, MediaEvent, Now, Output, Phone as Core, PhoneError, PhoneEvent,
-    RecordPermissions, SdpFilterId, SessionEvent,
+    SdpFilterId, SessionEvent,
 };
 use offhook_media::{Addresses, Codec, Mixer};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub(crate) use call::{Call, Stage};
+pub(crate) use pbx::{PbxLink, PbxShared};
 pub(crate) use recording::Recorder;
+pub(crate) use shared::Shared;
 
-use crate::command::{Act, Command, Reply};
+use crate::command::{Command, Pending, Reply};
 use crate::filter::{SdpFilter, SdpStep};
-use crate::hub::Hub;
 use crate::session::Session;
-use crate::transport::{Target, Transport};
+use crate::transport::{Line, Target, Transport};
 
 /// What reaches the task.
 #[derive(Debug)]
 pub(crate) enum Message {
     Command(Command),
-    /// From connection number `.0`.
-    Transport(u64, FromTransport),
+    Transport(Line, FromTransport),
     Media(CallId, MediaEvent),
+    /// From the PBX's API.
+    Http(HttpId, Result<HttpResponse, HttpFailure>),
     /// A description as the program's filter wants it.
     Filtered(CallId, SdpFilterId, String),
 }
@@ -41,9 +46,15 @@ pub(crate) enum Message {
 /// What a connection tells.
 #[derive(Debug)]
 pub(crate) enum FromTransport {
-    Connected { secure: bool },
+    Connected {
+        secure: bool,
+    },
     Received(Bytes),
-    Closed(CloseReason),
+    Closed {
+        /// Of an HTTP answer that was no handshake.
+        status: Option<u16>,
+        reason: CloseReason,
+    },
 }
 
 /// How media is set up.
@@ -55,59 +66,22 @@ pub(crate) struct MediaConfig {
     pub(crate) mixer: Mixer,
 }
 
-/// What handles read without asking the task.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) events: Hub<PhoneEvent>,
-    pub(crate) incoming: Hub<Session>,
-    registered: AtomicBool,
-    record_permissions: AtomicU8,
-    calls: Mutex<Vec<Arc<Call>>>,
-    current: Mutex<Option<CallId>>,
-}
-
-impl Shared {
-    pub(crate) fn new(record_permissions: RecordPermissions) -> Arc<Self> {
-        Arc::new(Self {
-            events: Hub::new(),
-            incoming: Hub::new(),
-            registered: AtomicBool::new(false),
-            record_permissions: AtomicU8::new(record_permissions as u8),
-            calls: Mutex::default(),
-            current: Mutex::default(),
-        })
-    }
-
-    pub(crate) fn is_registered(&self) -> bool {
-        self.registered.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn record_permissions(&self) -> RecordPermissions {
-        RecordPermissions::from_number(self.record_permissions.load(Ordering::Acquire)).unwrap_or_default()
-    }
-
-    pub(crate) fn sessions(&self) -> Vec<Session> {
-        self.calls().iter().map(|call| Session::new(Arc::clone(call))).collect()
-    }
-
-    pub(crate) fn current(&self) -> Option<CallId> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn call(&self, call_id: &CallId) -> Option<Arc<Call>> {
-        self.calls().iter().find(|call| call.id() == call_id).cloned()
-    }
-
-    fn calls(&self) -> MutexGuard<'_, Vec<Arc<Call>>> {
-        // Only pushes, searches and removals happen under the lock.
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What an actor is made with, besides its core.
+pub(crate) struct Setup {
+    pub(crate) target: Target,
+    pub(crate) media: MediaConfig,
+    pub(crate) filter: Option<SdpFilter>,
+    pub(crate) pbx: Option<PbxLink>,
+    /// The zero of the clock that the core knows.
+    pub(crate) epoch: Instant,
 }
 
 /// Who waits for a command.
 enum Waiter {
     Reply(Reply),
     Call(Reply<Session>, CallId),
+    Cdr(Reply<CdrPage, PbxError>),
+    Logout(Reply<(), PbxError>),
 }
 
 pub(crate) struct Actor {
@@ -116,6 +90,7 @@ pub(crate) struct Actor {
     target: Arc<Target>,
     media: MediaConfig,
     filter: Option<SdpFilter>,
+    pbx: Option<PbxLink>,
     messages: mpsc::UnboundedReceiver<Message>,
     /// Handed to connections, calls and their media.
     sender: mpsc::UnboundedSender<Message>,
@@ -124,39 +99,39 @@ pub(crate) struct Actor {
     waiters: HashMap<CommandId, Waiter>,
     epoch: Instant,
     deadline: Option<Instant>,
+    /// The PBX's operator has ended: nothing more comes.
+    over: bool,
 }
 
 impl Actor {
-    pub(crate) fn new(
-        core: Core,
-        target: Target,
-        media: MediaConfig,
-        filter: Option<SdpFilter>,
-        shared: Arc<Shared>,
-    ) -> (Self, mpsc::UnboundedSender<Message>) {
+    pub(crate) fn new(core: Core, setup: Setup, shared: Arc<Shared>) -> (Self, mpsc::UnboundedSender<Message>) {
         let (sender, messages) = mpsc::unbounded_channel();
         let actor = Self {
             core: Driven::new(core),
             shared,
-            target: Arc::new(target),
-            media,
-            filter,
+            target: Arc::new(setup.target),
+            media: setup.media,
+            filter: setup.filter,
+            pbx: setup.pbx,
             messages,
             sender: sender.clone(),
             transport: None,
             connections: 0,
             waiters: HashMap::new(),
-            epoch: Instant::now(),
+            epoch: setup.epoch,
             deadline: None,
+            over: false,
         };
         (actor, sender)
     }
 
-    /// Runs until the last handle is gone and everything is closed.
+    /// Runs until the last handle is gone and everything is closed, or until the PBX's operator has ended.
     pub(crate) async fn run(mut self, mut alive: oneshot::Receiver<()>) {
-        let mut closing: Option<crate::command::Pending> = None;
+        let mut closing: Option<Pending> = None;
         let mut destroyed = Vec::new();
-        loop {
+        // What the core wants from the beginning.
+        self.turn(|_| ());
+        while !self.over {
             let deadline = self.deadline;
             let timer = async move {
                 match deadline {
@@ -167,20 +142,14 @@ impl Actor {
             tokio::select! {
                 biased;
                 // The last handle is gone: nobody can want anything any more.
-                _ = &mut alive, if closing.is_none() => {
-                    let (reply, pending) = Reply::pair();
-                    closing = Some(pending);
-                    self.command(Command::Disconnect(reply));
-                }
+                _ = &mut alive, if closing.is_none() => closing = Some(self.close()),
                 _ = async { match closing.as_mut() { Some(closing) => closing.await, None => std::future::pending().await } } => break,
                 Some(message) = self.messages.recv() => match message {
                     Message::Command(Command::Destroy(reply)) => {
-                        self.silence();
+                        self.shared.silence();
                         destroyed.push(reply);
                         if closing.is_none() {
-                            let (reply, pending) = Reply::pair();
-                            closing = Some(pending);
-                            self.command(Command::Disconnect(reply));
+                            closing = Some(self.close());
                         }
                     }
                     message => self.message(message),
@@ -192,25 +161,23 @@ impl Actor {
                 }
             }
         }
-        self.shared.events.finish();
-        self.shared.incoming.finish();
+        // Whoever was waiting finds the task gone.
+        drop(self);
         for reply in destroyed {
             reply.send(Ok(()));
         }
     }
 
-    /// Nobody hears anything any more.
-    fn silence(&self) {
-        self.shared.events.silence();
-        self.shared.incoming.silence();
-        for call in self.shared.calls().iter() {
-            call.events().silence();
-        }
+    /// Ends everything, the PBX's part too.
+    fn close(&mut self) -> Pending {
+        let (reply, pending) = Reply::pair();
+        let now = self.now();
+        self.settle_later(reply, |core| Ok(if core.pbx().is_some() { core.logout(now) } else { core.disconnect(now) }));
+        pending
     }
 
     fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { mono: millis(self.epoch.elapsed()), wall: millis(wall) }
+        now(self.epoch)
     }
 
     // --- in ---
@@ -223,10 +190,16 @@ impl Actor {
                 let now = self.now();
                 self.turn(|core| core.sdp_filtered(now, &call_id, filter, sdp));
             }
-            Message::Transport(number, event) if number == self.connections => match event {
+            Message::Http(id, result) => self.input(Input::Http { id, result }),
+            Message::Transport(Line::Subscription(number), event) => {
+                if let Some(input) = self.pbx.as_mut().and_then(|pbx| pbx.heard(number, event)) {
+                    self.input(Input::Subscription(input));
+                }
+            }
+            Message::Transport(Line::Sip(number), event) if number == self.connections => match event {
                 FromTransport::Connected { secure } => self.input(Input::TransportConnected { secure }),
                 FromTransport::Received(data) => self.input(Input::TransportReceived(data)),
-                FromTransport::Closed(reason) => {
+                FromTransport::Closed { reason, .. } => {
                     self.transport = None;
                     self.input(Input::TransportClosed { reason });
                 }
@@ -238,105 +211,6 @@ impl Actor {
     fn input(&mut self, input: Input) {
         let now = self.now();
         self.turn(|core| core.handle_input(now, input));
-    }
-
-    fn command(&mut self, command: Command) {
-        let now = self.now();
-        match command {
-            Command::Start(reply) => self.settle_later(reply, |core| core.start(now)),
-            Command::Disconnect(reply) => self.settle_later(reply, |core| Ok(core.disconnect(now))),
-            Command::Call { parent, number, options, reply } => {
-                if let Err(error) = media::check(&options) {
-                    return reply.send(Err(error));
-                }
-                self.turn_with(
-                    |core| match parent {
-                        Some(parent) => core.consult(now, &parent, &number, options),
-                        None => core.call(now, &number, options),
-                    },
-                    |this, result| match result {
-                        Ok((command, call_id)) => drop(this.waiters.insert(command, Waiter::Call(reply, call_id))),
-                        Err(error) => reply.send(Err(error)),
-                    },
-                );
-            }
-            Command::Reregister(credentials, reply) => {
-                self.settle_later(reply, |core| core.reregister(now, credentials));
-            }
-            Command::SetCurrent(call_id, reply) => {
-                self.settle_now(reply, |core| core.set_current_session(call_id.as_ref()));
-            }
-            Command::RtcSession(call_id, reply) => {
-                reply.send(self.core.view().rtc_session(&call_id).ok_or(PhoneError::UnknownCall));
-            }
-            // The task's loop does it.
-            Command::Destroy(reply) => reply.send(Err(PhoneError::Stopped)),
-            Command::Conference(call_ids, reply) => self.settle_later(reply, |core| core.conference(now, &call_ids)),
-            Command::HoldConference(true, reply) => self.settle_later(reply, |core| core.hold_conference(now)),
-            Command::HoldConference(false, reply) => self.settle_later(reply, |core| core.unhold_conference(now)),
-            Command::SetRecordPermissions(permissions, reply) => {
-                self.settle_now(reply, |core| {
-                    core.set_record_permissions(now, permissions);
-                    Ok(())
-                });
-            }
-            Command::OfCall { call_id, act, reply } => self.act(now, call_id, act, reply),
-        }
-    }
-
-    fn act(&mut self, now: Now, id: CallId, act: Act, reply: Reply) {
-        match act {
-            Act::Answer(options) => match media::check(&options) {
-                Ok(()) => self.settle_later(reply, |core| core.answer(now, &id, options)),
-                Err(error) => reply.send(Err(error)),
-            },
-            Act::Reject => self.settle_later(reply, |core| core.reject(now, &id)),
-            Act::Terminate(kind) => self.settle_later(reply, |core| core.terminate(now, &id, kind)),
-            Act::Hold(true) => self.settle_later(reply, |core| core.hold(now, &id)),
-            Act::Hold(false) => self.settle_later(reply, |core| core.unhold(now, &id)),
-            Act::Mute(true) => self.settle_later(reply, |core| core.mute(now, &id)),
-            Act::Mute(false) => self.settle_later(reply, |core| core.unmute(now, &id)),
-            Act::Dtmf(tones) => self.settle_later(reply, |core| core.dtmf(now, &id, &tones)),
-            Act::SendInfo { content_type, body } => {
-                self.settle_later(reply, |core| core.send_info(now, &id, &content_type, &body));
-            }
-            Act::BlindTransfer(number) => self.settle_later(reply, |core| core.blind_transfer(now, &id, &number)),
-            Act::AttendedTransfer => self.settle_later(reply, |core| core.attended_transfer(now, &id)),
-            Act::Renegotiate(video) => self.settle_later(reply, |core| core.renegotiate(now, &id, video)),
-            Act::RestartIce => self.settle_later(reply, |core| core.restart_ice(now, &id)),
-            Act::Video(true) => self.settle_later(reply, |core| core.audio_to_video(now, &id)),
-            Act::Video(false) => self.settle_later(reply, |core| core.video_to_audio(now, &id)),
-            Act::AskForVideo(ask) => self.settle_now(reply, |core| core.ask_for_video(now, &id, ask)),
-            Act::AgreeVideo(agree) => self.settle_now(reply, |core| core.agree_video(now, &id, agree)),
-            Act::SendMessage { content_type, body } => {
-                self.settle_later(reply, |core| core.send_message(now, &id, &content_type, &body));
-            }
-            Act::SetVolume(volume) => self.settle_later(reply, |core| core.set_volume(now, &id, volume)),
-            Act::Destroy => {
-                if let Some(call) = self.shared.call(&id) {
-                    call.events().silence();
-                }
-                self.settle_later(reply, |core| core.destroy_session(now, &id));
-            }
-            Act::Record(true) => self.settle_later(reply, |core| core.start_record(now, &id)),
-            Act::Record(false) => self.settle_later(reply, |core| core.pause_record(now, &id)),
-            Act::StopTimer => self.settle_now(reply, |core| core.stop_timer(now, &id)),
-            Act::SetStatus(patch) => self.settle_now(reply, |core| core.set_status(now, &id, patch)),
-            Act::SetStaticStatus(patch, manual) => {
-                self.settle_now(reply, |core| core.set_static_status(now, &id, patch, manual));
-            }
-        }
-    }
-
-    fn settle_later(&mut self, reply: Reply, act: impl FnOnce(&mut Core) -> Result<CommandId, PhoneError>) {
-        self.turn_with(act, |this, result| match result {
-            Ok(command) => drop(this.waiters.insert(command, Waiter::Reply(reply))),
-            Err(error) => reply.send(Err(error)),
-        });
-    }
-
-    fn settle_now(&mut self, reply: Reply, act: impl FnOnce(&mut Core) -> Result<(), PhoneError>) {
-        self.turn_with(act, |_, result| reply.send(result));
     }
 
     // --- out ---
@@ -362,7 +236,8 @@ impl Actor {
         match output {
             Output::Connect => {
                 self.connections += 1;
-                self.transport = Some(Transport::open(Arc::clone(&self.target), self.connections, self.sender.clone()));
+                let line = Line::Sip(self.connections);
+                self.transport = Some(Transport::open(Arc::clone(&self.target), line, self.sender.clone()));
             }
             Output::Disconnect => {
                 if let Some(transport) = &mut self.transport {
@@ -393,21 +268,38 @@ impl Actor {
                     let call = result.and_then(|()| self.shared.call(&call_id).ok_or(PhoneError::UnknownCall));
                     reply.send(call.map(Session::new));
                 }
-                None => {}
+                Some(Waiter::Logout(reply)) => reply.send(result.map_err(|_| PbxError::Destroyed)),
+                Some(Waiter::Cdr(_)) | None => {}
             },
+            Output::Http { id, request } => {
+                if let Some(pbx) = &mut self.pbx {
+                    pbx.ask(id, request, &self.sender);
+                }
+            }
+            Output::Subscription(output) => {
+                if let Some(pbx) = &mut self.pbx {
+                    pbx.subscribe(output, &self.sender);
+                }
+            }
+            Output::Pbx(event) => {
+                self.over |= event == PbxEvent::Destroyed;
+                if let Some(pbx) = &self.shared.pbx {
+                    pbx.events.publish(&event);
+                }
+            }
+            Output::Cdr { command, result } => {
+                if let Some(Waiter::Cdr(reply)) = self.waiters.remove(&command) {
+                    reply.send(result);
+                }
+            }
             Output::Timeout(at) => self.deadline = Some(self.epoch + Duration::from_millis(at)),
             _ => {}
         }
     }
 
     fn tell(&mut self, event: PhoneEvent) {
+        self.shared.note(&event);
         match &event {
-            PhoneEvent::IsRegisteredChange { is_registered } => {
-                self.shared.registered.store(*is_registered, Ordering::Release);
-            }
-            PhoneEvent::RecordPermissionsChange { record_permissions } => {
-                self.shared.record_permissions.store(*record_permissions as u8, Ordering::Release);
-            }
             PhoneEvent::NewRtcSession { call_id } => {
                 if let Some(session) = self.core.view().session(call_id) {
                     let call = Call::new(session, self.sender.clone());
@@ -438,12 +330,10 @@ impl Actor {
     /// Brings the snapshots up to date, so that a listener sees what its event says.
     fn refresh(&self) {
         let now = self.now();
-        let current = self.core.view().current_session_id();
-        let mut known = self.shared.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.as_ref() != current {
-            *known = current.cloned();
+        self.shared.set_current(self.core.view().current_session_id());
+        if let (Some(shared), Some(operator)) = (&self.shared.pbx, self.core.view().pbx()) {
+            shared.refresh(operator);
         }
-        drop(known);
         for session in self.core.view().sessions() {
             if let Some(call) = self.shared.call(session.call_id()) {
                 call.refresh(session, now);
@@ -458,11 +348,16 @@ impl Drop for Actor {
         for call in self.shared.calls().drain(..) {
             call.abandon();
         }
-        self.shared.events.finish();
-        self.shared.incoming.finish();
+        self.shared.finish();
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+/// What the core is told the time is.
+pub(crate) fn now(epoch: Instant) -> Now {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { mono: millis(epoch.elapsed()), wall: millis(wall) }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The WebSocket to the server (RFC 7118): one task per connection.
+//! WebSockets to the server, for SIP (RFC 7118) and for the P-Series subscription: one task per connection.
 
 mod target;
 mod tls;
@@ -9,8 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use offhook_core::{CloseReason, TransportError};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -19,12 +17,12 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message as Frame, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-pub(crate) use target::Target;
+pub(crate) use target::{Stream, Target};
 pub(crate) use tls::Trust;
 
 use crate::actor::{FromTransport, Message};
 
-/// Largest message taken, bytes: the SIP agent's own bound.
+/// Largest message taken, bytes: the SIP agent's own bound, and far more than the PBX tells at once.
 const MAX_MESSAGE: usize = 64 * 1024;
 /// Read at once, bytes; a message may be longer.
 const READ_BUFFER: usize = 8 * 1024;
@@ -35,26 +33,36 @@ const SEND: Duration = Duration::from_secs(10);
 /// For the closing handshake.
 const CLOSE: Duration = Duration::from_secs(1);
 
+/// Which connection: what is spoken on it, and the how-manieth of its kind it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// SIP, one message per frame.
+    Sip(u64),
+    /// What the PBX tells, as JSON.
+    Subscription(u64),
+}
+
 /// A connection being made, open or closing. Dropping it cuts it.
 #[derive(Debug)]
 pub(crate) struct Transport {
     outgoing: Option<mpsc::Sender<Bytes>>,
     task: tokio::task::JoinHandle<()>,
-    number: u64,
+    line: Line,
     messages: mpsc::UnboundedSender<Message>,
 }
 
 impl Transport {
-    /// Begins to connect. It tells `messages` under `number` that it is connected, what it received, and last of all that it is
+    /// Begins to connect. It tells `messages` as `line` that it is connected, what it received, and last of all that it is
     /// closed.
-    pub(crate) fn open(target: Arc<Target>, number: u64, messages: mpsc::UnboundedSender<Message>) -> Self {
+    pub(crate) fn open(target: Arc<Target>, line: Line, messages: mpsc::UnboundedSender<Message>) -> Self {
         let (outgoing, queue) = mpsc::channel(QUEUE);
         let sender = messages.clone();
         let task = tokio::spawn(async move {
-            let reason = run(&target, number, &sender, queue).await;
-            tell(&sender, number, FromTransport::Closed(reason));
+            let mut status = None;
+            let reason = run(&target, line, &sender, queue, &mut status).await;
+            tell(&sender, line, FromTransport::Closed { status, reason });
         });
-        Self { outgoing: Some(outgoing), task, number, messages }
+        Self { outgoing: Some(outgoing), task, line, messages }
     }
 
     /// Sends a message. A server that lets too many of them wait is given up.
@@ -63,7 +71,8 @@ impl Transport {
         if let Err(mpsc::error::TrySendError::Full(_)) = outgoing.try_send(data) {
             self.outgoing = None;
             self.task.abort();
-            tell(&self.messages, self.number, FromTransport::Closed(CloseReason::Failed(stalled())));
+            let reason = CloseReason::Failed(stalled());
+            tell(&self.messages, self.line, FromTransport::Closed { status: None, reason });
         }
     }
 
@@ -81,11 +90,12 @@ impl Drop for Transport {
 
 async fn run(
     target: &Target,
-    number: u64,
+    line: Line,
     messages: &mpsc::UnboundedSender<Message>,
     mut outgoing: mpsc::Receiver<Bytes>,
+    status: &mut Option<u16>,
 ) -> CloseReason {
-    let connecting = tokio::time::timeout(target.timeout, connect(target));
+    let connecting = tokio::time::timeout(target.timeout, connect(target, line, status));
     let mut connecting = std::pin::pin!(connecting);
     let socket = loop {
         tokio::select! {
@@ -101,57 +111,44 @@ async fn run(
             message = outgoing.recv() => if message.is_none() { return CloseReason::Local },
         }
     };
-    tell(messages, number, FromTransport::Connected { secure: target.is_secure() });
-    match socket {
-        Socket::Plain(socket) => pump(*socket, number, messages, outgoing).await,
-        Socket::Tls(socket) => pump(*socket, number, messages, outgoing).await,
-    }
+    tell(messages, line, FromTransport::Connected { secure: target.is_secure() });
+    pump(socket, line, messages, outgoing).await
 }
 
-enum Socket {
-    Plain(Box<WebSocketStream<TcpStream>>),
-    Tls(Box<WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>>),
-}
-
-async fn connect(target: &Target) -> Result<Socket, TransportError> {
-    let tcp = target.connect_tcp().await?;
-    if target.is_secure() {
-        let tls = tls::connect(target, tcp).await?;
-        Ok(Socket::Tls(Box::new(handshake(target, tls).await?)))
-    } else {
-        Ok(Socket::Plain(Box::new(handshake(target, tcp).await?)))
-    }
-}
-
-async fn handshake<S>(target: &Target, stream: S) -> Result<WebSocketStream<S>, TransportError>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+/// `status`: of an answer that is no handshake.
+async fn connect(
+    target: &Target,
+    line: Line,
+    status: &mut Option<u16>,
+) -> Result<WebSocketStream<Stream>, TransportError> {
+    let stream = target.connect().await?;
     let failed = |detail: String| TransportError::Handshake { address: target.address(), detail };
-    let mut request: Request = target.url.as_str().into_client_request().map_err(|error| failed(error.to_string()))?;
-    request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("sip"));
-    // SIP messages are small: the default buffer of 128 KiB would be most of what a phone takes.
+    let mut request: Request = target.url.expose().into_client_request().map_err(|error| failed(error.to_string()))?;
+    if let Line::Sip(_) = line {
+        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("sip"));
+    }
+    // Messages are small: the default buffer of 128 KiB would be most of what a phone takes.
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
     match client_async_with_config(request, stream, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
-        Err(tungstenite::Error::Http(response)) => Err(failed(format!("it answered HTTP {}", response.status()))),
+        Err(tungstenite::Error::Http(response)) => {
+            *status = Some(response.status().as_u16());
+            Err(failed(format!("it answered HTTP {}", response.status())))
+        }
         Err(error) => Err(failed(error.to_string())),
     }
 }
 
 /// Carries messages both ways until one side closes.
-async fn pump<S>(
-    mut socket: WebSocketStream<S>,
-    number: u64,
+async fn pump(
+    mut socket: WebSocketStream<Stream>,
+    line: Line,
     messages: &mpsc::UnboundedSender<Message>,
     mut outgoing: mpsc::Receiver<Bytes>,
-) -> CloseReason
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+) -> CloseReason {
     loop {
         tokio::select! {
             biased;
@@ -167,9 +164,9 @@ where
             }
             frame = socket.next() => match frame {
                 Some(Ok(Frame::Text(text))) => {
-                    tell(messages, number, FromTransport::Received(Bytes::from(text)));
+                    tell(messages, line, FromTransport::Received(Bytes::from(text)));
                 }
-                Some(Ok(Frame::Binary(data))) => tell(messages, number, FromTransport::Received(data)),
+                Some(Ok(Frame::Binary(data))) => tell(messages, line, FromTransport::Received(data)),
                 Some(Ok(Frame::Close(frame))) => {
                     // Completes the handshake; the server may be gone already.
                     let _ = tokio::time::timeout(CLOSE, socket.close(None)).await;
@@ -183,7 +180,7 @@ where
     }
 }
 
-async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>) -> CloseReason {
+async fn close(mut socket: WebSocketStream<Stream>) -> CloseReason {
     let closing = async {
         // Errors mean that it is closed already.
         let _ = socket.close(None).await;
@@ -201,7 +198,7 @@ fn stalled() -> TransportError {
     TransportError::Lost { detail: "the server does not read what is sent to it".to_owned() }
 }
 
-fn tell(messages: &mpsc::UnboundedSender<Message>, number: u64, event: FromTransport) {
+fn tell(messages: &mpsc::UnboundedSender<Message>, line: Line, event: FromTransport) {
     // The phone's task may be gone.
-    let _ = messages.send(Message::Transport(number, event));
+    let _ = messages.send(Message::Transport(line, event));
 }

@@ -3,15 +3,25 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use offhook_core::{PhoneError, TransportError};
+use offhook_core::{PhoneError, Secret, TransportError};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::tls::Trust;
+use super::tls::{self, Trust};
+
+/// A connection, over TLS or not.
+pub(crate) type Stream = Box<dyn Io>;
+
+/// What a connection can do.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
 /// A server: its URL taken apart, whom to trust, how long to wait.
 #[derive(Debug)]
 pub(crate) struct Target {
-    pub(crate) url: String,
+    /// May hold a token: not for `Debug`.
+    pub(super) url: Secret,
     secure: bool,
     host: String,
     port: u16,
@@ -22,18 +32,32 @@ pub(crate) struct Target {
 impl Target {
     /// Takes `ws://` or `wss://host[:port][/path]`.
     pub(crate) fn new(url: &str, trust: Trust, timeout: Duration) -> Result<Self, PhoneError> {
+        Self::parse(url, ["wss", "ws"], trust, timeout)
+    }
+
+    /// Takes `https://host[:port]`, and `http://` of this machine, with a path or without.
+    pub(crate) fn http(url: &str, trust: Trust, timeout: Duration) -> Result<Self, PhoneError> {
+        let target = Self::parse(url, ["https", "http"], trust, timeout)?;
+        if !target.secure && !target.is_loopback() {
+            let detail = format!("{}: http is for a server on this machine only; write https://", target.address());
+            return Err(PhoneError::InvalidArgument { detail });
+        }
+        Ok(target)
+    }
+
+    fn parse(url: &str, [tls, plain]: [&str; 2], trust: Trust, timeout: Duration) -> Result<Self, PhoneError> {
+        let shown = url.split(['?', '#']).next().unwrap_or_default();
         let refuse = |why: &str| PhoneError::InvalidArgument {
-            detail: format!("{url:?} is not a server: {why}; write wss://host[:port][/path]"),
+            detail: format!("{shown:?} is not a server: {why}; write {tls}://host[:port][/path]"),
         };
         if url.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(refuse("it has a blank in it"));
         }
         let (scheme, rest) = url.split_once("://").ok_or_else(|| refuse("it has no scheme"))?;
-        let secure = match scheme.to_ascii_lowercase().as_str() {
-            "wss" => true,
-            "ws" => false,
-            _ => return Err(refuse("it is neither ws nor wss")),
-        };
+        let secure = scheme.eq_ignore_ascii_case(tls);
+        if !secure && !scheme.eq_ignore_ascii_case(plain) {
+            return Err(refuse(&format!("it is neither {plain} nor {tls}")));
+        }
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, port)) => (host, port.strip_prefix(':')),
@@ -55,7 +79,7 @@ impl Target {
                 }
             }
         };
-        Ok(Self { url: url.to_owned(), secure, host: host.to_owned(), port, trust, timeout })
+        Ok(Self { url: Secret::from(url), secure, host: host.to_owned(), port, trust, timeout })
     }
 
     pub(crate) fn is_secure(&self) -> bool {
@@ -67,12 +91,28 @@ impl Target {
         &self.host
     }
 
-    pub(super) fn address(&self) -> String {
+    /// Host and port, the host in brackets where it needs them.
+    pub(crate) fn address(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
             format!("{}:{}", self.host, self.port)
         }
+    }
+
+    /// As `Host` says it: without the port that goes without saying (RFC 9110 §7.2).
+    pub(crate) fn authority(&self) -> String {
+        let address = self.address();
+        let usual = if self.secure { ":443" } else { ":80" };
+        address.strip_suffix(usual).map(str::to_owned).unwrap_or(address)
+    }
+
+    /// What is asked for there, without a query: empty, or from the slash on.
+    pub(crate) fn path(&self) -> &str {
+        let url = self.url.expose();
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let path = rest.find(['/', '?', '#']).map_or("", |at| &rest[at..]);
+        path.split(['?', '#']).next().unwrap_or_default()
     }
 
     /// Whether the server runs on this machine.
@@ -82,7 +122,13 @@ impl Target {
         is_name || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
-    pub(super) async fn connect_tcp(&self) -> Result<TcpStream, TransportError> {
+    /// A stream to the server, within whatever time the caller gives it.
+    pub(crate) async fn connect(&self) -> Result<Stream, TransportError> {
+        let tcp = self.connect_tcp().await?;
+        if self.secure { Ok(Box::new(tls::connect(self, tcp).await?)) } else { Ok(Box::new(tcp)) }
+    }
+
+    async fn connect_tcp(&self) -> Result<TcpStream, TransportError> {
         let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
         let addresses: Vec<_> = found
             .map_err(|error| TransportError::UnknownHost { host: self.host.clone(), detail: error.to_string() })?
@@ -131,5 +177,25 @@ mod tests {
             let error = target(url).expect_err(url);
             assert!(error.to_string().contains("wss://host"), "{error}");
         }
+    }
+
+    #[test]
+    fn http_is_for_this_machine_only() {
+        let http = |url| Target::http(url, Trust::System, Duration::from_secs(1)).map(|t| (t.address(), t.is_secure()));
+        assert_eq!(http("https://pbx.example"), Ok(("pbx.example:443".to_owned(), true)));
+        assert_eq!(http("http://localhost:8088"), Ok(("localhost:8088".to_owned(), false)));
+        let path = |url| Target::http(url, Trust::System, Duration::from_secs(1)).map(|t| t.path().to_owned());
+        assert_eq!(path("https://pbx.example/api?x=/y"), Ok("/api".to_owned()));
+        assert_eq!(path("https://pbx.example?x=/y"), Ok(String::new()));
+        assert!(http("http://pbx.example").is_err());
+        assert!(http("wss://pbx.example").is_err());
+    }
+
+    #[test]
+    fn a_token_in_the_url_is_not_shown() {
+        let url = "wss://pbx.example/subscribe?access_token=t0ken";
+        assert!(!format!("{:?}", target(url)).contains("t0ken"));
+        let error = target("wss://pbx.example:x/subscribe?access_token=t0ken").expect_err("no port");
+        assert!(!error.to_string().contains("t0ken"), "{error}");
     }
 }

@@ -1,0 +1,137 @@
+//! `getproduct`, `login` and `logout`.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::body::Body;
+use axum::extract::State;
+use offhook_sip::{DigestAlgorithm, Secret, ha1};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::answer::{Answer, Done, Errcode, Fault};
+use super::limit::place;
+use super::request::{self, Caller, From};
+use super::session::{ClientKind, End, locked};
+use super::signature::Subject;
+use super::{Api, token};
+use crate::extension::Extension;
+use crate::pseries::PlanMode;
+
+/// The longest user name and the longest password that are looked at, bytes.
+const MOST_USERNAME: usize = 64;
+const MOST_PASSWORD: usize = 512;
+
+/// GET `pbx/getproduct`, which needs no log-in.
+pub(super) async fn product(State(api): State<Arc<Api>>) -> Done {
+    let pseries = &api.pseries;
+    let base_oem_id = match pseries.plan {
+        PlanMode::Cn => 1,
+        PlanMode::En => 2,
+    };
+    Done::with(json!({
+        "access_type": pseries.access_type,
+        "product": {
+            "company_name": pseries.company,
+            "disp_dev_name": pseries.device_name,
+            "oem_id": pseries.oem_id,
+            "base_oem_id": base_oem_id,
+            "platform_name": pseries.platform_name(),
+            "product_name": pseries.product_name,
+            "product_type": pseries.product_type,
+            "version": pseries.version,
+        },
+    }))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Login {
+    username: String,
+    password: String,
+    #[serde(default)]
+    login_source: Value,
+    #[serde(default)]
+    login_jump: Value,
+}
+
+/// POST `login`.
+pub(super) async fn login(State(api): State<Arc<Api>>, From(link): From, body: Body) -> Answer {
+    let login: Login = request::json(&api, body).await?;
+    let kind = match &login.login_source {
+        Value::Null => ClientKind::Web,
+        Value::String(source) if source == "webpc" => ClientKind::Desktop,
+        _ => return Err(Fault::parameter("login_source must be null or webpc")),
+    };
+    if !matches!(&login.login_jump, Value::Null) && login.login_jump != "sdk" {
+        return Err(Fault::parameter("login_jump must be sdk"));
+    }
+    if login.username.len() > MOST_USERNAME || login.password.len() > MOST_PASSWORD {
+        return Err(Fault::parameter("username or password is too long"));
+    }
+    let place = place(link.peer().ip());
+    let now = Instant::now();
+    locked(&api.by_address).begin(now, &place).map_err(Fault::blocked)?;
+    let extension = api.proven(now, &login)?;
+    locked(&api.by_address).succeeded(&place);
+    if !api.directory.now().settings().sdk {
+        return Err(Fault::new(Errcode::SdkPlan, "the administrator has switched the SDK off"));
+    }
+    let access_token = api.sessions.open(now, extension.number(), kind).map_err(|e| Fault::internal(&e))?;
+    tracing::info!(extension = extension.number(), kind = kind.name(), "logged in");
+    Ok(Done::with(json!({
+        "access_token": access_token.expose(),
+        "access_token_expire_time": api.pseries.token_life_s,
+        "username": extension.number(),
+    })))
+}
+
+/// GET `logout`.
+pub(super) async fn logout(State(api): State<Arc<Api>>, caller: Caller) -> Done {
+    api.sessions.close(&caller.session, End(None));
+    Done::empty()
+}
+
+impl Api {
+    /// The extension that proved itself: by a signature, which nobody can guess, or by its password, which has few tries.
+    fn proven(&self, now: Instant, login: &Login) -> Result<Extension, Fault> {
+        let wrong = || Fault::new(Errcode::WrongLogin, "wrong user name, password or login signature");
+        let extension = self.directory.extension(&login.username);
+        if let Some(extension) = &extension
+            && self.is_signature(extension, &login.password)
+        {
+            return Ok(extension.clone());
+        }
+        // After the signature: whoever guesses passwords of an extension does not lock its owner's app out.
+        locked(&self.by_user).begin(now, &login.username).map_err(Fault::blocked)?;
+        let extension =
+            extension.filter(|extension| self.is_password(extension, &login.password)).ok_or_else(|| {
+                tracing::info!(username = ?login.username, "log-in refused");
+                wrong()
+            })?;
+        locked(&self.by_user).succeeded(&login.username);
+        Ok(extension)
+    }
+
+    fn is_signature(&self, extension: &Extension, signature: &str) -> bool {
+        let proof = self.proof(extension);
+        let subject = Subject { number: extension.number(), proof: proof.expose() };
+        self.signer.is_good(subject, signature, SystemTime::now())
+    }
+
+    /// What changes with an extension's password.
+    pub(super) fn proof(&self, extension: &Extension) -> Secret {
+        let hash = |algorithm| extension.ha1(algorithm, self.directory.realm());
+        hash(DigestAlgorithm::Md5).or_else(|| hash(DigestAlgorithm::Sha256)).unwrap_or_else(|| Secret::from(""))
+    }
+
+    fn is_password(&self, extension: &Extension, password: &str) -> bool {
+        let (realm, password) = (self.directory.realm(), Secret::from(password));
+        let algorithms = [DigestAlgorithm::Sha256, DigestAlgorithm::Md5];
+        let kept = algorithms.into_iter().find_map(|algorithm| Some((algorithm, extension.ha1(algorithm, realm)?)));
+        kept.is_some_and(|(algorithm, kept)| {
+            let given = ha1(algorithm, extension.number(), realm, &password);
+            token::same(given.expose(), kept.expose())
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! The secrets of the open and the admin API: configured, built in on loopback, or made and kept in the data directory.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use offhook_sip::Secret;
+
+use super::token;
+use crate::config::PbxConfig;
+use crate::error::PbxError;
+
+/// On loopback, where nothing is configured.
+const CLIENT_SECRET: &str = "offhook-secret";
+const ADMIN_TOKEN: &str = "offhook-admin";
+
+/// What no secret beyond loopback may be.
+const KNOWN: [&str; 4] = [CLIENT_SECRET, ADMIN_TOKEN, "changeme", "password"];
+
+/// The shortest secret taken beyond loopback, bytes.
+const SHORTEST: usize = 16;
+
+const CLIENT_SECRET_FILE: &str = "client-secret";
+const ADMIN_TOKEN_FILE: &str = "admin-token";
+const SIGNING_KEY_FILE: &str = "signing-key";
+
+/// The secrets in force.
+#[derive(Debug, Clone)]
+pub(crate) struct Secrets {
+    pub(crate) client_secret: Secret,
+    pub(crate) admin_token: Secret,
+    /// Of login signatures.
+    pub(crate) signing_key: [u8; 32],
+    /// Where those are that were made by the PBX.
+    pub(crate) client_secret_file: Option<PathBuf>,
+    pub(crate) admin_token_file: Option<PathBuf>,
+}
+
+impl Secrets {
+    /// Takes what is configured, or what the data directory has; what is missing there is made.
+    pub(crate) fn open(config: &PbxConfig) -> Result<Self, PbxError> {
+        let (client_secret, client_secret_file) =
+            choose(config, "client_secret", config.pseries.client_secret.as_ref(), CLIENT_SECRET, CLIENT_SECRET_FILE)?;
+        let (admin_token, admin_token_file) =
+            choose(config, "admin_token", config.pseries.admin_token.as_ref(), ADMIN_TOKEN, ADMIN_TOKEN_FILE)?;
+        let key = match &config.data_dir {
+            Some(dir) => kept(dir, SIGNING_KEY_FILE)?,
+            None => token::random()?,
+        };
+        // Whatever its length: the key is what it hashes to.
+        let signing_key = token::TokenHash::of(key.expose()).bytes();
+        Ok(Self { client_secret, admin_token, signing_key, client_secret_file, admin_token_file })
+    }
+}
+
+fn choose(
+    config: &PbxConfig,
+    key: &'static str,
+    configured: Option<&Secret>,
+    built_in: &str,
+    file: &str,
+) -> Result<(Secret, Option<PathBuf>), PbxError> {
+    let is_weak = |secret: &str| secret.len() < SHORTEST || KNOWN.contains(&secret);
+    let weak = || PbxError::WeakSecrets { bind: config.bind, secret: key };
+    match configured {
+        Some(secret) if config.bind.is_loopback() || !is_weak(secret.expose()) => Ok((secret.clone(), None)),
+        Some(_) => Err(weak()),
+        None if config.bind.is_loopback() => Ok((Secret::from(built_in), None)),
+        None => {
+            let dir = config.data_dir.as_deref().ok_or_else(weak)?;
+            let secret = kept(dir, file)?;
+            if is_weak(secret.expose()) {
+                return Err(weak());
+            }
+            Ok((secret, Some(dir.join(file))))
+        }
+    }
+}
+
+/// The first line of a file in the data directory; a file that is missing is made, for its owner's eyes only.
+fn kept(dir: &Path, name: &str) -> Result<Secret, PbxError> {
+    let path = dir.join(name);
+    let failed = |e: std::io::Error| PbxError::DataDir { path: path.clone(), reason: e.to_string() };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let line = text.lines().next().unwrap_or_default();
+            if !(SHORTEST..=256).contains(&line.len()) {
+                let reason = "it holds no secret: remove it to have a new one made".to_owned();
+                return Err(PbxError::DataDir { path, reason });
+            }
+            Ok(Secret::from(line))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(dir).map_err(failed)?;
+            let secret = token::random()?;
+            write_private(&path, secret.expose()).map_err(failed)?;
+            Ok(secret)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Whole or not at all, whenever the machine stops.
+fn write_private(path: &Path, line: &str) -> std::io::Result<()> {
+    let new = path.with_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(&new)?;
+    writeln!(file, "{line}")?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    fn config(bind: Ipv4Addr, data_dir: Option<&Path>) -> PbxConfig {
+        PbxConfig { bind: IpAddr::V4(bind), data_dir: data_dir.map(Path::to_owned), ..PbxConfig::default() }
+    }
+
+    #[test]
+    fn on_loopback_the_known_ones_do_and_beyond_it_they_do_not() {
+        let local = Secrets::open(&config(Ipv4Addr::LOCALHOST, None)).expect("on loopback");
+        assert_eq!((local.client_secret.expose(), local.admin_token.expose()), (CLIENT_SECRET, ADMIN_TOKEN));
+        let beyond = config(Ipv4Addr::UNSPECIFIED, None);
+        let refused = |config: &PbxConfig| Secrets::open(config).expect_err("refused").to_string();
+        assert!(refused(&beyond).contains("client_secret") && refused(&beyond).contains("data_dir"));
+        let mut configured = beyond;
+        configured.pseries.client_secret = Some("offhook-secret-of-mine".into());
+        assert!(refused(&configured).contains("admin_token"));
+        for weak in ["offhook-admin", "short"] {
+            configured.pseries.admin_token = Some(weak.into());
+            assert!(refused(&configured).contains("16"), "{weak}");
+        }
+        configured.pseries.admin_token = Some("an admin token of mine".into());
+        assert!(Secrets::open(&configured).is_ok());
+    }
+
+    #[test]
+    fn with_a_data_directory_they_are_made_once_and_private() {
+        let dir = std::env::temp_dir().join(format!("offhook-pbx-secrets-{}", std::process::id()));
+        let config = config(Ipv4Addr::UNSPECIFIED, Some(&dir));
+        let first = Secrets::open(&config).expect("made");
+        let second = Secrets::open(&config).expect("read");
+        assert_eq!(first.client_secret.expose(), second.client_secret.expose());
+        assert_eq!(first.signing_key, second.signing_key);
+        assert_ne!(first.client_secret.expose(), first.admin_token.expose());
+        #[cfg(unix)]
+        for file in [CLIENT_SECRET_FILE, ADMIN_TOKEN_FILE, SIGNING_KEY_FILE] {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(dir.join(file)).expect("there").permissions().mode() & 0o777, 0o600);
+        }
+        std::fs::write(dir.join(ADMIN_TOKEN_FILE), "\n").expect("written");
+        let broken = Secrets::open(&config).expect_err("empty").to_string();
+        assert!(broken.contains("admin-token") && broken.contains("remove"), "{broken}");
+        std::fs::remove_dir_all(&dir).expect("removed");
+    }
+}

@@ -1,0 +1,10 @@
+//! `init()` and what follows it, against a P-Series server that does as the test tells it.
+
+mod cdr;
+mod ends;
+mod init;
+mod refused;
+mod runtime_error;
+mod subscription;
+mod support;
+mod token;
