@@ -76,6 +76,14 @@
 //! and [`PbxEvent::RecordingFailed`]; the call goes on. [`Extension::record`] says who may. Whose code is not permitted is told
 //! what is (`Record` as it stands).
 //!
+//! # API
+//!
+//! Clients of a P-Series PBX find its API at [`Pbx::https_url`] (on loopback also [`Pbx::http_url`]): `/api/v1.0` with the
+//! subscription socket, and `/openapi/v1.0` for the back ends that get login signatures for them ([`Pbx::login_signature`] makes one
+//! here). `/admin/v1` changes extensions, contacts and settings while the PBX runs; clients are told of every change.
+//! [`PSeries`] says what the API tells of the PBX. On loopback the client id is `offhook`, the client secret
+//! `offhook-secret` and the admin token `offhook-admin`. `docs/pbx-api.md` has every request, with lines that run.
+//!
 //! # What is kept
 //!
 //! With a data directory ([`PbxConfig::data_dir`]) a database `pbx.db` in it keeps call records and whatever is changed at run time; without
@@ -100,7 +108,8 @@
 //! # Security
 //!
 //! It listens on 127.0.0.1. Told to listen elsewhere, it refuses to start with built-in or guessable passwords
-//! ([`PbxError::WeakPasswords`]). Every INVITE is authenticated, and its From must be the extension that was authenticated.
+//! ([`PbxError::WeakPasswords`]), with known secrets of the API ([`PbxError::WeakSecrets`]) and with a plain listener
+//! ([`PbxError::PlainBeyondLoopback`]). A connection to `/ws?exten=NUMBER` is for that extension only. Every INVITE is authenticated, and its From must be the extension that was authenticated.
 //! Its TLS certificate is its own ([`Pbx::certificate_pem`], [`Pbx::certificate_sha256`]).
 
 #![forbid(unsafe_code)]

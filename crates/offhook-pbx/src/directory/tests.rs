@@ -243,7 +243,7 @@ async fn settings_are_told_to_all_and_kept() {
     let kept = fixture.directory.now();
     assert_eq!((kept.settings().record_feature_code.as_str(), kept.settings().enable_nat_fqdn), ("*9", true));
     fixture.change(Change::ResetSettings).await;
-    assert_eq!(fixture.directory.now().settings(), &Settings::new("*1"));
+    assert_eq!(fixture.directory.now().settings(), &Settings::new(&crate::config::PbxConfig::default()));
     assert!(fixture.facts().contains(&(Audience::All, Fact::RecordFeatureCode("*1".to_owned()))));
 }
 

@@ -208,6 +208,9 @@ impl Switch {
             Event::Request { transaction, connection, call, request } => {
                 self.request(turn, transaction, connection, call, &request);
             }
+            Event::Elsewhere { transaction, connection, call, request } => {
+                self.elsewhere(turn, transaction, connection, call, &request);
+            }
             Event::Response { request, outcome, .. } => self.response(turn, request, outcome),
             // Registrations of our own there are none; the rest changes nothing for the other leg.
             _ => {}
