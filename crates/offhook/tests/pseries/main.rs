@@ -1,6 +1,7 @@
-//! `init()` and what follows it, against a P-Series server that does as the test tells it.
+//! `init()` and what follows it, against a P-Series server that does as the test tells it, and against the embedded PBX.
 
 mod cdr;
+mod embedded;
 mod ends;
 mod init;
 mod refused;

@@ -1,5 +1,6 @@
 //! The server, and what tests do with it.
 
+mod embedded;
 mod server;
 mod subscription;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use offhook::{CallOptions, Init, Operator, PbxError, Session};
 
+pub(crate) use embedded::Embedded;
 pub(crate) use server::{Answer, SECRET, Server, TOKEN};
 pub(crate) use subscription::Subscription;
 
