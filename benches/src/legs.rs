@@ -4,41 +4,22 @@
 //! with its registration, its WebSocket, DTLS-SRTP, and Opus both ways with speech.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use offhook::{AudioSource, CallOptions, Phone, Session, ToneSpec, WavSource};
 use offhook_media::Resampler;
-use offhook_pbx::{Extension, Pbx};
 
+use crate::process::{PbxProcess, PbxSetup, in_child, password, runtime, speech, usage, user};
 use crate::table::{Budget, Table, median};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// What is said in the calls.
-const SPEECH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/offhook-cli/assets/speech-1000.wav");
 /// Measured for this long when all calls are up.
 const MEASURED: Duration = Duration::from_secs(10);
 /// Calls one after the other for the times.
 const TIMED: usize = 20;
-
-/// The PBX's side: prints its URL, and runs until its standard input is closed.
-pub(crate) fn serve(extensions: usize) -> Result<()> {
-    runtime()?.block_on(async {
-        let mut builder = Pbx::builder();
-        for number in 0..extensions {
-            builder = builder.extension(Extension::new(user(number), "bench", password(number)));
-        }
-        let pbx = builder.start().await?;
-        println!("{}", pbx.ws_url().ok_or("no ws listener")?);
-        tokio::task::spawn_blocking(|| std::io::stdin().lines().count()).await?;
-        pbx.shutdown().await;
-        Ok(())
-    })
-}
 
 /// CPU and memory a leg at 1 and 50 calls, and times from dialling, beside the floors.
 pub(crate) fn measure(table: &mut Table) -> Result<()> {
@@ -62,7 +43,7 @@ pub(crate) fn measure(table: &mut Table) -> Result<()> {
 
 /// In a fresh process, whose memory is not what an earlier measurement left: prints four figures.
 pub(crate) fn child(calls: usize, rate: u32) -> Result<()> {
-    let pbx = PbxProcess::start(calls * 2)?;
+    let pbx = PbxProcess::start(&PbxSetup::new(calls * 2))?;
     let figures = runtime()?.block_on(async {
         let speech = speech(rate)?.looped();
         let warm = pair(&pbx.url, 0, &speech).await?;
@@ -223,82 +204,4 @@ impl BareLeg {
         self.decoder.decode(packet, &mut pcm, ropus::DecodeMode::Normal)?;
         Ok(())
     }
-}
-
-/// What is said, as a file at this rate would hold it.
-fn speech(rate: u32) -> Result<WavSource> {
-    let file = WavSource::open(SPEECH)?;
-    let mut samples = Vec::new();
-    Resampler::new(file.sample_rate(), rate)?.process(file.samples(), &mut samples);
-    Ok(WavSource::from_samples(rate, samples)?)
-}
-
-// --- processes ---
-
-struct PbxProcess {
-    child: Child,
-    url: String,
-}
-
-impl PbxProcess {
-    fn start(extensions: usize) -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["pbx-child", &extensions.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut url = String::new();
-        let output = child.stdout.take().ok_or("no output of the PBX")?;
-        BufReader::new(output).read_line(&mut url)?;
-        Ok(Self { child, url: url.trim().to_owned() })
-    }
-}
-
-impl Drop for PbxProcess {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        // It stops by itself then; an error means that it has already.
-        let _ = self.child.wait();
-    }
-}
-
-fn in_child<const N: usize>(what: &str, arguments: &[String]) -> Result<[f64; N]> {
-    let output = Command::new(std::env::current_exe()?).arg(what).args(arguments).stderr(Stdio::inherit()).output()?;
-    if !output.status.success() {
-        return Err(format!("a measurement failed: {}", output.status).into());
-    }
-    let text = String::from_utf8(output.stdout)?;
-    let figures = text.split_whitespace().map(str::parse).collect::<std::result::Result<Vec<f64>, _>>()?;
-    figures.try_into().map_err(|figures| format!("the child gave {figures:?}, not {N} figures").into())
-}
-
-struct Usage {
-    cpu_s: f64,
-    rss_kb: f64,
-}
-
-/// Of this process, out of /proc (Linux).
-fn usage() -> Result<Usage> {
-    // Nanoseconds on a core, of each thread; utime and stime are counted in ticks of 10 ms, which work that is done every
-    // 20 ms falls in step with.
-    let mut cpu_s = 0.0;
-    for thread in std::fs::read_dir("/proc/self/task")? {
-        let schedstat = std::fs::read_to_string(thread?.path().join("schedstat"))?;
-        cpu_s += schedstat.split(' ').next().and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0) / 1e9;
-    }
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
-    Ok(Usage { cpu_s, rss_kb: rss.ok_or("no VmRSS")? })
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
-}
-
-fn user(number: usize) -> String {
-    (2_000 + number).to_string()
-}
-
-fn password(number: usize) -> String {
-    format!("bench-password-{number}")
 }

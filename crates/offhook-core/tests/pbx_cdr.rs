@@ -42,8 +42,12 @@ fn every_part_of_a_query_is_sent() {
 fn a_query_that_makes_no_sense_is_refused() {
     let mut world = World::with_pbx(|_| {});
     let filter = "x".repeat(129);
-    let bad =
-        [CdrQuery::new(0, 20), CdrQuery::new(1, 0), CdrQuery::new(1, 1_001), CdrQuery { filter, ..CdrQuery::new(1, 1) }];
+    let bad = [
+        CdrQuery::new(0, 20),
+        CdrQuery::new(1, 0),
+        CdrQuery::new(1, 1_001),
+        CdrQuery { filter, ..CdrQuery::new(1, 1) },
+    ];
     for query in bad {
         assert!(matches!(ask(&mut world, query), Err(PbxError::InvalidQuery { .. })));
     }
@@ -104,8 +108,7 @@ fn failures_are_typed() {
 #[test]
 fn queries_that_wait_are_bounded_and_each_is_answered() {
     let mut world = World::with_pbx(|_| {});
-    let asked: Vec<_> =
-        (0..20).map(|_| world.act(A, |phone, now| phone.cdr_query(now, CdrQuery::new(1, 1)))).collect();
+    let asked: Vec<_> = (0..20).map(|_| world.act(A, |phone, now| phone.cdr_query(now, CdrQuery::new(1, 1)))).collect();
     assert_eq!(asked.iter().filter(|result| result.is_ok()).count(), 16);
     world.run(1_000);
     assert_eq!(world.of_pbx().cdrs.len(), 16);

@@ -5,7 +5,7 @@ mod common;
 use common::pbx::{Answer, query_of};
 use common::{A, B, World, response};
 use offhook_core::pbx::HttpFailure;
-use offhook_core::{CallId, PhoneEvent, StaticPatch, StaticCallStatus, events::SessionEvent};
+use offhook_core::{CallId, PhoneEvent, StaticCallStatus, StaticPatch, events::SessionEvent};
 use offhook_sip::HeaderField;
 use serde_json::json;
 

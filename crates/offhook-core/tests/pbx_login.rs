@@ -307,7 +307,8 @@ fn urls_are_refused_before_anything_is_asked() {
 #[test]
 fn what_comes_late_or_twice_is_ignored() {
     let now = Now { mono: 1, wall: 1 };
-    let mut login = Driven::new(Login::new(now, InitParams::new("a", "b", "https://pbx.example", [1; 32])).expect("fits"));
+    let mut login =
+        Driven::new(Login::new(now, InitParams::new("a", "b", "https://pbx.example", [1; 32])).expect("fits"));
     let answer = || Ok(HttpResponse { status: 200, body: b"{\"errcode\":1}".to_vec().into() });
     let mut outputs = 0;
     login.turn(|login| login.handle_http(now, HttpId(99), answer()), |_| outputs += 1);
@@ -322,7 +323,8 @@ fn what_comes_late_or_twice_is_ignored() {
 #[test]
 fn giving_up_gives_the_token_back() {
     let now = Now { mono: 1, wall: 1 };
-    let mut login = Driven::new(Login::new(now, InitParams::new("a", "b", "https://pbx.example", [1; 32])).expect("fits"));
+    let mut login =
+        Driven::new(Login::new(now, InitParams::new("a", "b", "https://pbx.example", [1; 32])).expect("fits"));
     let answer = |json: Value| Ok(HttpResponse { status: 200, body: json.to_string().into_bytes().into() });
     let product = answer(json!({"errcode": 0, "product": {"base_oem_id": 0}}));
     login.turn(|login| login.handle_http(now, HttpId(1), product), |_| {});

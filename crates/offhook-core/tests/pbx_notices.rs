@@ -186,14 +186,16 @@ fn type_20049_is_a_cdr_change_of_ours() {
     };
     assert_eq!(world.of_pbx().events, [PbxEvent::CdrChange(change)]);
     let shown = serde_json::to_value(&world.of_pbx().events[0]).expect("serialises");
-    assert_eq!((&shown["event"], &shown["extNum"], &shown["talkDuration"]), (&json!("cdrChange"), &json!("1000"), &json!(7)));
+    assert_eq!(
+        (&shown["event"], &shown["extNum"], &shown["talkDuration"]),
+        (&json!("cdrChange"), &json!("1000"), &json!(7))
+    );
 }
 
 #[test]
 fn type_20053_changes_the_video_plan() {
-    let list = |video: Value| {
-        json!({"subscribe_plan_list": [{"service_list": [{"service_name": "video", "status": video}]}]})
-    };
+    let list =
+        |video: Value| json!({"subscribe_plan_list": [{"service_list": [{"service_name": "video", "status": video}]}]});
     let mut world = World::with_pbx(|_| {});
     assert!(!world.phone(A).video_plan());
     world.notify(20053, list(json!("connected")));

@@ -26,7 +26,8 @@ fn reports(script: impl FnOnce(&mut Api)) -> usize {
 fn lines(world: &World) -> Vec<String> {
     let logs = world.api.requests.iter().filter(|request| request.path_and_query.contains("webclientlog"));
     let line = |line: &Value| line.as_str().expect("a line").to_owned();
-    logs.flat_map(|log| body_of(log)["log_list"].as_array().expect("a list").iter().map(line).collect::<Vec<_>>()).collect()
+    logs.flat_map(|log| body_of(log)["log_list"].as_array().expect("a list").iter().map(line).collect::<Vec<_>>())
+        .collect()
 }
 
 #[test]
@@ -43,7 +44,8 @@ fn a_call_that_was_talking_is_reported_in_snake_case() {
         assert!(report[field].is_string(), "{field}");
     }
     for kind in ["audio", "video"] {
-        for field in ["rx", "rx_lost", "rx_maxjitter", "rx_avgjitter", "tx", "tx_lost", "tx_maxjitter", "tx_avgjitter"] {
+        for field in ["rx", "rx_lost", "rx_maxjitter", "rx_avgjitter", "tx", "tx_lost", "tx_maxjitter", "tx_avgjitter"]
+        {
             assert!(report[&format!("lks_{kind}_{field}")].is_string(), "{kind} {field}");
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::{PbxConfig, PbxLimits};
 use crate::error::PbxError;
 use crate::extension::Extension;
+use crate::features::{Conference, RingGroup};
 use crate::pbx::Pbx;
 use crate::pseries::PSeries;
 
@@ -51,6 +52,18 @@ impl PbxBuilder {
     /// Port for wss: 0 takes a free one (default), `None` switches it off.
     pub fn wss_port(mut self, port: impl Into<Option<u16>>) -> Self {
         self.config.wss_port = port.into();
+        self
+    }
+
+    /// Adds a conference room. With the first one the built-in rooms are gone.
+    pub fn conference(mut self, room: Conference) -> Self {
+        self.config.conferences.push(room);
+        self
+    }
+
+    /// Adds a ring group.
+    pub fn ring_group(mut self, group: RingGroup) -> Self {
+        self.config.ring_groups.push(group);
         self
     }
 

@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use crate::error::{ConfigError, PbxError};
 use crate::extension::{Extension, RecordPermissions};
+use crate::features::{Conference, FeatureCodes, RingGroup};
 use crate::pseries::PSeries;
 
 /// How a PBX is set up.
@@ -41,6 +42,25 @@ use crate::pseries::PSeries;
 /// number = "1001"
 /// ha1 = "0123456789abcdef0123456789abcdef"   # md5(number:realm:password)
 ///
+/// [[conference]]
+/// number = "7000"           # with the first one, the built-in rooms 7000 to 7009 are gone
+/// name = "Monday round"
+/// pin = "1234"              # dialled before one is let in; left out: anybody is
+///
+/// [[ring_group]]
+/// number = "6200"
+/// name = "Sales"
+/// members = ["1000", "1001"]
+/// strategy = "all"          # or "in-turn"
+/// ring_s = 30               # all together, or each in turn
+/// then = "600"              # where a call goes that nobody answers
+///
+/// [feature_codes]
+/// blind_transfer = "*03"    # in a call, then a number and #
+/// attended_transfer = "*3"
+/// take_back = "*0"
+/// voicemail = "*97"         # the number at which an extension hears its messages
+///
 /// [limits]
 /// calls = 500
 /// ```
@@ -66,7 +86,8 @@ pub struct PbxConfig {
     pub extensions: Vec<Extension>,
     /// How long a call rings before the caller gets 480. 1 s to 1 h, default 60 s.
     pub no_answer: Duration,
-    /// Where the certificate and its key are kept. `None`: made anew at each start, in memory.
+    /// Where the certificate and its key are kept, and voicemail. `None`: the certificate is made anew at each start, in
+    /// memory, and there is no voicemail.
     pub data_dir: Option<PathBuf>,
     /// Where calls are recorded; made when it is needed. `None`: nowhere, and the feature code does nothing.
     pub recordings: Option<PathBuf>,
@@ -74,6 +95,12 @@ pub struct PbxConfig {
     pub record_feature_code: String,
     /// The P-Series API.
     pub pseries: PSeries,
+    /// Conference rooms. Empty: 7000 to 7009, but for numbers that are taken.
+    pub conferences: Vec<Conference>,
+    /// Ring groups.
+    pub ring_groups: Vec<RingGroup>,
+    /// The other feature codes.
+    pub feature_codes: FeatureCodes,
     /// Bounds.
     pub limits: PbxLimits,
 }
@@ -92,6 +119,9 @@ impl Default for PbxConfig {
             recordings: None,
             record_feature_code: "*1".to_owned(),
             pseries: PSeries::default(),
+            conferences: Vec::new(),
+            ring_groups: Vec::new(),
+            feature_codes: FeatureCodes::default(),
             limits: PbxLimits::default(),
         }
     }
@@ -118,6 +148,10 @@ pub struct PbxLimits {
     pub handshake_ms: u64,
     /// A call is ended when nothing is received on one of its media streams for so long, seconds. Default 60. Streams on hold do not count.
     pub media_timeout_s: u64,
+    /// Members of a conference room. Default 32; above, 486.
+    pub conference_members: usize,
+    /// Messages in a mailbox. Default 100; above, nobody can leave one.
+    pub messages: usize,
 }
 
 impl Default for PbxLimits {
@@ -131,6 +165,8 @@ impl Default for PbxLimits {
             message_bytes: 64 * 1024,
             handshake_ms: 10_000,
             media_timeout_s: 60,
+            conference_members: 32,
+            messages: 100,
         }
     }
 }
@@ -229,6 +265,7 @@ impl PbxConfig {
             ));
         }
         check_code(&self.record_feature_code)?;
+        self.feature_codes.check(&self.record_feature_code)?;
         if self.recordings.as_ref().is_some_and(|directory| directory.as_os_str().is_empty()) {
             return Err(ConfigError::new("recordings is empty", "name a directory, or leave it out"));
         }
@@ -246,13 +283,45 @@ impl PbxConfig {
                 return Err(duplicate(extension.number()));
             }
         }
+        self.check_numbers()
+    }
+
+    /// Every number leads to one thing.
+    fn check_numbers(&self) -> Result<(), ConfigError> {
+        self.conferences.iter().try_for_each(Conference::check)?;
+        self.ring_groups.iter().try_for_each(RingGroup::check)?;
+        let rooms = self.conferences.iter().map(|room| room.number.as_str());
+        let groups = self.ring_groups.iter().map(|group| group.number.as_str());
+        let numbers: Vec<&str> = rooms.chain(groups).chain([self.feature_codes.voicemail.as_str()]).collect();
+        for (i, number) in numbers.iter().enumerate() {
+            if crate::service::Service::of(number).is_some() {
+                return Err(ConfigError::new(format!("{number} is the number of a service"), "choose another number"));
+            }
+            let is_extension = self.extensions.iter().any(|extension| extension.number() == *number);
+            if is_extension || numbers.iter().take(i).any(|other| other == number) {
+                return Err(ConfigError::new(format!("the number {number} is there twice"), "choose another number"));
+            }
+        }
         Ok(())
+    }
+
+    /// The rooms in force.
+    pub(crate) fn rooms(&self) -> Vec<Conference> {
+        if !self.conferences.is_empty() {
+            return self.conferences.clone();
+        }
+        let is_taken = |number: &str| {
+            self.extensions.iter().any(|extension| extension.number() == number)
+                || self.ring_groups.iter().any(|group| group.number == number)
+                || self.feature_codes.voicemail == number
+        };
+        Conference::built_in().into_iter().filter(|room| !is_taken(&room.number)).collect()
     }
 }
 
 impl PbxLimits {
     fn check(&self) -> Result<(), ConfigError> {
-        let ranges: [(&str, u64, u64, u64); 8] = [
+        let ranges: [(&str, u64, u64, u64); 10] = [
             ("connections", self.connections as u64, 1, 100_000),
             ("calls", self.calls as u64, 1, 10_000),
             ("bindings", self.bindings as u64, 1, 100),
@@ -261,6 +330,8 @@ impl PbxLimits {
             ("message_bytes", self.message_bytes as u64, 4096, 1 << 20),
             ("handshake_ms", self.handshake_ms, 100, 60_000),
             ("media_timeout_s", self.media_timeout_s, 1, 3600),
+            ("conference_members", self.conference_members as u64, 2, 500),
+            ("messages", self.messages as u64, 1, 10_000),
         ];
         for (name, value, lowest, highest) in ranges {
             if !(lowest..=highest).contains(&value) {
@@ -309,6 +380,12 @@ struct File {
     extension: Vec<Spanned<FileExtension>>,
     #[serde(default)]
     pseries: PSeries,
+    #[serde(default)]
+    conference: Vec<Conference>,
+    #[serde(default)]
+    ring_group: Vec<RingGroup>,
+    #[serde(default)]
+    feature_codes: FeatureCodes,
     #[serde(default)]
     limits: PbxLimits,
 }
@@ -376,6 +453,9 @@ impl File {
             recordings: self.recordings,
             record_feature_code: self.record_feature_code.unwrap_or(default.record_feature_code),
             pseries: self.pseries,
+            conferences: self.conference,
+            ring_groups: self.ring_group,
+            feature_codes: self.feature_codes,
             limits: self.limits,
         };
         config.check()?;

@@ -12,14 +12,14 @@ use crate::config::PbxConfig;
 use crate::directory::SwitchChange;
 use crate::error::PbxError;
 use crate::events::{Load, PbxEvent};
-use crate::media::{MediaEvent, MediaHost};
+use crate::media::{Mailboxes, MediaEvent, MediaHost};
 use crate::notice::{Audience, CdrChange, Fact, Notice, Notices};
 use crate::outbox::{Outbox, Outgoing, TooMuch};
 use crate::records::{Records, Written};
 use crate::server::ConnectionHandle;
 use crate::status::Status;
 use crate::store::Store;
-use crate::switch::{Action, Concluded, Switch, Turn};
+use crate::switch::{Action, Concluded, MOST_RINGING, Switch, Turn};
 use crate::trace;
 
 /// How long the BYEs of a shutdown may take.
@@ -83,14 +83,19 @@ impl Core {
         agent.keep_alive = KeepAlive::Off;
         agent.limits.max_message_bytes = config.limits.message_bytes;
         // Each call has a leg for every device that rings.
-        agent.limits.max_calls = config.limits.calls.saturating_mul(config.limits.bindings.saturating_add(2));
+        let ringing = config.limits.bindings.max(MOST_RINGING);
+        agent.limits.max_calls = config.limits.calls.saturating_mul(ringing.saturating_add(2));
+        // Before anything runs that waiting for the disk could harm.
+        let mailboxes = config.data_dir.as_deref().map(Mailboxes::new);
+        let messages = mailboxes.as_ref().map(Mailboxes::list);
         Ok(Self {
             agent: Driven::new(Agent::new(agent)),
-            switch: Switch::new(config, random()?),
+            switch: Switch::new(config, random()?, messages),
             media: MediaHost::new(
                 config.bind,
                 Duration::from_secs(config.limits.media_timeout_s),
                 config.recordings.clone(),
+                mailboxes,
             ),
             connections: HashMap::new(),
             outbox: Outbox::default(),

@@ -64,6 +64,7 @@ mod directory;
 mod error;
 mod events;
 mod extension;
+mod features;
 mod media;
 #[allow(dead_code)]
 mod notice;
@@ -88,6 +89,7 @@ pub use config::{PbxConfig, PbxLimits};
 pub use error::{ConfigError, PbxError};
 pub use events::{CallId, Load, PbxEvent, PbxEvents};
 pub use extension::{Extension, RecordPermissions};
+pub use features::{Conference, FeatureCodes, RingGroup, RingStrategy};
 pub use offhook_sip::Secret;
 pub use pbx::Pbx;
 pub use pseries::{PSeries, PlanMode};

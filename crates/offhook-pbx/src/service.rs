@@ -60,6 +60,11 @@ impl Service {
         }
     }
 
+    /// Whether calls to it are answered.
+    pub(crate) fn answers(self) -> bool {
+        matches!(self, Self::Echo | Self::Tone | Self::Music)
+    }
+
     /// What it does, in a few words.
     #[must_use]
     pub fn description(self) -> &'static str {

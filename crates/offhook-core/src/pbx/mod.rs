@@ -31,14 +31,14 @@ mod uploads;
 mod url;
 
 pub use cdr::{CdrExtension, CdrOrder, CdrPage, CdrQuery, CdrRow, CdrSort, CdrStatus};
+pub(crate) use contacts::Contact;
 pub use error::{Fault, PbxError, RESULTS};
 pub use event::{CdrChange, PbxEvent};
 pub use http::{HttpFailure, HttpId, HttpMethod, HttpRequest, HttpResponse, MAX_RESPONSE_BYTES};
-pub use login::{LoggedIn, Login, LoginOutput};
-pub use operator::PbxOperator;
-pub(crate) use contacts::Contact;
 pub(crate) use log::line_of;
+pub use login::{LoggedIn, Login, LoginOutput};
 pub(crate) use notice::CallStatus as CallStatusNotice;
 pub(crate) use operator::Effect;
+pub use operator::PbxOperator;
 pub use params::{ClientKind, InitParams};
 pub use subscription::{MAX_SUBSCRIPTION_BYTES, SubscriptionInput, SubscriptionOutput};

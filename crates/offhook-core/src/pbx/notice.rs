@@ -30,9 +30,13 @@ pub(crate) enum Notice {
     /// The subscription is to be made again (errcode −3, or 20104).
     SubscribeAgain,
     /// Somebody logged in.
-    LoggedIn { username: String },
+    LoggedIn {
+        username: String,
+    },
     /// The extension of this number is deleted; `None`: ours.
-    ExtensionDeleted { number: Option<String> },
+    ExtensionDeleted {
+        number: Option<String>,
+    },
     RecordCode(String),
     /// The token is no longer good.
     LogInAgain,
@@ -90,9 +94,9 @@ impl Notice {
         let flag = |name| json::flag(msg, name);
         Some(Some(match kind {
             10_000 => Self::LoggedIn { username: json::filled(msg, "username")? },
-            20_007 => Self::ExtensionDeleted {
-                number: json::filled(msg, "ext_num").or_else(|| json::filled(msg, "number")),
-            },
+            20_007 => {
+                Self::ExtensionDeleted { number: json::filled(msg, "ext_num").or_else(|| json::filled(msg, "number")) }
+            }
             20_008 => {
                 let code = json::filled(msg, "record_feature_code")?;
                 Self::RecordCode(crate::tones::parse(&code).ok()?)

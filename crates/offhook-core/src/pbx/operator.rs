@@ -74,9 +74,15 @@ pub(crate) enum Effect {
     Fetched(Result<Credentials, PbxError>),
     CallStatus(CallStatus),
     /// More is known of a number.
-    Found { number: String, contact: Contact },
+    Found {
+        number: String,
+        contact: Contact,
+    },
     /// A query is over.
-    Cdr { command: CommandId, result: Result<CdrPage, PbxError> },
+    Cdr {
+        command: CommandId,
+        result: Result<CdrPage, PbxError>,
+    },
 }
 
 #[derive(Debug)]
@@ -555,7 +561,8 @@ impl PbxOperator {
         self.uploads.flush(now);
         self.renewal = None;
         let of_flight = self.in_flight.extract_if(.., |flight| !matches!(flight.what, What::Upload));
-        let gone: Vec<What> = of_flight.map(|flight| flight.what).chain(self.parked.drain(..).map(|p| p.what)).collect();
+        let gone: Vec<What> =
+            of_flight.map(|flight| flight.what).chain(self.parked.drain(..).map(|p| p.what)).collect();
         for what in gone {
             self.answered(now, what, Err(PbxError::Destroyed));
         }

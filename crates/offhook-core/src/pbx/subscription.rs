@@ -90,11 +90,18 @@ pub(crate) struct Subscription {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Idle,
-    Waiting { until: Millis },
-    Opening { until: Millis },
+    Waiting {
+        until: Millis,
+    },
+    Opening {
+        until: Millis,
+    },
     Open,
     /// `reopen`: not before then; `None`: it stays closed.
-    Closing { until: Millis, reopen: Option<Millis> },
+    Closing {
+        until: Millis,
+        reopen: Option<Millis>,
+    },
 }
 
 /// What became of the socket.

@@ -8,10 +8,10 @@ mod server;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use offhook_core::events::{SdpType, SessionEvent, Side};
 use offhook_core::pbx::{
     CdrPage, HttpFailure, HttpId, HttpResponse, PbxError, PbxEvent, SubscriptionInput, SubscriptionOutput,
 };
-use offhook_core::events::{SdpType, SessionEvent, Side};
 use offhook_core::{
     CallId, CallStatus, CloseReason, CommandId, Credentials, Driven, Input, KeepAlive, MediaEvent, Now, Output, Phone,
     PhoneConfig, PhoneError, PhoneEvent, SdpFilterId,

@@ -7,6 +7,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::AudioSink;
 use super::resample::Resampler;
 
 /// Rate at which members meet, Hz: the highest of any codec.
@@ -15,6 +16,8 @@ const RATE: u32 = 48_000;
 const FRAME: usize = 960;
 /// Ticks kept. A peer that is later than this is not heard at that moment.
 const KEPT: usize = 8;
+/// Ticks after which a listener is given a sum: later than that nobody is likely to add to it.
+const SETTLED: i64 = 3;
 /// Peak that the limiter allows: −1 dBFS.
 const CEILING: f32 = 29_204.0;
 /// What the limiter gives back of its gain in a tick: from −9 dB to 0 in 0.65 s.
@@ -35,8 +38,16 @@ impl Mixer {
         Self::default()
     }
 
+    /// Who hears all that is said in it, at 48 kHz and 60 ms late, until another one or nobody is given: a recording. It
+    /// hears nothing while no member hears anything. Called on a member's task: it must not block.
+    pub fn set_listener(&self, listener: Option<Box<dyn AudioSink>>) {
+        // The one before completes its file when it is dropped: not under the lock.
+        let before = std::mem::replace(&mut self.lock().listener, listener.map(Listener::new));
+        drop(before);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Floor> {
-        // Only additions happen under the lock.
+        // Only additions happen under the lock, and what a listener does.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -45,6 +56,7 @@ impl Mixer {
 #[derive(Debug)]
 struct Floor {
     sums: Vec<Sum>,
+    listener: Option<Listener>,
 }
 
 #[derive(Debug)]
@@ -55,7 +67,7 @@ struct Sum {
 
 impl Default for Floor {
     fn default() -> Self {
-        Self { sums: (0..KEPT).map(|_| Sum { tick: i64::MIN, samples: vec![0; FRAME] }).collect() }
+        Self { sums: (0..KEPT).map(|_| Sum { tick: i64::MIN, samples: vec![0; FRAME] }).collect(), listener: None }
     }
 }
 
@@ -66,12 +78,16 @@ impl Floor {
 
     fn add(&mut self, tick: i64, samples: &[i16]) -> bool {
         let Some(sum) = self.at(tick).filter(|sum| sum.tick <= tick) else { return false };
-        if sum.tick < tick {
+        let is_first = sum.tick < tick;
+        if is_first {
             sum.tick = tick;
             sum.samples.fill(0);
         }
         for (sum, sample) in sum.samples.iter_mut().zip(samples) {
             *sum += i32::from(*sample);
+        }
+        if let Some(listener) = self.listener.as_mut().filter(|_| is_first) {
+            listener.hear(tick - SETTLED, &self.sums);
         }
         true
     }
@@ -82,6 +98,39 @@ impl Floor {
                 *sum -= i32::from(*sample);
             }
         }
+    }
+}
+
+/// Hears the sums, each once and in their order.
+struct Listener {
+    sink: Box<dyn AudioSink>,
+    /// The last tick that was heard.
+    heard: i64,
+    limiter: Limiter,
+    frame: Vec<i16>,
+}
+
+impl Listener {
+    fn new(sink: Box<dyn AudioSink>) -> Self {
+        Self { sink, heard: i64::MIN, limiter: Limiter::default(), frame: vec![0; FRAME] }
+    }
+
+    /// Hears what is kept up to this tick. A tick in which nobody said anything is left out.
+    fn hear(&mut self, until: i64, sums: &[Sum]) {
+        let kept = KEPT as i64 - SETTLED - 1;
+        for tick in self.heard.saturating_add(1).max(until - kept)..=until {
+            if let Some(sum) = sums.get(slot(tick)).filter(|sum| sum.tick == tick) {
+                self.limiter.limit(&sum.samples, &mut self.frame);
+                self.sink.write(RATE, &self.frame);
+            }
+        }
+        self.heard = self.heard.max(until);
+    }
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
     }
 }
 
@@ -318,6 +367,54 @@ mod tests {
             let (least, most) = tones.iter().fold((f64::MAX, 0.0_f64), |(l, m), t| (l.min(*t), m.max(*t)));
             assert!(least > most * 0.9, "{who}: all are turned down alike: {tones:?}");
         }
+    }
+
+    struct Paper(std::sync::mpsc::Sender<Vec<i16>>);
+
+    impl AudioSink for Paper {
+        fn write(&mut self, sample_rate: u32, samples: &[i16]) {
+            assert_eq!((sample_rate, samples.len()), (RATE, FRAME));
+            self.0.send(samples.to_vec()).expect("read");
+        }
+    }
+
+    #[test]
+    fn a_listener_hears_every_member_whole_in_whatever_order_they_run() {
+        for late in [0, 1] {
+            let mixer = Mixer::new();
+            let (paper, read) = std::sync::mpsc::channel();
+            mixer.set_listener(Some(Box::new(Paper(paper))));
+            let mut seats: Vec<Seat> = FIVE.iter().map(|_| Seat::new(mixer.clone())).collect();
+            for tick in 0..60 {
+                for (who, (rate, hz, peak)) in FIVE.iter().enumerate() {
+                    // One of them is always a tick behind.
+                    let tick = if who == 2 { tick - late } else { tick };
+                    seats[who].say(tick, *rate, &tone(*hz, *peak, *rate, tick));
+                }
+            }
+            mixer.set_listener(None);
+            let heard: Vec<Vec<i16>> = read.iter().collect();
+            assert!((56..=58).contains(&heard.len()), "each tick once: {}", heard.len());
+            let heard: Vec<i16> = heard.into_iter().skip(7).take(50).flatten().collect();
+            for (_, hz, peak) in FIVE {
+                let amplitude = amplitude(&heard, RATE, hz);
+                assert!((amplitude - peak).abs() < peak * 0.03, "{hz} Hz at {amplitude}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_listener_hears_nothing_twice_and_nothing_of_a_time_without_members() {
+        let mixer = Mixer::new();
+        let (paper, read) = std::sync::mpsc::channel();
+        mixer.set_listener(Some(Box::new(Paper(paper))));
+        let mut seat = Seat::new(mixer.clone());
+        for tick in (0..10).chain(1_000..1_010) {
+            seat.say(tick, RATE, &[tick as i16; FRAME]);
+        }
+        mixer.set_listener(None);
+        let firsts: Vec<i16> = read.iter().map(|frame| frame[0]).collect();
+        assert_eq!(firsts, (0..7).chain(1_000..1_007).collect::<Vec<i16>>());
     }
 
     #[test]

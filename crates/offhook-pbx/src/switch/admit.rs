@@ -4,19 +4,23 @@ use offhook_sip::message::{HeadersExt as _, Request};
 use offhook_sip::{CallKey, ConnectionId, HeaderField, Uri};
 
 use super::auth::Challenge;
-use super::call::{Call, Leg, Side};
+use super::call::{Call, Due, Hosted, Leg, Side};
+use super::status::Failure;
 use super::{Switch, Turn, crossing, headers};
 use crate::events::{CallId, PbxEvent};
-use crate::media::LegId;
+use crate::media::{LegId, RoomId};
 use crate::service::Service;
 
 /// When a caller whom there is no room for may try again, seconds.
 const RETRY_AFTER_S: &str = "10";
 
 /// Where a number leads.
-enum Route {
-    Service(Service),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    Hosted(Hosted),
     Extension,
+    /// By its place in the configuration.
+    Group(usize),
 }
 
 impl Switch {
@@ -45,18 +49,14 @@ impl Switch {
             self.record_refused(turn.now, &user, &number, sip_call_id, 403);
             return reject(turn, 403, Vec::new());
         }
-        if self.stopping || self.calls.len() >= self.max_calls {
+        if !self.has_room_for_a_call() {
             let retry = HeaderField::new("Retry-After", RETRY_AFTER_S);
             self.record_refused(turn.now, &user, &number, sip_call_id, 503);
             return reject(turn, 503, retry.into_iter().collect());
         }
-        let route = match Service::of(&number) {
-            Some(service) => Route::Service(service),
-            None if self.auth.extension(&number).is_some() => Route::Extension,
-            None => {
-                self.record_refused(turn.now, &user, &number, sip_call_id, 404);
-                return reject(turn, 404, Vec::new());
-            }
+        let Some(route) = self.route(&number) else {
+            self.record_refused(turn.now, &user, &number, sip_call_id, 404);
+            return reject(turn, 404, Vec::new());
         };
 
         let (id, caller) = self.new_call(turn, &user, &number, key);
@@ -65,10 +65,59 @@ impl Switch {
             leg.sip_call_id = sip_call_id;
             leg.carried = headers::carried(&request.headers);
         }
-        match route {
-            Route::Service(service) => self.serve(turn, id, service),
-            Route::Extension => self.ring_devices(turn, id, connection),
+        self.lead(turn, id, route);
+    }
+
+    /// Whether there may be one more call.
+    pub(super) fn has_room_for_a_call(&self) -> bool {
+        !self.stopping && self.calls.len() < self.max_calls
+    }
+
+    /// Where a number leads.
+    pub(super) fn route(&self, number: &str) -> Option<Route> {
+        if let Some(service) = Service::of(number) {
+            return Some(Route::Hosted(Hosted::Service(service)));
         }
+        if self.auth.extension(number).is_some() {
+            return Some(Route::Extension);
+        }
+        if self.mailboxes.is_some() && self.codes.voicemail == number {
+            return Some(Route::Hosted(Hosted::Mailbox));
+        }
+        let room = self.rooms.iter().position(|room| room.number == number);
+        let group = || self.groups.iter().position(|group| group.number == number);
+        room.map(|room| Route::Hosted(Hosted::Room(RoomId(room)))).or_else(|| group().map(Route::Group))
+    }
+
+    /// Leads a call there: a new one, one of a transfer, or one that a ring group sends on.
+    pub(super) fn lead(&mut self, turn: &mut Turn<'_>, id: CallId, route: Route) {
+        let is_transfer = self.calls.get(&id).is_some_and(|call| call.refer.is_some());
+        match route {
+            Route::Hosted(hosted) if is_transfer => self.refer_to_hosted(turn, id, hosted),
+            Route::Hosted(hosted) => self.serve(turn, id, hosted),
+            Route::Extension => self.ring_extension(turn, id),
+            Route::Group(group) => self.hunt(turn, id, group),
+        }
+    }
+
+    fn ring_extension(&mut self, turn: &mut Turn<'_>, id: CallId) {
+        let Some(number) = self.calls.get(&id).map(|call| call.target.clone()) else { return };
+        if self.is_busy(&number, id) {
+            return self.unreached(turn, id, Failure::of(486));
+        }
+        let targets = self.devices(turn, id, &number);
+        if targets.is_empty() {
+            return self.unreached(turn, id, Failure::of(480));
+        }
+        self.ring(turn, id, targets);
+        self.set_deadline(id, Some((turn.now.saturating_add(self.no_answer_ms), Due::NoAnswer)));
+    }
+
+    /// Whether an extension takes no call beside another one, and is in another than this one.
+    pub(super) fn is_busy(&self, number: &str, id: CallId) -> bool {
+        let takes_one = self.auth.extension(number).is_some_and(|extension| !extension.has_call_waiting());
+        let is_over = |call: CallId| self.calls.get(&call).is_none_or(|call| call.over);
+        takes_one && self.legs.values().any(|leg| leg.extension == number && leg.call != id && !is_over(leg.call))
     }
 
     fn new_call(&mut self, turn: &Turn<'_>, from: &str, to: &str, key: CallKey) -> (CallId, LegId) {

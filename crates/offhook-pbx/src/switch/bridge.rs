@@ -2,9 +2,9 @@
 
 use offhook_media::{Codec, Direction};
 use offhook_sip::message::Response;
-use offhook_sip::{Accept, CallKey, ConnectionId, Invite, Ring, Termination};
+use offhook_sip::{Accept, CallKey, ConnectionId, Invite, Ring, Termination, Uri};
 
-use super::call::{Due, Leg, Side};
+use super::call::{Leg, Side};
 use super::status::{self, Failure};
 use super::{Switch, Turn, crossing, headers};
 use crate::events::{CallId, PbxEvent};
@@ -14,57 +14,62 @@ use crate::sdp;
 /// Told to the devices that were not the first (RFC 3326 §3.1).
 const ELSEWHERE: (u16, &str) = (200, "Call completed elsewhere");
 
-impl Switch {
-    /// Rings every device of the called extension.
-    pub(super) fn ring_devices(&mut self, turn: &mut Turn<'_>, id: CallId, from: ConnectionId) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let Some(caller) = call.caller.and_then(|caller| self.legs.get(&caller)) else { return };
-        let codecs = preference(caller.offer.as_deref());
-        self.ring_bindings(turn, id, Some(from), &codecs);
-    }
+/// A device to ring.
+pub(super) struct Target {
+    extension: String,
+    uri: Uri,
+    connection: ConnectionId,
+}
 
-    /// Rings every device of the called extension but, when it calls itself, the one at `from`.
-    pub(super) fn ring_bindings(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: CallId,
-        from: Option<ConnectionId>,
-        codecs: &[Codec],
-    ) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let number = call.to.clone();
+impl Switch {
+    /// The devices of an extension but, when it calls itself, the one that does.
+    pub(super) fn devices(&self, turn: &Turn<'_>, id: CallId, number: &str) -> Vec<Target> {
         // Who calls their own number reaches their other devices.
-        let is_other = call.from != call.to;
-        let targets: Vec<_> = self
-            .registrar
-            .bindings(&number)
+        let is_other = self.calls.get(&id).is_none_or(|call| call.from != number);
+        let from =
+            self.waits_for(id).and_then(|leg| turn.agent.call(self.legs.get(&leg)?.key?)).map(|view| view.connection);
+        self.registrar
+            .bindings(number)
             .iter()
             .filter(|binding| is_other || Some(binding.connection) != from)
-            .map(|binding| (binding.contact.uri().clone(), binding.connection))
-            .collect();
-        if targets.is_empty() {
-            return self.refuse(turn, id, 480, Vec::new());
-        }
-        for target in targets {
+            .map(|binding| Target {
+                extension: number.to_owned(),
+                uri: binding.contact.uri().clone(),
+                connection: binding.connection,
+            })
+            .collect()
+    }
+
+    /// Rings devices. Their number is the caller's to bound.
+    pub(super) fn ring(&mut self, turn: &Turn<'_>, id: CallId, targets: Vec<Target>) {
+        tracing::debug!(call = id.0, devices = targets.len(), now = turn.now, "rings");
+        let waiting = self.waits_for(id).and_then(|leg| self.legs.get(&leg));
+        let codecs = preference(waiting.and_then(|leg| leg.offer.as_deref()));
+        for Target { extension, uri, connection } in targets {
+            if let Some(call) = self.calls.get_mut(&id)
+                && call.to != extension
+                && !call.notes.called.contains(&extension)
+            {
+                call.notes.called.push(extension.clone());
+            }
             let callee = LegId(self.new_id());
-            let mut leg = Leg::new(id, Side::Callee, &number);
-            leg.target = Some(target);
+            let mut leg = Leg::new(id, Side::Callee, &extension);
+            leg.target = Some((uri, connection));
             leg.open = true;
             self.legs.insert(callee, leg);
             if let Some(call) = self.calls.get_mut(&id) {
                 call.callees.push(callee);
             }
-            self.media(MediaAction::Open { leg: callee, codecs: codecs.to_vec() });
+            self.media(MediaAction::Open { leg: callee, codecs: codecs.clone() });
             let direction = Direction::SendRecv;
             self.media(MediaAction::CreateOffer { leg: callee, purpose: OfferFor::Invite, direction });
         }
-        self.set_deadline(id, Some((turn.now.saturating_add(self.no_answer_ms), Due::NoAnswer)));
     }
 
     /// The offer for a device is made: calls it.
     pub(super) fn invite(&mut self, turn: &mut Turn<'_>, leg: LegId, offer: String) {
         let Some((id, call)) = self.call_of(leg) else { return };
-        if call.over || call.winner.is_some() {
+        if call.is_settled() {
             return self.forget_leg(leg);
         }
         let carried = call.caller.and_then(|caller| self.legs.get(&caller)).map(|caller| caller.carried.clone());
@@ -109,14 +114,15 @@ impl Switch {
     ) {
         let Some(leg) = self.leg_of(key) else { return };
         let Some((id, call)) = self.call_of(leg) else { return };
-        if call.over || call.winner.is_some() {
+        if call.is_settled() {
             return;
         }
         let (caller, is_first) = (call.caller, call.early.is_none());
         if let Some(leg) = self.legs.get_mut(&leg) {
             leg.carried = headers::carried(&response.headers);
         }
-        let takes_early = caller.and_then(|caller| self.legs.get(&caller)).is_some_and(|caller| caller.offer.is_some());
+        let caller = caller.and_then(|caller| self.legs.get(&caller));
+        let takes_early = caller.is_some_and(|caller| caller.offer.is_some() && !caller.established);
         match answer {
             Some(sdp) if is_first && takes_early => {
                 if let Some(call) = self.calls.get_mut(&id) {
@@ -148,12 +154,14 @@ impl Switch {
     pub(super) fn accepted(&mut self, turn: &mut Turn<'_>, key: CallKey, sdp: Option<String>, response: &Response) {
         let Some(leg) = self.leg_of(key) else { return };
         let Some((id, call)) = self.call_of(leg) else { return };
-        if call.over || call.winner.is_some() {
+        if call.is_settled() {
             return self.hangup(turn, leg, Some(ELSEWHERE));
         }
         let others: Vec<LegId> = call.callees.iter().copied().filter(|&callee| callee != leg).collect();
+        let extension = self.legs.get(&leg).map(|leg| leg.extension.clone());
         if let Some(call) = self.calls.get_mut(&id) {
             call.winner = Some(leg);
+            call.notes.answered_by = extension.filter(|extension| *extension != call.to);
         }
         self.set_deadline(id, None);
         for other in others {
@@ -161,6 +169,7 @@ impl Switch {
         }
         if let Some(winner) = self.legs.get_mut(&leg) {
             winner.carried = headers::carried(&response.headers);
+            winner.established = true;
             // Without SDP it repeats that of its 18x.
             winner.ready = sdp.is_none();
         }
@@ -176,7 +185,7 @@ impl Switch {
     pub(super) fn answer_caller(&mut self, id: CallId, purpose: AnswerFor, codecs: Vec<Codec>) {
         let Some(leg) = self.calls.get(&id).and_then(|call| call.caller) else { return };
         let Some(caller) = self.legs.get_mut(&leg) else { return };
-        if std::mem::replace(&mut caller.answering, true) {
+        if caller.established || std::mem::replace(&mut caller.answering, true) {
             return;
         }
         caller.open = true;
@@ -199,13 +208,24 @@ impl Switch {
         }
         let Some((caller, winner)) = call.caller.zip(call.winner) else { return };
         let (Some(a), Some(b)) = (self.legs.get(&caller), self.legs.get(&winner)) else { return };
+        if a.established {
+            if b.ready {
+                self.answered(turn, id);
+                self.connect_established(caller, winner);
+                self.tell_identity(turn, caller, winner);
+                self.tell_status(id);
+            }
+            return;
+        }
         let Some((key, sdp)) = a.key.zip(a.answer.clone()).filter(|_| b.ready) else { return };
         let Some(contact) = self.contact(&call.to) else { return };
-        let identity = self.address_of(&call.to).and_then(|address| headers::identity(&address));
+        // Of a ring group, who has answered.
+        let identity = self.address_of(&b.extension).and_then(|address| headers::identity(&address));
         let headers = b.carried.iter().cloned().chain(identity).collect();
         if crossing("accept", turn.agent.accept(turn.now, key, Accept { sdp, contact, headers })).is_none() {
             return self.end(turn, id, 500, "Not answered");
         }
+        self.establish(caller);
         self.answered(turn, id);
         self.connect(caller, winner);
         for leg in [caller, winner] {
@@ -223,11 +243,11 @@ impl Switch {
 
     /// Nobody answered in time.
     pub(super) fn no_answer(&mut self, turn: &mut Turn<'_>, id: CallId) {
-        let Some(call) = self.calls.get(&id) else { return };
+        let Some(call) = self.calls.get(&id).filter(|call| !call.is_settled()) else { return };
         for callee in call.callees.clone() {
             self.hangup(turn, callee, Some((480, "No answer")));
         }
-        self.refuse(turn, id, 480, Vec::new());
+        self.unreached(turn, id, Failure::of(480));
     }
 
     /// The caller's leg is over: so is the call.
@@ -244,6 +264,9 @@ impl Switch {
     pub(super) fn callee_gone(&mut self, turn: &mut Turn<'_>, id: CallId, was_winner: bool, termination: &Termination) {
         if !was_winner {
             return self.note_failure(turn, id, Failure::from_termination(termination));
+        }
+        if self.asked_is_gone(turn, id) {
+            return;
         }
         let Some(call) = self.calls.get(&id) else { return };
         let (caller, answered) = (call.caller, call.answered.is_some());
@@ -266,11 +289,11 @@ impl Switch {
     fn note_failure(&mut self, turn: &mut Turn<'_>, id: CallId, failure: Failure) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.failures.push(failure);
-        if call.over || call.winner.is_some() || !call.callees.is_empty() {
+        if call.is_settled() || !call.callees.is_empty() {
             return;
         }
         let told = Failure::best(&call.failures);
-        self.refuse(turn, id, told.status, told.headers);
+        self.unreached(turn, id, told);
     }
 
     /// Passes a provisional response on. Several devices ring: the caller is told of changes only.
@@ -283,7 +306,10 @@ impl Switch {
             return;
         }
         call.relayed = status;
-        let (number, caller) = (call.to.clone(), call.caller);
+        let (number, caller) = (call.target.clone(), call.caller);
+        if let Some(caller) = caller.filter(|caller| self.legs.get(caller).is_some_and(|leg| leg.established)) {
+            return self.play(caller, Sound::Ringback);
+        }
         let identity = self.address_of(&number).and_then(|address| headers::identity(&address));
         let carried = self.legs.get(&from).map(|leg| leg.carried.clone()).unwrap_or_default();
         let headers = carried.into_iter().chain(identity).collect();

@@ -3,19 +3,31 @@
 use offhook_sip::{CallKey, ConnectionId, HeaderField, Millis, Uri};
 
 use crate::events::CallId;
-use crate::media::{LegId, Sound};
+use crate::media::{LegId, MessageId, PromptId, RoomId, Sound};
 use crate::service::Service;
 use crate::switch::cdr::Notes;
-use crate::switch::record::{Digits, Recording};
+use crate::switch::codes::{Digits, Entry};
+use crate::switch::consult::Consult;
+use crate::switch::hunt::Hunt;
+use crate::switch::record::Recording;
 use crate::switch::status::Failure;
 use crate::switch::transfer::Refer;
 
-/// A call: the leg of the caller, and those of the devices that ring (of which one remains), or a service.
+/// A call: the leg of the caller, and those of the devices that ring (of which one remains), or what of the PBX answers it.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) from: String,
+    /// The number called.
     pub(super) to: String,
-    pub(super) service: Option<Service>,
+    /// Where it leads now: the number called, unless a ring group has sent it on.
+    pub(super) target: String,
+    /// How often it was sent on.
+    pub(super) hops: u8,
+    pub(super) hosted: Option<Hosted>,
+    /// What goes on between that and the caller.
+    pub(super) doing: Doing,
+    /// A ring group's members are being called.
+    pub(super) hunt: Option<Hunt>,
     pub(super) started: Millis,
     pub(super) answered: Option<Millis>,
     /// `None` when it is over.
@@ -36,10 +48,43 @@ pub(super) struct Call {
     pub(super) refer: Option<Refer>,
     /// The call that is made because of a REFER in this one.
     pub(super) referring: Option<CallId>,
+    /// The caller has somebody on hold in another call, and asks the callee about it.
+    pub(super) consult: Option<Consult>,
+    /// The call in which one side of this one asks somebody else; the other waits in this.
+    pub(super) consulting: Option<CallId>,
     pub(super) deadline: Option<(Millis, Due)>,
     pub(super) recording: Option<Recording>,
     /// For its record.
     pub(super) notes: Notes,
+}
+
+/// What of the PBX answers a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hosted {
+    Service(Service),
+    Room(RoomId),
+    /// Takes a message for the extension that did not answer.
+    Deposit,
+    /// Plays the caller's messages.
+    Mailbox,
+}
+
+/// What goes on in a call that the PBX answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) enum Doing {
+    /// What it always does.
+    #[default]
+    Nothing,
+    /// A room's PIN is asked for.
+    Pin { digits: String, wrong: u8 },
+    /// Voicemail says its greeting.
+    Greeting,
+    /// A message is recorded.
+    Taking(MessageId),
+    /// This message of the mailbox was the last that was played.
+    Reading(u64),
+    /// Something is said, then it hangs up.
+    Goodbye,
 }
 
 /// What happens when a call's time is up.
@@ -53,6 +98,8 @@ pub(super) enum Due {
     Hangup,
     /// The transferor did not hang up by itself.
     Leave,
+    /// The member of a ring group whose turn it is does not answer.
+    NextMember,
 }
 
 /// Which side of a call a leg is.
@@ -69,6 +116,8 @@ pub(super) struct Leg {
     pub(super) side: Side,
     /// Whose device it is.
     pub(super) extension: String,
+    /// The dialog is agreed: it can be moved to another call, and needs no answer there.
+    pub(super) established: bool,
     /// `None`: the INVITE is not sent yet.
     pub(super) key: Option<CallKey>,
     /// Call-ID of its dialog; empty as long as there is none.
@@ -95,8 +144,14 @@ pub(super) struct Leg {
     pub(super) owed: Option<u16>,
     /// What it dialled in the call, as far as that may be a feature code.
     pub(super) digits: Digits,
-    /// What the device hears.
+    /// The number that it dials for a feature code.
+    pub(super) entry: Option<Entry>,
+    /// When that is complete.
+    pub(super) deadline: Option<Millis>,
+    /// What the device hears …
     pub(super) sound: Option<Sound>,
+    /// … or is told.
+    pub(super) prompt: Option<PromptId>,
 }
 
 impl Call {
@@ -109,7 +164,11 @@ impl Call {
         Self {
             from: from.to_owned(),
             to: to.to_owned(),
-            service: None,
+            target: to.to_owned(),
+            hops: 0,
+            hosted: None,
+            doing: Doing::Nothing,
+            hunt: None,
             started,
             answered: None,
             caller: None,
@@ -121,10 +180,23 @@ impl Call {
             over: false,
             refer: None,
             referring: None,
+            consult: None,
+            consulting: None,
             deadline: None,
             recording: None,
             notes: Notes::default(),
         }
+    }
+
+    /// Both sides are taken: an answer comes too late, and so does any ringing.
+    pub(super) fn is_settled(&self) -> bool {
+        self.over || self.winner.is_some() || self.hosted.is_some()
+    }
+
+    /// Nothing is being done in it that moves its sides elsewhere.
+    pub(super) fn is_free(&self) -> bool {
+        let is_moving = self.referring.is_some() || self.consult.is_some() || self.consulting.is_some();
+        self.answered.is_some() && !self.over && !is_moving
     }
 
     /// The leg across from this one, when the call is answered.
@@ -140,6 +212,7 @@ impl Leg {
             call,
             side,
             extension: extension.to_owned(),
+            established: false,
             key: None,
             sip_call_id: String::new(),
             target: None,
@@ -151,7 +224,10 @@ impl Leg {
             open: false,
             hold: false,
             digits: Digits::default(),
+            entry: None,
+            deadline: None,
             sound: None,
+            prompt: None,
             refer_id: None,
             owed: None,
         }

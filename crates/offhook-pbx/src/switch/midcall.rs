@@ -31,6 +31,12 @@ impl Switch {
             }
             MediaEvent::Silent { leg } => self.media_lost(turn, leg, 408, "RTP Timeout"),
             MediaEvent::Digit { leg, digit } => self.digit(turn, leg, digit),
+            MediaEvent::Prompted { leg, prompt } => self.prompted(turn, leg, prompt),
+            MediaEvent::MessageOver { message } => self.message_over(turn, message),
+            MediaEvent::MessageKept { message, mailbox, kept } => self.message_kept(message, mailbox, kept),
+            MediaEvent::MessageLost { message, mailbox, reason } => {
+                self.message_lost(turn, message, &mailbox, &reason);
+            }
             MediaEvent::RecordingStarted { call, recording, file } => {
                 self.recording_started(turn, call, recording, file);
             }
@@ -173,7 +179,8 @@ impl Switch {
     ) -> Option<u16> {
         let Some(leg) = self.leg_of(key) else { return Some(481) };
         let Some((_, call)) = self.call_of(leg) else { return Some(481) };
-        if call.service.is_some() {
+        // Who rings in a consultation is not to be told of digits that are for the PBX.
+        if call.hosted.is_some() || call.consult.is_some() && call.answered.is_none() {
             return Some(200);
         }
         let Some(other) = call.across(leg).and_then(|other| self.legs.get(&other)?.key) else { return Some(480) };
@@ -195,7 +202,7 @@ impl Switch {
 
     fn offer_made(&mut self, turn: &mut Turn<'_>, leg: LegId, purpose: OfferFor, sdp: String) {
         let Some((id, call)) = self.call_of(leg) else { return };
-        let is_service = call.service.is_some();
+        let is_service = call.hosted.is_some();
         let Some(key) = self.legs.get(&leg).map(|leg| leg.key) else { return };
         match (purpose, key) {
             (OfferFor::Invite, _) => self.invite(turn, leg, sdp),
@@ -220,7 +227,7 @@ impl Switch {
 
     fn answer_made(&mut self, turn: &mut Turn<'_>, leg: LegId, purpose: AnswerFor, sdp: String) {
         let Some((id, call)) = self.call_of(leg) else { return };
-        let (is_service, is_answered) = (call.service.is_some(), call.winner.is_some());
+        let (is_service, is_answered) = (call.hosted.is_some(), call.winner.is_some());
         match purpose {
             AnswerFor::Early | AnswerFor::Answer => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
@@ -263,9 +270,16 @@ impl Switch {
         }
         // On hold it may send nothing, and rightly so.
         self.media(MediaAction::Watch { leg, on: !hold });
-        let across = self.call_of(leg).and_then(|(_, call)| call.across(leg));
-        if let Some(across) = across {
-            self.play(across, if hold { Sound::Music } else { Sound::Relay });
+        if let Some(room) = self.room_of(leg) {
+            return self.hold_room(leg, room, hold);
+        }
+        let Some((id, call)) = self.call_of(leg) else { return };
+        // While a transfer is on its way, who waits hears music whatever the other does.
+        let is_waiting = call.referring.is_some() && self.is_transferring(leg);
+        match call.across(leg).filter(|_| !is_waiting) {
+            Some(_) if call.is_free() => self.restore(id),
+            Some(across) => self.play(across, if hold { Sound::Music } else { Sound::Relay }),
+            None => {}
         }
     }
 
@@ -327,8 +341,8 @@ impl Switch {
             self.callee_failed(turn, id, leg, Failure::of(status));
         } else if is_callee && call.winner != Some(leg) {
             self.hangup(turn, leg, Some((status, text)));
-        } else if self.is_transferring(leg) {
-            // The transferee waits for somebody else.
+        } else if self.ends_alone(leg) {
+            // The other side waits for, or goes back to, somebody else.
             self.hangup(turn, leg, Some((status, text)));
         } else {
             self.end(turn, id, status, text);

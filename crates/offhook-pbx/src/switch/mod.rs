@@ -8,16 +8,24 @@ mod auth;
 mod bridge;
 mod call;
 mod cdr;
+mod codes;
+mod consult;
 mod directory;
+mod facts;
 mod headers;
+mod hunt;
+mod mailbox;
 mod midcall;
+mod pairs;
 mod record;
 mod register;
+mod room;
 mod service;
 mod status;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod voicemail;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -28,13 +36,16 @@ use offhook_sip::{
 
 use crate::config::PbxConfig;
 use crate::events::{CallId, PbxEvent};
-use crate::media::{LegId, MediaAction, Sound};
+use crate::features::{FeatureCodes, RingGroup};
+use crate::media::{LegId, MediaAction, Message, MessageId, Piece, PromptId, Sound};
 use crate::notice::Notice;
 use crate::registrar::{Bounds, Registrar};
 use crate::status::{ActiveCall, Status};
 use auth::Authenticator;
 use call::{Call, Due, Leg, Side};
 pub(crate) use cdr::Concluded;
+pub(crate) use hunt::MOST_RINGING;
+use room::Room;
 
 /// Methods that the PBX takes.
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE, REFER";
@@ -68,6 +79,8 @@ pub(crate) struct Switch {
     legs: BTreeMap<LegId, Leg>,
     keys: HashMap<CallKey, LegId>,
     deadlines: BTreeSet<(Millis, CallId)>,
+    /// When the numbers that are dialled in calls are complete.
+    leg_deadlines: BTreeSet<(Millis, LegId)>,
     /// Requests passed on to the other leg, and whom their responses are owed.
     passed_on: HashMap<RequestId, TransactionId>,
     /// NOTIFYs not answered yet: whom they tell which status of a transfer.
@@ -77,11 +90,20 @@ pub(crate) struct Switch {
     stopping: bool,
     /// The digits that switch recording on and off, if there is a place for it.
     record_code: Option<String>,
+    codes: FeatureCodes,
+    rooms: Vec<Room>,
+    max_members: usize,
+    groups: Vec<RingGroup>,
+    /// The messages of each mailbox, oldest first; `None`: there is no place for any.
+    mailboxes: Option<BTreeMap<String, Vec<Message>>>,
+    max_messages: usize,
+    /// Messages that are being recorded, and for whom.
+    taking: BTreeMap<MessageId, (CallId, String)>,
 }
 
 impl Switch {
-    /// `key` is the secret of the nonces.
-    pub(crate) fn new(config: &PbxConfig, key: [u8; 32]) -> Self {
+    /// `key` is the secret of the nonces; `mailboxes` has what was left before, if there is voicemail.
+    pub(crate) fn new(config: &PbxConfig, key: [u8; 32], mailboxes: Option<BTreeMap<String, Vec<Message>>>) -> Self {
         let limits = &config.limits;
         let bounds = Bounds {
             bindings: limits.bindings,
@@ -98,12 +120,20 @@ impl Switch {
             legs: BTreeMap::new(),
             keys: HashMap::new(),
             deadlines: BTreeSet::new(),
+            leg_deadlines: BTreeSet::new(),
             passed_on: HashMap::new(),
             notifies: HashMap::new(),
             actions: VecDeque::new(),
             next_id: 0,
             stopping: false,
             record_code: config.recordings.as_ref().map(|_| config.record_feature_code.clone()),
+            codes: config.feature_codes.clone(),
+            rooms: config.rooms().into_iter().map(Room::new).collect(),
+            max_members: limits.conference_members,
+            groups: config.ring_groups.clone(),
+            mailboxes,
+            max_messages: limits.messages,
+            taking: BTreeMap::new(),
         }
     }
 
@@ -136,7 +166,8 @@ impl Switch {
     /// When [`on_time`](Self::on_time) wants to be called.
     pub(crate) fn next_timeout(&self) -> Option<Millis> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
-        [deadline, self.registrar.next_expiry()].into_iter().flatten().min()
+        let leg_deadline = self.leg_deadlines.first().map(|(at, _)| *at);
+        [deadline, leg_deadline, self.registrar.next_expiry()].into_iter().flatten().min()
     }
 
     /// The next thing to do.
@@ -195,6 +226,13 @@ impl Switch {
                 self.due(turn, id, due);
             }
         }
+        while let Some(&(at, leg)) = self.leg_deadlines.first() {
+            if at > turn.now {
+                break;
+            }
+            self.set_leg_deadline(leg, None);
+            self.entry_complete(turn, leg);
+        }
     }
 
     /// Ends all calls, and takes no new ones.
@@ -224,7 +262,6 @@ impl Switch {
     }
 
     /// Lets subscribers of the API know.
-    #[allow(dead_code)]
     fn notice(&mut self, notice: Notice) {
         self.actions.push_back(Action::Notice(notice));
     }
@@ -250,17 +287,40 @@ impl Switch {
         }
     }
 
+    fn set_leg_deadline(&mut self, leg: LegId, deadline: Option<Millis>) {
+        let before = self.legs.get_mut(&leg).and_then(|leg| std::mem::replace(&mut leg.deadline, deadline));
+        if let Some(at) = before {
+            self.leg_deadlines.remove(&(at, leg));
+        }
+        if let Some(at) = deadline {
+            self.leg_deadlines.insert((at, leg));
+        }
+    }
+
+    /// Tells a leg something that ends.
+    fn prompt(&mut self, leg: LegId, pieces: Vec<Piece>) {
+        let prompt = PromptId(self.new_id());
+        let Some(known) = self.legs.get_mut(&leg).filter(|leg| leg.open) else { return };
+        known.sound = None;
+        known.prompt = Some(prompt);
+        self.media(MediaAction::Prompt { leg, prompt, pieces });
+    }
+
     fn play(&mut self, leg: LegId, sound: Sound) {
         let Some(known) = self.legs.get_mut(&leg) else { return };
         if known.open && known.sound != Some(sound) {
             known.sound = Some(sound);
+            known.prompt = None;
             self.media(MediaAction::Play { leg, sound });
         }
     }
 
     /// An extension's address as the other side is told it.
     fn address_of(&self, number: &str) -> Option<NameAddr> {
-        let name = self.auth.extension(number).map_or("", |extension| extension.name());
+        let room = || self.rooms.iter().find(|room| room.number == number).map(|room| room.name.as_str());
+        let group = || self.groups.iter().find(|group| group.number == number).map(|group| group.name.as_str());
+        let extension = self.auth.extension(number).map(|extension| extension.name());
+        let name = extension.or_else(room).or_else(group).unwrap_or_default();
         headers::address(name, number, &self.domain).ok()
     }
 
@@ -295,6 +355,9 @@ impl Switch {
         if self.calls.get(&id).is_some_and(|call| call.refer.is_some()) {
             return self.transfer_failed(turn, id, status);
         }
+        if self.calls.get(&id).and_then(|call| self.legs.get(&call.caller?)).is_some_and(|caller| caller.established) {
+            return self.give_up(turn, id, status);
+        }
         let key = self.calls.get(&id).and_then(|call| self.legs.get(&call.caller?)?.key);
         if let Some(key) = key {
             crossing("reject", turn.agent.reject(turn.now, key, status, headers));
@@ -305,6 +368,9 @@ impl Switch {
     fn terminated(&mut self, turn: &mut Turn<'_>, key: CallKey, termination: &Termination) {
         let Some(leg) = self.keys.remove(&key) else { return };
         let Some((id, side)) = self.legs.get(&leg).map(|leg| (leg.call, leg.side)) else { return };
+        if self.gone_while_consulting(turn, leg, termination) {
+            return;
+        }
         let others_stay = self.gone_while_referring(turn, leg);
         if others_stay {
             self.end_recording(turn, id);
@@ -336,6 +402,7 @@ impl Switch {
     fn conclude(&mut self, now: Millis, id: CallId, status: u16) {
         self.set_deadline(id, None);
         self.stop_recording(id);
+        self.stop_message(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         if std::mem::replace(&mut call.over, true) {
             return;
@@ -354,6 +421,8 @@ impl Switch {
 
     /// Lets go of a leg, and of its call with the last one.
     fn forget_leg(&mut self, leg: LegId) {
+        self.leave_room(leg);
+        self.set_leg_deadline(leg, None);
         let Some(gone) = self.legs.remove(&leg) else { return };
         if gone.open {
             self.media(MediaAction::Close { leg });

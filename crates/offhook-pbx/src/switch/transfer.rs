@@ -1,4 +1,5 @@
-//! REFER (RFC 3515, RFC 5589): a device has the other side of its call connected elsewhere.
+//! REFER (RFC 3515, RFC 5589): a device has the other side of its call connected elsewhere. The feature code of a blind
+//! transfer does the same, without anything to notify: the transferor hears how it goes.
 //!
 //! Each device talks to the PBX only, so the PBX places the new call itself, for the leg across from the transferor's:
 //!
@@ -13,14 +14,13 @@
 
 use offhook_sip::message::{HeadersExt as _, Request};
 use offhook_sip::{
-    CallKey, ConnectionId, HeaderField, Millis, Modify, ModifyMethod, ReferTo, Replaces, RequestId, RequestOutcome,
-    TransactionId,
+    CallKey, ConnectionId, HeaderField, Millis, ReferTo, Replaces, RequestId, RequestOutcome, TransactionId,
 };
 
-use super::call::{Call, Due, Leg, Side};
-use super::{Switch, Turn, bridge, crossing, headers};
-use crate::events::{CallId, PbxEvent};
-use crate::media::{LegId, MediaAction, Sound};
+use super::call::{Due, Hosted, Leg};
+use super::{Switch, Turn, crossing};
+use crate::events::CallId;
+use crate::media::{LegId, Sound};
 use crate::service::Service;
 
 /// A transferor that was told of the success hangs up in so long, or is hung up.
@@ -35,13 +35,27 @@ pub(super) struct Refer {
     transferor: LegId,
     /// Who waits for the target.
     transferee: Transferee,
+    /// It was a feature code.
+    by_code: bool,
 }
 
+/// Who waits for the target of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transferee {
+pub(super) enum Transferee {
     Leg(LegId),
-    /// A number that the PBX answers itself.
-    Service(Service),
+    /// What of the PBX answers.
+    Hosted(Hosted),
+}
+
+impl Refer {
+    /// By a feature code.
+    pub(super) fn by_code(original: CallId, transferor: LegId, transferee: LegId) -> Self {
+        Self { original, transferor, transferee: Transferee::Leg(transferee), by_code: true }
+    }
+
+    pub(super) fn transferee(&self) -> Transferee {
+        self.transferee
+    }
 }
 
 impl Switch {
@@ -65,11 +79,13 @@ impl Switch {
             // Who has learnt the dialog's tags cannot take the call.
             return respond(turn, 403);
         }
-        let transferee = match (call.service, call.across(transferor)) {
-            (Some(service), _) => Some(Transferee::Service(service)),
+        let transferee = match (call.hosted, call.across(transferor)) {
+            // Whoever came in its place would hear the messages, or leave one.
+            (Some(Hosted::Deposit | Hosted::Mailbox), _) => return respond(turn, 403),
+            (Some(hosted), _) => Some(Transferee::Hosted(hosted)),
             (None, across) => across.map(Transferee::Leg),
         };
-        let is_free = call.answered.is_some() && call.referring.is_none() && !call.over;
+        let is_free = call.is_free();
         let Some(transferee) = transferee.filter(|_| is_free) else { return respond(turn, 491) };
         let values = request.headers.texts("Refer-To");
         let refer_to = match values.as_slice() {
@@ -88,7 +104,7 @@ impl Switch {
         }
         // RFC 3515 §2.4.4: a NOTIFY follows at once.
         self.notify(turn, transferor, 100);
-        let refer = Refer { original, transferor, transferee };
+        let refer = Refer { original, transferor, transferee, by_code: false };
         match refer_to.replaces {
             Some(replaces) => self.join(turn, &refer, &replaces),
             None => self.place(turn, refer, &number),
@@ -98,10 +114,25 @@ impl Switch {
     /// A transfer's target rings: the transferor is told, once for each status.
     pub(super) fn target_rings(&mut self, turn: &mut Turn<'_>, id: CallId, status: u16) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(transferor) = call.refer.as_ref().map(|refer| refer.transferor) else { return };
-        if std::mem::replace(&mut call.relayed, status) != status {
-            self.notify(turn, transferor, status);
+        let Some((transferor, by_code)) = call.refer.as_ref().map(|refer| (refer.transferor, refer.by_code)) else {
+            return;
+        };
+        if std::mem::replace(&mut call.relayed, status) == status {
+            return;
         }
+        if by_code { self.play(transferor, Sound::Ringback) } else { self.notify(turn, transferor, status) }
+    }
+
+    /// The feature code of a blind transfer: `across` goes to the number.
+    pub(super) fn transfer_blind(
+        &mut self,
+        turn: &mut Turn<'_>,
+        original: CallId,
+        transferor: LegId,
+        across: LegId,
+        number: &str,
+    ) {
+        self.place(turn, Refer::by_code(original, transferor, across), number);
     }
 
     /// A transfer's target has answered, and its media is ready: it is connected with the transferee.
@@ -113,7 +144,7 @@ impl Switch {
         let Some(refer) = call.refer.take() else { return };
         match refer.transferee {
             Transferee::Leg(transferee) => self.pair(turn, id, transferee, target),
-            Transferee::Service(service) => self.pair_with_service(turn, id, target, service),
+            Transferee::Hosted(hosted) => self.pair_with_hosted(turn, id, target, hosted),
         }
         self.leave(turn, &refer);
     }
@@ -122,21 +153,30 @@ impl Switch {
     pub(super) fn transfer_failed(&mut self, turn: &mut Turn<'_>, id: CallId, status: u16) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(refer) = call.refer.take() else { return };
-        for callee in call.callees.clone() {
+        let callees = call.callees.clone();
+        // First: with the last leg that was not called yet the call is gone.
+        self.conclude(turn.now, id, status);
+        for callee in callees {
             self.hangup(turn, callee, Some((487, "Not transferred")));
         }
-        self.conclude(turn.now, id, status);
         self.drop_if_empty(id);
         if let Some(original) = self.calls.get_mut(&refer.original) {
             original.referring = None;
         }
-        self.notify(turn, refer.transferor, status);
+        self.report_failure(turn, &refer, status);
         let Transferee::Leg(transferee) = refer.transferee else { return };
-        match self.legs.get(&refer.transferor).map(|leg| leg.hold) {
-            Some(true) => self.play(transferee, Sound::Music),
-            Some(false) => self.play(transferee, Sound::Relay),
-            None => self.hangup(turn, transferee, Some((status, "Not transferred"))),
+        if !self.legs.contains_key(&refer.transferor) {
+            self.hangup(turn, transferee, Some((status, "Not transferred")));
         }
+    }
+
+    /// Tells the transferor; both sides of the original call hear each other again.
+    fn report_failure(&mut self, turn: &mut Turn<'_>, refer: &Refer, status: u16) {
+        if refer.by_code {
+            return self.code_failed(refer.original, refer.transferor);
+        }
+        self.notify(turn, refer.transferor, status);
+        self.restore(refer.original);
     }
 
     /// A leg is over in whose call a REFER is being carried out. Says whether the other leg stays.
@@ -176,15 +216,12 @@ impl Switch {
 
     /// Calls the target of a blind transfer.
     fn place(&mut self, turn: &mut Turn<'_>, refer: Refer, number: &str) {
-        let service = Service::of(number);
-        if service.is_none() && self.auth.extension(number).is_none() {
-            return self.notify(turn, refer.transferor, 404);
-        }
-        if self.stopping || self.calls.len() >= self.max_calls {
-            return self.notify(turn, refer.transferor, 503);
+        let Some(route) = self.route(number) else { return self.report_failure(turn, &refer, 404) };
+        if !self.has_room_for_a_call() {
+            return self.report_failure(turn, &refer, 503);
         }
         let (original, transferee) = (refer.original, refer.transferee);
-        let id = self.new_joint_call(turn, &refer, number);
+        let id = self.new_referred_call(turn, &refer, number);
         if let Some(call) = self.calls.get_mut(&id) {
             call.refer = Some(refer);
         }
@@ -194,34 +231,54 @@ impl Switch {
         if let Transferee::Leg(leg) = transferee {
             self.play(leg, Sound::Music);
         }
-        match (service, transferee) {
-            (Some(service), _) => self.refer_to_service(turn, id, service),
-            (None, Transferee::Leg(leg)) => self.ring_for(turn, id, Some(leg)),
-            (None, Transferee::Service(_)) => self.ring_for(turn, id, None),
+        self.lead(turn, id, route);
+    }
+
+    fn new_referred_call(&mut self, turn: &Turn<'_>, refer: &Refer, to: &str) -> CallId {
+        match refer.transferee {
+            Transferee::Leg(leg) => self.new_joint_call(turn, leg, to),
+            Transferee::Hosted(hosted) => {
+                let number = self.number_of(hosted);
+                self.new_call_without_caller(turn, &number, to)
+            }
+        }
+    }
+
+    /// The leg that the PBX rings for, in a call that has or will have this.
+    pub(super) fn waits_for(&self, id: CallId) -> Option<LegId> {
+        let call = self.calls.get(&id)?;
+        match call.refer.as_ref().map(|refer| refer.transferee) {
+            Some(Transferee::Leg(leg)) => Some(leg),
+            Some(Transferee::Hosted(_)) => None,
+            None => call.caller,
         }
     }
 
     /// A transfer to a number that the PBX answers itself.
-    fn refer_to_service(&mut self, turn: &mut Turn<'_>, id: CallId, service: Service) {
-        let transferee = self.calls.get(&id).and_then(|call| call.refer.as_ref()).map(|refer| refer.transferee);
-        if matches!(transferee, Some(Transferee::Service(_)) | None) {
+    pub(super) fn refer_to_hosted(&mut self, turn: &mut Turn<'_>, id: CallId, hosted: Hosted) {
+        let Some(Transferee::Leg(leg)) =
+            self.calls.get(&id).and_then(|call| call.refer.as_ref()).map(Refer::transferee)
+        else {
             // Two services have nobody to talk to.
             return self.transfer_failed(turn, id, 488);
-        }
+        };
         let until = |ms: Millis| turn.now.saturating_add(ms);
-        let (after, status) = match service {
-            Service::Echo | Service::Tone | Service::Music => {
-                let Some(Transferee::Leg(leg)) = transferee else { return self.transfer_failed(turn, id, 488) };
+        let (after, status) = match hosted {
+            Hosted::Room(room) if !self.has_seat(room) => return self.transfer_failed(turn, id, 486),
+            Hosted::Service(Service::Busy) => return self.transfer_failed(turn, id, 486),
+            Hosted::Service(Service::Forbidden) => return self.transfer_failed(turn, id, 403),
+            Hosted::Service(Service::Unavailable) => return self.transfer_failed(turn, id, 503),
+            Hosted::Service(Service::RingsForever) => (until(self.no_answer_ms), 480),
+            Hosted::Service(Service::NoAnswer) => (until(super::service::SHORT_RING_MS), 480),
+            Hosted::Service(Service::EarlyMedia) => (until(super::service::PLAY_MS), 603),
+            Hosted::Service(Service::Echo | Service::Tone | Service::Music)
+            | Hosted::Room(_)
+            | Hosted::Deposit
+            | Hosted::Mailbox => {
                 let Some(refer) = self.calls.get_mut(&id).and_then(|call| call.refer.take()) else { return };
-                self.pair_with_service(turn, id, leg, service);
+                self.pair_with_hosted(turn, id, leg, hosted);
                 return self.leave(turn, &refer);
             }
-            Service::Busy => return self.transfer_failed(turn, id, 486),
-            Service::Forbidden => return self.transfer_failed(turn, id, 403),
-            Service::Unavailable => return self.transfer_failed(turn, id, 503),
-            Service::RingsForever => (until(self.no_answer_ms), 480),
-            Service::NoAnswer => (until(super::service::SHORT_RING_MS), 480),
-            Service::EarlyMedia => (until(super::service::PLAY_MS), 603),
         };
         self.target_rings(turn, id, 180);
         self.set_deadline(id, Some((after, Due::Refuse(status))));
@@ -234,24 +291,26 @@ impl Switch {
             return self.notify(turn, refer.transferor, 481);
         };
         let Some(call) = self.calls.get(&consultation) else { return };
-        let far = match (call.service, call.across(mine)) {
-            (Some(service), _) => Transferee::Service(service),
+        let far = match (call.hosted, call.across(mine)) {
+            (Some(hosted), _) => Transferee::Hosted(hosted),
             (None, Some(leg)) => Transferee::Leg(leg),
             (None, None) => return self.notify(turn, refer.transferor, 481),
         };
-        if matches!((refer.transferee, far), (Transferee::Service(_), Transferee::Service(_))) {
+        let is_nobody = matches!((refer.transferee, far), (Transferee::Hosted(_), Transferee::Hosted(_)));
+        if is_nobody || matches!(far, Transferee::Hosted(Hosted::Deposit | Hosted::Mailbox)) {
             return self.notify(turn, refer.transferor, 488);
         }
         let number = if call.caller == Some(mine) { call.to.clone() } else { call.from.clone() };
-        let id = self.new_joint_call(turn, refer, &number);
+        let id = self.new_referred_call(turn, refer, &number);
         match (refer.transferee, far) {
             (Transferee::Leg(leg), Transferee::Leg(target)) => {
                 self.pair(turn, id, leg, target);
                 self.tell_identity(turn, target, leg);
             }
-            (Transferee::Leg(leg), Transferee::Service(service))
-            | (Transferee::Service(service), Transferee::Leg(leg)) => self.pair_with_service(turn, id, leg, service),
-            (Transferee::Service(_), Transferee::Service(_)) => {}
+            (Transferee::Leg(leg), Transferee::Hosted(hosted)) | (Transferee::Hosted(hosted), Transferee::Leg(leg)) => {
+                self.pair_with_hosted(turn, id, leg, hosted)
+            }
+            (Transferee::Hosted(_), Transferee::Hosted(_)) => {}
         }
         self.leave(turn, refer);
         self.conclude(turn.now, consultation, 200);
@@ -267,12 +326,7 @@ impl Switch {
         let key = find(to_tag, from_tag).or_else(|| find(from_tag, to_tag))?;
         let named = self.leg_of(key)?;
         let (id, call) = self.call_of(named)?;
-        if id == refer.original
-            || call.answered.is_none()
-            || call.over
-            || call.referring.is_some()
-            || replaces.early_only
-        {
+        if id == refer.original || !call.is_free() || replaces.early_only {
             return None;
         }
         let is_own = |leg: &LegId| self.legs.get(leg).is_some_and(|leg| leg.extension == *owner);
@@ -280,94 +334,19 @@ impl Switch {
         Some((id, mine))
     }
 
-    /// A call of the transferee's with the target.
-    fn new_joint_call(&mut self, turn: &Turn<'_>, refer: &Refer, to: &str) -> CallId {
-        let id = CallId(self.new_id());
-        let from = match refer.transferee {
-            Transferee::Leg(leg) => self.legs.get(&leg).map(|leg| leg.extension.clone()).unwrap_or_default(),
-            Transferee::Service(service) => service.number().to_owned(),
-        };
-        self.tell(PbxEvent::CallStarted { call: id, from: from.clone(), to: to.to_owned() });
-        self.calls.insert(id, Call::without_caller(&from, to, turn.now));
-        id
-    }
-
-    /// Makes two legs one call, whichever they were in.
-    fn pair(&mut self, turn: &mut Turn<'_>, id: CallId, caller: LegId, target: LegId) {
-        self.move_leg(turn, caller, id, Side::Caller);
-        self.move_leg(turn, target, id, Side::Callee);
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.caller = Some(caller);
-            call.callees = vec![target];
-            call.winner = Some(target);
-        }
-        self.set_deadline(id, None);
-        self.answered(turn, id);
-        self.connect(caller, target);
-        for (leg, across) in [(caller, target), (target, caller)] {
-            let holds = self.legs.get(&leg).is_some_and(|leg| leg.hold);
-            self.media(MediaAction::Watch { leg, on: !holds });
-            if holds {
-                self.play(across, Sound::Music);
-            }
-        }
-        self.tell_identity(turn, caller, target);
-    }
-
-    /// Makes a call of one leg and a service.
-    fn pair_with_service(&mut self, turn: &mut Turn<'_>, id: CallId, leg: LegId, service: Service) {
-        self.move_leg(turn, leg, id, Side::Caller);
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.caller = Some(leg);
-            call.service = Some(service);
-        }
-        self.set_deadline(id, None);
-        self.answered(turn, id);
-        self.media(MediaAction::Unbridge { leg });
-        let holds = self.legs.get(&leg).is_some_and(|leg| leg.hold);
-        self.media(MediaAction::Watch { leg, on: !holds });
-        self.begin_service(turn, id, leg);
-    }
-
-    /// Takes a leg out of its call into another, as it is.
-    fn move_leg(&mut self, turn: &mut Turn<'_>, leg: LegId, id: CallId, side: Side) {
-        if let Some((from, _)) = self.call_of(leg).filter(|(from, _)| *from != id) {
-            self.end_recording(turn, from);
-        }
-        let Some(known) = self.legs.get_mut(&leg) else { return };
-        let from = std::mem::replace(&mut known.call, id);
-        known.side = side;
-        if let Some(call) = self.calls.get_mut(&from) {
-            call.callees.retain(|&callee| callee != leg);
-            for role in [&mut call.caller, &mut call.early, &mut call.winner] {
-                if *role == Some(leg) {
-                    *role = None;
-                }
-            }
-        }
-        if from != id {
-            self.drop_if_empty(from);
-        }
-    }
-
     /// The transfer has succeeded: the transferor has nobody to talk to any more.
-    fn leave(&mut self, turn: &mut Turn<'_>, refer: &Refer) {
+    pub(super) fn leave(&mut self, turn: &mut Turn<'_>, refer: &Refer) {
+        self.leave_room(refer.transferor);
         self.conclude(turn.now, refer.original, 200);
         if let Some(call) = self.calls.get_mut(&refer.original) {
             call.referring = None;
-            call.service = None;
+            call.hosted = None;
+        }
+        if refer.by_code {
+            return self.hangup(turn, refer.transferor, Some((200, "Call transferred")));
         }
         self.notify(turn, refer.transferor, 200);
         self.set_deadline(refer.original, Some((turn.now.saturating_add(LEAVE_MS), Due::Leave)));
-    }
-
-    /// Tells a device whom it is connected with now (RFC 3311, RFC 5876).
-    fn tell_identity(&self, turn: &mut Turn<'_>, leg: LegId, with: LegId) {
-        let Some(key) = self.legs.get(&leg).and_then(|leg| leg.key) else { return };
-        let Some(address) = self.legs.get(&with).and_then(|with| self.address_of(&with.extension)) else { return };
-        let headers = headers::identity(&address).into_iter().collect();
-        let update = Modify { method: ModifyMethod::Update, offer: None, headers };
-        crossing("update", turn.agent.modify(turn.now, key, update));
     }
 
     /// Tells the transferor what becomes of its REFER; later, if it is away.
@@ -386,25 +365,6 @@ impl Switch {
             }
             None => known.owe(status),
         }
-    }
-
-    fn drop_if_empty(&mut self, id: CallId) {
-        let is_empty = self
-            .calls
-            .get(&id)
-            .is_some_and(|call| call.caller.is_none() && call.callees.is_empty() && call.refer.is_none());
-        if is_empty {
-            self.set_deadline(id, None);
-            self.calls.remove(&id);
-        }
-    }
-
-    /// Rings the devices of a transfer's target.
-    fn ring_for(&mut self, turn: &mut Turn<'_>, id: CallId, transferee: Option<LegId>) {
-        let known: Option<&Leg> = transferee.and_then(|leg| self.legs.get(&leg));
-        let from = known.and_then(|leg| Some(turn.agent.call(leg.key?)?.connection));
-        let codecs = bridge::preference(known.and_then(|leg| leg.offer.as_deref()));
-        self.ring_bindings(turn, id, from, &codecs);
     }
 }
 

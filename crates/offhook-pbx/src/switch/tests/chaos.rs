@@ -6,11 +6,20 @@ use offhook_sip::{
 };
 
 use super::network::{HELD, Network, SDP, Who};
-use crate::media::MediaEvent;
+use crate::config::PbxConfig;
+use crate::extension::Extension;
+use crate::features::{Conference, RingGroup, RingStrategy};
+use crate::media::{LegId, MediaEvent};
 
-const RUNS: u64 = 150;
-const STEPS: usize = 80;
-const NUMBERS: [&str; 10] = ["1000", "1001", "1001", "1002", "600", "601", "606", "607", "612", "4242"];
+const RUNS: u64 = 200;
+const STEPS: usize = 100;
+const NUMBERS: [&str; 16] = [
+    "1000", "1001", "1001", "1002", "1003", "600", "601", "606", "607", "612", "4242", "7000", "7000", "8000", "6200",
+    "*97",
+];
+/// Feature codes and numbers, whole and in part.
+const DIGITS: [&str; 12] =
+    ["*1", "*31001#", "*31002", "*3", "*31003#", "*37000#", "*36200#", "*0", "*031001#", "*03600#", "#", "7"];
 
 /// xorshift64*: any sequence will do, as long as it is the same each time.
 struct Dice(u64);
@@ -36,9 +45,25 @@ fn whatever_clients_do_nothing_is_left() {
     }
 }
 
+/// With everything that there is.
+fn config() -> PbxConfig {
+    let mut extensions = Extension::built_in();
+    extensions[2] = extensions[2].clone().call_waiting(false);
+    extensions[3] = extensions[3].clone().voicemail(true);
+    let group = RingGroup::new("6200", "", ["1002", "1001"]).strategy(RingStrategy::InTurn);
+    PbxConfig {
+        extensions,
+        data_dir: Some("data".into()),
+        recordings: Some("calls".into()),
+        conferences: vec![Conference::new("7000", ""), Conference::new("8000", "").pin("7")],
+        ring_groups: vec![group.ring(std::time::Duration::from_secs(5)).then("1003")],
+        ..PbxConfig::default()
+    }
+}
+
 fn chaos(seed: u64) {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    let mut net = Network::new();
+    let mut net = Network::with(config());
     let phones: Vec<Who> = ["1000", "1001", "1001", "1002"].map(|number| net.phone(number)).to_vec();
     let mut calls: Vec<Vec<CallKey>> = vec![Vec::new(); phones.len()];
     net.slow = Some(std::collections::VecDeque::new());
@@ -46,7 +71,7 @@ fn chaos(seed: u64) {
         let i = dice.roll(phones.len());
         let who = phones[i];
         let call = dice.pick(&calls[i]);
-        match dice.roll(17) {
+        match dice.roll(21) {
             0..=2 if net.is_connected(who) => {
                 let number = NUMBERS[dice.roll(NUMBERS.len())];
                 let with_offer = dice.roll(6) > 0;
@@ -88,6 +113,22 @@ fn chaos(seed: u64) {
                     let headers = offhook_sip::HeaderField::new("Refer-To", &to).into_iter().collect();
                     let _ = agent.request(now, call, "REFER", headers, None);
                 });
+            }
+            15 | 16 => {
+                if let Some(leg) = dice.pick(&net.open.clone()) {
+                    net.dial(leg, DIGITS[dice.roll(DIGITS.len())]);
+                }
+            }
+            17 => {
+                let told: Vec<LegId> = net.prompts.keys().copied().collect();
+                if let Some(leg) = dice.pick(&told) {
+                    net.prompted(leg);
+                }
+            }
+            18 => {
+                if let Some(&message) = net.messages.keys().next() {
+                    net.media_event(MediaEvent::MessageOver { message });
+                }
             }
             11 if net.is_connected(who) && dice.roll(2) == 0 => net.disconnect(who),
             11 if !net.is_connected(who) => {

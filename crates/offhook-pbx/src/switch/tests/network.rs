@@ -1,6 +1,7 @@
 //! A PBX and its clients on a perfect network, in virtual time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use offhook_sip::message::HeadersExt as _;
@@ -13,7 +14,7 @@ use crate::config::PbxConfig;
 use crate::directory::SwitchChange;
 use crate::events::PbxEvent;
 use crate::extension::Extension;
-use crate::media::{LegId, MediaAction, MediaEvent, RecordingId};
+use crate::media::{LegId, MediaAction, MediaEvent, Message, MessageId, Piece, PromptId, RecordingId, Taped};
 use crate::notice::Notice;
 use crate::switch::{Action, Concluded, Switch, Turn};
 
@@ -49,6 +50,12 @@ pub(super) struct Network {
     pub(super) disk_full: bool,
     /// Recordings that were begun and not stopped.
     pub(super) recordings: Vec<RecordingId>,
+    /// What each leg is being told, until [`Network::prompted`].
+    pub(super) prompts: BTreeMap<LegId, (PromptId, Vec<Piece>)>,
+    /// Messages that are being recorded.
+    pub(super) messages: BTreeMap<MessageId, String>,
+    /// Files of messages that were deleted.
+    pub(super) deleted: Vec<PathBuf>,
     agent_timeout: Option<Millis>,
 }
 
@@ -81,7 +88,7 @@ impl Network {
         Self {
             now: 0,
             agent: Driven::new(Agent::new(agent)),
-            switch: Switch::new(&config, [2; 32]),
+            switch: Switch::new(&config, [2; 32], config.data_dir.as_ref().map(|_| BTreeMap::new())),
             clients: Vec::new(),
             next_connection: 1,
             media: Vec::new(),
@@ -93,6 +100,9 @@ impl Network {
             refused_sdp: None,
             disk_full: false,
             recordings: Vec::new(),
+            prompts: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            deleted: Vec::new(),
             agent_timeout: None,
         }
     }
@@ -288,6 +298,9 @@ impl Network {
         assert!(self.switch.deadlines.is_empty(), "{:?}", self.switch.deadlines);
         assert!(self.open.is_empty(), "{:?}", self.open);
         assert!(self.recordings.is_empty(), "{:?}", self.recordings);
+        assert!(self.switch.leg_deadlines.is_empty(), "{:?}", self.switch.leg_deadlines);
+        assert!(self.switch.taking.is_empty() && self.messages.is_empty(), "{:?}", self.messages);
+        assert!(self.switch.rooms.iter().all(|room| room.members.is_empty() && room.recording.is_none()));
         let started = self.told.iter().filter(|event| matches!(event, PbxEvent::CallStarted { .. })).count();
         let ended = self.told.iter().filter(|event| matches!(event, PbxEvent::CallEnded { .. })).count();
         assert_eq!(started, ended, "{:?}", self.told);
@@ -329,6 +342,20 @@ impl Network {
     pub(super) fn media_event(&mut self, event: MediaEvent) {
         self.decide(|switch, turn| switch.on_media(turn, event));
         self.settle();
+    }
+
+    /// A leg has heard what it was told to the end.
+    pub(super) fn prompted(&mut self, leg: LegId) -> Vec<Piece> {
+        let (prompt, pieces) = self.prompts.remove(&leg).expect("something is told");
+        self.media_event(MediaEvent::Prompted { leg, prompt });
+        pieces
+    }
+
+    /// A phone dials digits that arrive as telephone-events on this leg.
+    pub(super) fn dial(&mut self, leg: LegId, digits: &str) {
+        for digit in digits.chars() {
+            self.media_event(MediaEvent::Digit { leg, digit });
+        }
     }
 
     /// The slow media tells the next thing; says whether there was one.
@@ -445,6 +472,7 @@ impl Network {
             MediaAction::Close { leg } => {
                 assert!(self.open.contains(&leg), "closed twice");
                 self.open.retain(|&open| open != leg);
+                self.prompts.remove(&leg);
                 return;
             }
             MediaAction::CreateOffer { leg, purpose, .. } => MediaEvent::Offer { leg, purpose, sdp: SDP.to_owned() },
@@ -456,8 +484,39 @@ impl Network {
                 failed(leg, crate::media::Step::Applied(purpose))
             }
             MediaAction::AcceptAnswer { leg, purpose, .. } => MediaEvent::Applied { leg, purpose },
-            MediaAction::StartRecording { call, recording, leg } => {
+            MediaAction::Play { leg, .. } | MediaAction::Bridge { a: leg, .. } => {
+                self.prompts.remove(&leg);
+                return;
+            }
+            MediaAction::Prompt { leg, prompt, pieces } => {
+                self.prompts.insert(leg, (prompt, pieces));
+                return;
+            }
+            MediaAction::TakeMessage { leg, message, mailbox } => {
                 assert!(self.open.contains(&leg), "nothing to record");
+                if !self.disk_full {
+                    self.messages.insert(message, mailbox);
+                    return;
+                }
+                MediaEvent::MessageLost { message, mailbox, reason: "disk full".to_owned() }
+            }
+            MediaAction::EndMessage { message } => {
+                // One that could not be written is over already.
+                let Some(mailbox) = self.messages.remove(&message) else { return };
+                let kept = Message { at: message.0, file: PathBuf::from(format!("{}.wav", message.0)) };
+                MediaEvent::MessageKept { message, mailbox, kept }
+            }
+            MediaAction::DeleteMessage { file } => {
+                assert!(!self.deleted.contains(&file), "deleted twice");
+                self.deleted.push(file);
+                return;
+            }
+            MediaAction::StartRecording { call, recording, of } => {
+                let is_there = match of {
+                    Taped::Leg(leg) => self.open.contains(&leg),
+                    Taped::Room(room) => !self.switch.rooms[room.0].members.is_empty(),
+                };
+                assert!(is_there, "nothing to record");
                 self.recordings.push(recording);
                 if self.disk_full {
                     MediaEvent::RecordingFailed { call, recording, reason: "disk full".to_owned() }

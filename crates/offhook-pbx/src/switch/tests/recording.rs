@@ -9,7 +9,7 @@ use super::network::{Network, Who};
 use crate::config::PbxConfig;
 use crate::events::PbxEvent;
 use crate::extension::{Extension, RecordPermissions};
-use crate::media::{LegId, MediaAction, MediaEvent};
+use crate::media::{LegId, MediaAction, MediaEvent, Taped};
 
 fn config() -> PbxConfig {
     PbxConfig { recordings: Some(PathBuf::from("calls")), ..PbxConfig::default() }
@@ -94,7 +94,7 @@ fn the_feature_code_of_either_side_switches_the_recording_on_and_off() {
     talk.dial(talk.to_a, "*1");
     assert_eq!(talk.told(), both("on"));
     let started = talk.net.media.iter().find_map(|action| match action {
-        MediaAction::StartRecording { leg, .. } => Some(*leg),
+        MediaAction::StartRecording { of: Taped::Leg(leg), .. } => Some(*leg),
         _ => None,
     });
     assert_eq!(started, Some(talk.to_b), "what the callee hears is left: the caller");

@@ -52,7 +52,7 @@ impl Pbx {
         agent.session_timer = SessionTimer { enabled: true, expires_s: 90, min_se_s: 90 };
         Self {
             agent: Driven::new(Agent::new(agent)),
-            switch: Switch::new(&config, [2; 32]),
+            switch: Switch::new(&config, [2; 32], None),
             agent_timeout: None,
             media: BTreeMap::new(),
             open: BTreeSet::new(),

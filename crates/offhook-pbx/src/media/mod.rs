@@ -1,5 +1,10 @@
 //! Call legs' media connections: carries out what the switch wants of them, and tells how it went.
 
+mod action;
+mod message;
+mod prompt;
+mod recording;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,171 +14,21 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use offhook_media::{
-    Addresses, AudioSource, Codec, Direction, MediaError, Peer, PeerConfig, PeerEvent, PeerEvents, RecordingControl,
-    TapId, ToneSpec, bridge, unbridge,
+    Addresses, AudioSource, Codec, Direction, MediaError, Mixer, Peer, PeerConfig, PeerEvent, PeerEvents,
+    RecordingControl, TapId, ToneSpec, bridge, unbridge,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+pub(crate) use action::{
+    AnswerFor, AppliedFor, LegId, MediaAction, MediaEvent, MessageId, OfferFor, PromptId, RecordingId, RoomId, Sound,
+    Step, Taped,
+};
+pub(crate) use message::{Mailboxes, Message};
+pub(crate) use prompt::Piece;
+
 use crate::events::CallId;
 use crate::recordings::NewFile;
-
-/// One leg of a call. Never used twice by one PBX.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct LegId(pub(crate) u64);
-
-/// One recording of a call. Never used twice by one PBX.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct RecordingId(pub(crate) u64);
-
-/// What the switch wants.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum MediaAction {
-    /// Make a connection, with these codecs in order of preference.
-    Open { leg: LegId, codecs: Vec<Codec> },
-    /// An offer of ours: [`MediaEvent::Offer`] or [`MediaEvent::Failed`] follows.
-    CreateOffer { leg: LegId, purpose: OfferFor, direction: Direction },
-    /// The answer to theirs: [`MediaEvent::Answer`] or [`MediaEvent::Failed`] follows.
-    AcceptOffer { leg: LegId, purpose: AnswerFor, sdp: String },
-    /// Their answer: [`MediaEvent::Applied`] or [`MediaEvent::Failed`] follows.
-    AcceptAnswer { leg: LegId, purpose: AppliedFor, sdp: String },
-    /// Our offer was refused.
-    Rollback { leg: LegId },
-    /// What the leg hears from now on.
-    Play { leg: LegId, sound: Sound },
-    /// Each hears the other.
-    Bridge { a: LegId, b: LegId },
-    /// It hears nobody, and nobody hears it.
-    Unbridge { leg: LegId },
-    /// Whether [`MediaEvent::Silent`] is wanted.
-    Watch { leg: LegId, on: bool },
-    /// Record what a leg hears (left) and says (right): [`MediaEvent::RecordingStarted`] or
-    /// [`MediaEvent::RecordingFailed`] follows.
-    StartRecording { recording: RecordingId, call: CallId, leg: LegId },
-    /// Leave out what is said, or do not any more.
-    PauseRecording { recording: RecordingId, paused: bool },
-    /// Complete the file.
-    StopRecording { recording: RecordingId },
-    /// Close the connection.
-    Close { leg: LegId },
-}
-
-/// What a leg can be made to hear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sound {
-    /// 440 Hz.
-    Tone,
-    Music,
-    Echo,
-    /// The leg that it is bridged with.
-    Relay,
-}
-
-/// What an offer of ours is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OfferFor {
-    /// The INVITE of an outbound leg.
-    Invite,
-    /// The 200 to an INVITE without an offer.
-    Answer,
-    /// The 200 to a re-INVITE without an offer.
-    Reinvite,
-    /// A session refresh.
-    Refresh,
-}
-
-/// What an answer of ours is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AnswerFor {
-    /// A 183.
-    Early,
-    /// The 200.
-    Answer,
-    /// A re-INVITE or UPDATE; whether it puts us on hold.
-    Reinvite { hold: bool },
-}
-
-/// What an answer of theirs was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AppliedFor {
-    /// In a 18x to our INVITE.
-    Early,
-    /// In the 200 to our INVITE.
-    Answer,
-    /// In an ACK: the answer to the offer in our 200. Whether it puts us on hold.
-    Ack { hold: bool },
-    /// To our session refresh.
-    Refresh,
-}
-
-/// What a command was about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    Open,
-    Offer(OfferFor),
-    Answer(AnswerFor),
-    Applied(AppliedFor),
-}
-
-/// How it went, and what happens by itself.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum MediaEvent {
-    Offer {
-        leg: LegId,
-        purpose: OfferFor,
-        sdp: String,
-    },
-    Answer {
-        leg: LegId,
-        purpose: AnswerFor,
-        sdp: String,
-    },
-    Applied {
-        leg: LegId,
-        purpose: AppliedFor,
-    },
-    /// A command failed; the connection may go on.
-    Failed {
-        leg: LegId,
-        step: Step,
-        error: MediaError,
-    },
-    /// Encrypted audio can flow.
-    Connected {
-        leg: LegId,
-    },
-    /// The connection is unusable.
-    Broken {
-        leg: LegId,
-        error: MediaError,
-    },
-    /// Nothing came in for the media timeout.
-    Silent {
-        leg: LegId,
-    },
-    /// A DTMF digit came as telephone-event.
-    Digit {
-        leg: LegId,
-        digit: char,
-    },
-    /// The file is open.
-    RecordingStarted {
-        call: CallId,
-        recording: RecordingId,
-        file: String,
-    },
-    /// The file cannot be written, or not any more.
-    RecordingFailed {
-        call: CallId,
-        recording: RecordingId,
-        reason: String,
-    },
-    /// The file is complete.
-    RecordingComplete {
-        call: CallId,
-        file: String,
-    },
-}
 
 /// All media connections.
 pub(crate) struct MediaHost {
@@ -187,17 +42,24 @@ pub(crate) struct MediaHost {
     /// Where calls are recorded.
     directory: Option<PathBuf>,
     recordings: HashMap<RecordingId, Running>,
+    /// Rooms with somebody in them.
+    rooms: HashMap<RoomId, Mixer>,
+    mailboxes: Option<Mailboxes>,
+    messages: HashMap<MessageId, LegId>,
 }
 
 /// A recording that is not stopped.
 struct Running {
-    leg: LegId,
-    /// When the file is open.
-    open: Option<(TapId, RecordingControl)>,
+    of: Taped,
+    /// When the file is open; a room has no tap.
+    open: Option<(Option<TapId>, RecordingControl)>,
 }
 
 struct LegPeer {
     peer: Peer,
+    room: Option<RoomId>,
+    /// What it is being told.
+    prompt: Option<PromptId>,
     /// While watched: packets seen, and since when it is so many.
     watched: Option<(u64, Instant)>,
 }
@@ -206,12 +68,19 @@ enum Reply {
     Event(MediaEvent),
     Packets { leg: LegId, received: Option<u64> },
     Created { call: CallId, recording: RecordingId, result: Result<Box<NewFile>, String> },
+    Loaded { leg: LegId, prompt: PromptId, samples: Vec<i16> },
+    Message { message: MessageId, mailbox: String, result: Result<Box<message::Taking>, String> },
     Nothing,
 }
 
 impl MediaHost {
     /// Media is offered on the address that the PBX listens on.
-    pub(crate) fn new(bind: IpAddr, timeout: Duration, directory: Option<PathBuf>) -> Self {
+    pub(crate) fn new(
+        bind: IpAddr,
+        timeout: Duration,
+        directory: Option<PathBuf>,
+        mailboxes: Option<Mailboxes>,
+    ) -> Self {
         let (events, inbox) = mpsc::unbounded_channel();
         let mut checks = interval((timeout / 12).clamp(Duration::from_millis(50), Duration::from_secs(5)));
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -225,6 +94,9 @@ impl MediaHost {
             checks,
             directory,
             recordings: HashMap::new(),
+            rooms: HashMap::new(),
+            mailboxes,
+            messages: HashMap::new(),
         }
     }
 
@@ -261,9 +133,24 @@ impl MediaHost {
                 }
             }
             MediaAction::Play { leg, sound } => {
-                if let Some(known) = self.legs.get(&leg) {
+                if let Some(known) = self.legs.get_mut(&leg) {
+                    known.prompt = None;
                     known.peer.set_source(source(sound));
                 }
+            }
+            MediaAction::Prompt { leg, prompt, pieces } => self.prompt(leg, prompt, pieces),
+            MediaAction::Join { leg, room } => self.join(leg, room),
+            MediaAction::Leave { leg } => self.leave(leg),
+            MediaAction::TakeMessage { leg, message, mailbox } => self.take_message(leg, message, mailbox),
+            MediaAction::EndMessage { message } => {
+                // Without its sink the file is completed.
+                if let Some(known) = self.messages.remove(&message).and_then(|leg| self.legs.get(&leg)) {
+                    known.peer.set_sink(None);
+                }
+            }
+            MediaAction::DeleteMessage { file } => {
+                let deleted = tokio::task::spawn_blocking(move || message::delete(&file));
+                self.replies.push(deleted.map(|_| Reply::Nothing).boxed());
             }
             MediaAction::Bridge { a, b } => {
                 if let (Some(a), Some(b)) = (self.legs.get(&a), self.legs.get(&b)) {
@@ -280,19 +167,15 @@ impl MediaHost {
                     known.watched = on.then(|| (0, Instant::now()));
                 }
             }
-            MediaAction::StartRecording { recording, call, leg } => self.start_recording(recording, call, leg),
+            MediaAction::StartRecording { recording, call, of } => self.start_recording(recording, call, of),
             MediaAction::PauseRecording { recording, paused } => {
                 if let Some((_, control)) = self.recordings.get(&recording).and_then(|running| running.open.as_ref()) {
                     control.set_paused(paused);
                 }
             }
-            MediaAction::StopRecording { recording } => {
-                let Some(Running { leg, open: Some((tap, _)) }) = self.recordings.remove(&recording) else { return };
-                if let Some(known) = self.legs.get(&leg) {
-                    known.peer.untap(tap);
-                }
-            }
+            MediaAction::StopRecording { recording } => self.stop_recording(recording),
             MediaAction::Close { leg } => {
+                self.leave(leg);
                 self.legs.remove(&leg);
             }
         }
@@ -315,6 +198,12 @@ impl MediaHost {
                             return event;
                         }
                     }
+                    Reply::Loaded { leg, prompt, samples } => self.say(leg, prompt, samples),
+                    Reply::Message { message, mailbox, result } => {
+                        if let Some(event) = self.message_opened(message, mailbox, result) {
+                            return event;
+                        }
+                    }
                     Reply::Nothing => {}
                 },
                 _ = self.checks.tick() => self.check(),
@@ -327,7 +216,7 @@ impl MediaHost {
         match Peer::spawn(config) {
             Ok((peer, events)) => {
                 tokio::spawn(forward(leg, events, self.events.clone()));
-                self.legs.insert(leg, LegPeer { peer, watched: None });
+                self.legs.insert(leg, LegPeer { peer, room: None, prompt: None, watched: None });
             }
             Err(error) => {
                 let _ = self.events.send(MediaEvent::Failed { leg, step: Step::Open, error });
@@ -354,43 +243,44 @@ impl MediaHost {
         self.replies.push(result.boxed());
     }
 
-    /// Opens the file where that may block.
-    fn start_recording(&mut self, recording: RecordingId, call: CallId, leg: LegId) {
-        self.recordings.insert(recording, Running { leg, open: None });
-        let directory = self.directory.clone();
-        let created = tokio::task::spawn_blocking(move || NewFile::create(directory.as_deref(), call));
-        let reply = created.map(move |joined| {
-            let result = joined.unwrap_or_else(|_| Err("the PBX stops".to_owned())).map(Box::new);
-            Reply::Created { call, recording, result }
-        });
-        self.replies.push(reply.boxed());
+    /// Has what can be long read where that may block.
+    fn prompt(&mut self, leg: LegId, prompt: PromptId, pieces: Vec<Piece>) {
+        let Some(known) = self.legs.get_mut(&leg) else { return };
+        known.prompt = Some(prompt);
+        if pieces.iter().any(Piece::is_file) {
+            let samples = tokio::task::spawn_blocking(move || prompt::samples(&pieces));
+            let loaded =
+                samples.map(move |samples| Reply::Loaded { leg, prompt, samples: samples.unwrap_or_default() });
+            return self.replies.push(loaded.boxed());
+        }
+        self.say(leg, prompt, prompt::samples(&pieces));
     }
 
-    /// Lets the recorder hear, unless it was stopped before.
-    fn file_created(
-        &mut self,
-        call: CallId,
-        recording: RecordingId,
-        result: Result<Box<NewFile>, String>,
-    ) -> Option<MediaEvent> {
-        let running = self.recordings.get_mut(&recording)?;
-        let NewFile { path, recorder, handle } = match result {
-            Ok(file) => *file,
-            Err(reason) => return Some(MediaEvent::RecordingFailed { call, recording, reason }),
-        };
-        let Some(known) = self.legs.get(&running.leg) else {
-            let reason = "the call's media is closed".to_owned();
-            return Some(MediaEvent::RecordingFailed { call, recording, reason });
-        };
-        running.open = Some((known.peer.tap(recorder), handle.control()));
-        let finished = handle.finished().map(move |result| {
-            Reply::Event(match result {
-                Ok(summary) => MediaEvent::RecordingComplete { call, file: summary.path.display().to_string() },
-                Err(error) => MediaEvent::RecordingFailed { call, recording, reason: error.to_string() },
-            })
+    /// Says it, unless something else was said since.
+    fn say(&mut self, leg: LegId, prompt: PromptId, samples: Vec<i16>) {
+        let Some(known) = self.legs.get(&leg).filter(|known| known.prompt == Some(prompt)) else { return };
+        let events = self.events.clone();
+        let told = Box::new(move || {
+            // The PBX may be stopping.
+            let _ = events.send(MediaEvent::Prompted { leg, prompt });
         });
-        self.replies.push(finished.boxed());
-        Some(MediaEvent::RecordingStarted { call, recording, file: path.display().to_string() })
+        known.peer.set_source(AudioSource::Custom(Box::new(prompt::Player::new(samples, told))));
+    }
+
+    fn join(&mut self, leg: LegId, room: RoomId) {
+        let Some(known) = self.legs.get_mut(&leg) else { return };
+        known.peer.join(self.rooms.entry(room).or_default());
+        known.room = Some(room);
+    }
+
+    fn leave(&mut self, leg: LegId) {
+        let Some(known) = self.legs.get_mut(&leg) else { return };
+        known.peer.leave();
+        let Some(room) = known.room.take() else { return };
+        let is_recorded = self.recordings.values().any(|running| running.of == Taped::Room(room));
+        if !is_recorded && self.legs.values().all(|known| known.room != Some(room)) {
+            self.rooms.remove(&room);
+        }
     }
 
     fn check(&mut self) {
@@ -445,6 +335,8 @@ fn addresses(bind: IpAddr) -> Addresses {
 fn source(sound: Sound) -> AudioSource {
     match sound {
         Sound::Tone => AudioSource::Tone(ToneSpec::new(440.0)),
+        Sound::Ringback => AudioSource::Tone(ToneSpec::ringback()),
+        Sound::Silence => AudioSource::Silence,
         Sound::Music => AudioSource::Music,
         Sound::Echo => AudioSource::Echo,
         Sound::Relay => AudioSource::Relay,

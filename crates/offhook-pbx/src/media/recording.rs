@@ -1,0 +1,127 @@
+//! Files of calls and rooms that are recorded.
+
+use futures_util::FutureExt as _;
+
+use super::{LegId, MediaEvent, MediaHost, MessageId, RecordingId, Reply, Running, Taped, message};
+use crate::events::CallId;
+use crate::recordings::{Listener, NewFile};
+
+impl MediaHost {
+    /// Opens the file where that may block.
+    pub(super) fn start_recording(&mut self, recording: RecordingId, call: CallId, of: Taped) {
+        self.recordings.insert(recording, Running { of, open: None });
+        let directory = self.directory.clone();
+        let created = tokio::task::spawn_blocking(move || NewFile::create(directory.as_deref(), call, of));
+        let reply = created.map(move |joined| {
+            let result = joined.unwrap_or_else(|_| Err("the PBX stops".to_owned())).map(Box::new);
+            Reply::Created { call, recording, result }
+        });
+        self.replies.push(reply.boxed());
+    }
+
+    /// Lets the recorder hear, unless it was stopped before.
+    pub(super) fn file_created(
+        &mut self,
+        call: CallId,
+        recording: RecordingId,
+        result: Result<Box<NewFile>, String>,
+    ) -> Option<MediaEvent> {
+        let running = self.recordings.get_mut(&recording)?;
+        let NewFile { path, listener, handle } = match result {
+            Ok(file) => *file,
+            Err(reason) => return Some(MediaEvent::RecordingFailed { call, recording, reason }),
+        };
+        let tap = match (listener, running.of) {
+            (Listener::Call(recorder), Taped::Leg(leg)) => {
+                let Some(known) = self.legs.get(&leg) else {
+                    let reason = "the call's media is closed".to_owned();
+                    return Some(MediaEvent::RecordingFailed { call, recording, reason });
+                };
+                Some(known.peer.tap(recorder))
+            }
+            (Listener::Room(sink), Taped::Room(room)) => {
+                self.rooms.entry(room).or_default().set_listener(Some(Box::new(sink)));
+                None
+            }
+            _ => None,
+        };
+        running.open = Some((tap, handle.control()));
+        let finished = handle.finished().map(move |result| {
+            Reply::Event(match result {
+                Ok(summary) => MediaEvent::RecordingComplete { call, file: summary.path.display().to_string() },
+                Err(error) => MediaEvent::RecordingFailed { call, recording, reason: error.to_string() },
+            })
+        });
+        self.replies.push(finished.boxed());
+        Some(MediaEvent::RecordingStarted { call, recording, file: path.display().to_string() })
+    }
+
+    /// Completes the file.
+    pub(super) fn stop_recording(&mut self, recording: RecordingId) {
+        let Some(Running { of, open }) = self.recordings.remove(&recording) else { return };
+        match of {
+            Taped::Leg(leg) => {
+                if let (Some(known), Some((Some(tap), _))) = (self.legs.get(&leg), open) {
+                    known.peer.untap(tap);
+                }
+            }
+            Taped::Room(room) => {
+                if let Some(mixer) = self.rooms.get(&room) {
+                    mixer.set_listener(None);
+                }
+                if self.legs.values().all(|known| known.room != Some(room)) {
+                    self.rooms.remove(&room);
+                }
+            }
+        }
+    }
+
+    /// Opens a message's file where that may block.
+    pub(super) fn take_message(&mut self, leg: LegId, message: MessageId, mailbox: String) {
+        self.messages.insert(message, leg);
+        let (mailboxes, events) = (self.mailboxes.clone(), self.events.clone());
+        let over = Box::new(move || {
+            // The PBX may be stopping.
+            let _ = events.send(MediaEvent::MessageOver { message });
+        });
+        let name = mailbox.clone();
+        let opened = tokio::task::spawn_blocking(move || match mailboxes {
+            Some(mailboxes) => mailboxes.take(&name, over),
+            None => Err("there is no voicemail".to_owned()),
+        });
+        let reply = opened.map(move |joined| {
+            let result = joined.unwrap_or_else(|_| Err("the PBX stops".to_owned())).map(Box::new);
+            Reply::Message { message, mailbox, result }
+        });
+        self.replies.push(reply.boxed());
+    }
+
+    /// The message is recorded from now on. It may be over already, or its call: then nothing is heard, and nothing kept.
+    pub(super) fn message_opened(
+        &mut self,
+        message: MessageId,
+        mailbox: String,
+        result: Result<Box<message::Taking>, String>,
+    ) -> Option<MediaEvent> {
+        let taking = match result {
+            Ok(taking) => *taking,
+            Err(reason) => return Some(MediaEvent::MessageLost { message, mailbox, reason }),
+        };
+        let message::Taking { sink, file, recording } = taking;
+        if let Some(known) = self.messages.get(&message).and_then(|leg| self.legs.get(leg)) {
+            known.peer.set_sink(Some(Box::new(sink)));
+        }
+        let finished = recording.finished().then(move |result| async move {
+            let kept = match result {
+                Ok(summary) => tokio::task::spawn_blocking(move || message::keep(file, summary.frames)).await,
+                Err(error) => Ok(Err(error.to_string())),
+            };
+            Reply::Event(match kept.unwrap_or_else(|_| Err("the PBX stops".to_owned())) {
+                Ok(kept) => MediaEvent::MessageKept { message, mailbox, kept },
+                Err(reason) => MediaEvent::MessageLost { message, mailbox, reason },
+            })
+        });
+        self.replies.push(finished.boxed());
+        None
+    }
+}
