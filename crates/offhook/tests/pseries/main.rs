@@ -3,6 +3,7 @@
 mod cdr;
 mod embedded;
 mod ends;
+mod features;
 mod init;
 mod refused;
 mod runtime_error;

@@ -78,3 +78,14 @@ pub(crate) async fn call(operator: &Operator) -> Session {
     soon("an answer", call.confirmed()).await.expect("is answered");
     call
 }
+
+/// One calls the other, and both talk.
+pub(crate) async fn incoming_call(caller: &Operator, callee: &Operator) -> (Session, Session) {
+    let mut incoming = callee.phone.incoming();
+    let number = callee.pbx.extension_number();
+    let call = soon("calling", caller.phone.call(number, CallOptions::default())).await.expect("calls");
+    let ringing = until("the call", &mut incoming, |ringing| ringing.status().is_ring).await;
+    soon("answering", ringing.answer(CallOptions::default())).await.expect("answers");
+    soon("talking", call.confirmed()).await.expect("talks");
+    (call, ringing)
+}
