@@ -7,6 +7,7 @@ mod features;
 mod init;
 mod refused;
 mod runtime_error;
+mod settings;
 mod subscription;
 mod support;
 mod token;
