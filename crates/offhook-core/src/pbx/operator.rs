@@ -537,7 +537,7 @@ impl PbxOperator {
 
     /// Sends the next upload, if there is one. Ends every mutation.
     pub(crate) fn upload(&mut self, now: Millis, out: &mut Outbox) {
-        if self.renewal.is_some() || self.leaving.as_ref().is_some_and(|leaving| leaving.logout != Logout::NotYet) {
+        if !self.may_upload() {
             return;
         }
         if let Some(request) = self.uploads.next(now, &self.logged_in.token) {
@@ -545,11 +545,16 @@ impl PbxOperator {
         }
     }
 
+    fn may_upload(&self) -> bool {
+        let out = self.leaving.as_ref().is_some_and(|leaving| leaving.logout != Logout::NotYet);
+        !out && self.renewal.is_none()
+    }
+
     pub(crate) fn timeout(&self) -> Option<Millis> {
         let flights = self.in_flight.iter().map(|flight| flight.until).min();
         let parked = self.parked.iter().map(|parked| parked.until).min();
         let renewal = self.renewal.as_ref().and_then(|renewal| renewal.retry);
-        let uploads = self.uploads.timeout().filter(|_| self.renewal.is_none());
+        let uploads = self.uploads.timeout().filter(|_| self.may_upload());
         let leaving = self.leaving.as_ref().filter(|leaving| leaving.logout == Logout::NotYet).map(|l| l.until);
         [flights, parked, renewal, uploads, leaving, self.subscription.timeout()].into_iter().flatten().min()
     }
