@@ -4,13 +4,13 @@ use offhook::{CallOptions, EventStream, PhoneError, RecordStatus, SessionEvent};
 use offhook_pbx::Pbx;
 use serde_json::json;
 
-use crate::support::{Embedded, incoming_call, soon, until};
+use crate::support::{Directory, Embedded, incoming_call, soon, until};
 
 /// Feature code, 20048, both sides.
 #[tokio::test]
 async fn recording_at_the_pbx_is_seen_on_both_sides() {
-    let directory = Directory::new();
-    let pbx = Embedded::of(Pbx::builder().recordings(directory.0.clone())).await;
+    let directory = Directory::new("features");
+    let pbx = Embedded::of(Pbx::builder().recordings(directory.path())).await;
     let (ann, bob) = (pbx.operator("1000").await, pbx.operator("1001").await);
     let (call, answered) = incoming_call(&ann, &bob).await;
     let (mut here, mut there) = (call.events(), answered.events());
@@ -57,38 +57,6 @@ async fn recorded(events: &mut EventStream<SessionEvent>, status: RecordStatus) 
         |event| matches!(event, SessionEvent::StatusChange { new_status, .. } if new_status.record_status == status),
     )
     .await;
-}
-
-/// Removed at the end.
-struct Directory(std::path::PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("offhook-pseries-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a directory");
-        Self(path)
-    }
-
-    /// Waits for a recording that is whole.
-    async fn wav(&self) {
-        loop {
-            let files = std::fs::read_dir(&self.0).expect("a directory");
-            let whole = files.filter_map(Result::ok).any(|file| {
-                let is_wav = file.path().extension().is_some_and(|extension| extension == "wav");
-                is_wav && offhook::WavSource::open(file.path()).is_ok()
-            });
-            if whole {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 #[tokio::test]

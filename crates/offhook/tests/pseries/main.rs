@@ -8,6 +8,7 @@ mod init;
 mod refused;
 mod runtime_error;
 mod settings;
+mod story;
 mod subscription;
 mod support;
 mod token;

@@ -1,5 +1,7 @@
 //! The embedded PBX, and what an app's backend and its administrator do with it.
 
+use std::path::PathBuf;
+
 use offhook::{Init, Operator};
 use offhook_pbx::{Pbx, PbxBuilder};
 use serde_json::{Value, json};
@@ -70,5 +72,41 @@ impl Embedded {
         let value: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
         assert_eq!(value["errcode"], 0, "{path}: {value}");
         value
+    }
+}
+
+/// Removed at the end.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("offhook-pseries-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a directory");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.clone()
+    }
+
+    /// Waits for a recording that is whole.
+    pub(crate) async fn wav(&self) {
+        loop {
+            let files = std::fs::read_dir(&self.0).expect("a directory");
+            let whole = files.filter_map(Result::ok).any(|file| {
+                let is_wav = file.path().extension().is_some_and(|extension| extension == "wav");
+                is_wav && offhook::WavSource::open(file.path()).is_ok()
+            });
+            if whole {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

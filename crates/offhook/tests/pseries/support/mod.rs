@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use offhook::{CallOptions, Init, Operator, PbxError, Session};
 
-pub(crate) use embedded::Embedded;
+pub(crate) use embedded::{Directory, Embedded};
 pub(crate) use server::{Answer, SECRET, Server, TOKEN};
 pub(crate) use subscription::Subscription;
 
