@@ -221,6 +221,23 @@ fn a_pbx_that_is_away_is_no_refusal() {
 }
 
 #[test]
+fn too_many_logins_at_once_is_a_reason_to_wait() {
+    let mut world = World::with_pbx(|_| {});
+    world.api.set("login", json!({"errcode": 70004, "errmsg": "BLOCKED"}));
+    world.notify(20010, json!({}));
+    world.run(20_000);
+    assert!(codes(&mut world).is_empty());
+    world.api.answers.remove("login");
+    world.run(35_000);
+    assert_eq!(world.phone(A).pbx().map(|pbx| pbx.token().expose()), Some("token/2"));
+    // But not for ever.
+    world.api.set("login", json!({"errcode": 70004, "errmsg": "BLOCKED"}));
+    world.notify(20010, json!({}));
+    world.run(600_000);
+    assert_eq!(codes(&mut world), [-109]);
+}
+
+#[test]
 fn the_login_of_a_renewal_is_the_same_signature() {
     let mut world = World::with_pbx(|_| {});
     world.notify(20010, json!({}));

@@ -34,6 +34,8 @@ const TOKEN_HOLDS_MS: Millis = 5_000;
 /// Before a login that failed on the network is tried again; doubled up to the cap.
 const RENEW_MS: Millis = 2_000;
 const MAX_RENEW_MS: Millis = 30_000;
+/// How often a PBX may say that there were too many logins.
+const MOST_RENEWALS: u32 = 10;
 
 /// What a phone has of its PBX ([`Phone::pbx`](crate::Phone::pbx)): getters. It acts through the commands of the phone.
 #[derive(Debug)]
@@ -421,8 +423,11 @@ impl PbxOperator {
                 }
                 self.open_subscription(now, out);
             }
-            Err(PbxError::Network { .. }) => {
-                // The PBX is not there: no word on our token yet.
+            // The PBX is not there, or has too many coming back at once: no word on us yet.
+            Err(error)
+                if matches!(error, PbxError::Network { .. })
+                    || (api::is_too_many(&error) && renewal.failures < MOST_RENEWALS) =>
+            {
                 let doubled = RENEW_MS.saturating_mul(1 << renewal.failures.min(8));
                 renewal.failures = renewal.failures.saturating_add(1);
                 renewal.retry = Some(now + self.random.jitter(doubled.min(MAX_RENEW_MS)));
