@@ -78,6 +78,18 @@ fn the_end_comes_in_bounded_time_when_nobody_answers() {
     assert_eq!(world.of_pbx().order.last().map(String::as_str), Some("destroyed"), "nothing follows");
 }
 
+/// A PBX that ends our session itself takes no more of our log.
+#[test]
+fn the_end_comes_at_once_when_the_token_is_lost_already() {
+    let mut world = World::with_pbx(|_| {});
+    world.talk();
+    lose_token(&mut world);
+    world.notify(20007, json!({}));
+    world.run(1_000);
+    assert_eq!(world.api.count("systemlog/webclientlog"), 1);
+    assert_eq!(world.of_pbx().order.last().map(String::as_str), Some("destroyed"));
+}
+
 #[test]
 fn a_destroyed_phone_takes_no_more_orders() {
     let mut world = World::with_pbx(|_| {});

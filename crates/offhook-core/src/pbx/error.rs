@@ -28,6 +28,8 @@ pub enum PbxError {
     GetProduct {
         /// What came instead.
         detail: String,
+        /// If nothing came: why not.
+        failure: Option<HttpFailure>,
     },
     /// A request failed on the network.
     #[error("{request}: {failure}")]

@@ -184,9 +184,13 @@ impl Login {
     fn take(&mut self, now: Now, what: What, result: Result<HttpResponse, HttpFailure>) -> Result<(), PbxError> {
         match what {
             What::Product => {
-                let unusable = |detail: String| PbxError::GetProduct { detail };
-                let answer = api::read("getproduct", result).map_err(|error| unusable(error.to_string()))?;
-                self.product = Some(Product::read(&answer).map_err(|why| unusable(why.to_owned()))?);
+                let answer = api::read("getproduct", result).map_err(|error| {
+                    let detail = error.to_string();
+                    let failure = if let PbxError::Network { failure, .. } = error { Some(failure) } else { None };
+                    PbxError::GetProduct { detail, failure }
+                })?;
+                let unknown = |why: &str| PbxError::GetProduct { detail: why.to_owned(), failure: None };
+                self.product = Some(Product::read(&answer).map_err(unknown)?);
                 let request = api::login(&self.params);
                 self.ask(now, What::Token, request);
             }

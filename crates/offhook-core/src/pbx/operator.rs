@@ -362,6 +362,9 @@ impl PbxOperator {
                 self.ask(now, what, until, out);
                 return;
             }
+        } else if answer.as_ref().err().is_some_and(api::is_token_lost) && matches!(what, What::Upload) {
+            // The PBX has ended our session before we could: nothing more is taken, so nothing is waited for.
+            self.uploads = Uploads::default();
         }
         self.answered(now, what, answer);
     }
