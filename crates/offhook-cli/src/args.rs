@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use offhook::DtmfMode;
 
+use crate::ctl::args::CtlArgs;
 use crate::exit::EXIT_CODES;
 
 /// A softphone, a PBX and a proof that both work, in one command.
@@ -53,16 +54,21 @@ pub struct DemoArgs {
 
 /// `offhook pbx`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct PbxArgs {
-    /// Address to listen on [default: 127.0.0.1]. Beyond loopback only with passwords of your own (--config).
+    /// Instead of running one: change one that runs.
+    #[command(subcommand)]
+    pub command: Option<PbxCommand>,
+
+    /// Address to listen on [default: 127.0.0.1]. Beyond loopback only with passwords of your own (--config), and only wss.
     #[arg(long, value_name = "ADDRESS")]
     pub bind: Option<IpAddr>,
 
-    /// Port for ws://; 0 takes a free one [default: 8088, or what --config says].
+    /// Port for ws:// and http://; 0 takes a free one [default: 8088, or what --config says; none beyond loopback].
     #[arg(long, value_name = "N")]
     pub port: Option<u16>,
 
-    /// Port for wss://; 0 takes a free one [default: 8089, or what --config says].
+    /// Port for wss:// and https://; 0 takes a free one [default: 8089, or what --config says].
     #[arg(long, value_name = "N")]
     pub tls_port: Option<u16>,
 
@@ -70,7 +76,7 @@ pub struct PbxArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Where the certificate is kept from run to run; without it each run makes a new one.
+    /// What is kept from run to run: certificate, call records, changes, secrets. Without it each run begins anew.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 
@@ -81,6 +87,14 @@ pub struct PbxArgs {
     /// End when standard input is closed: for a parent process that must not leave a PBX behind.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
+}
+
+/// `offhook pbx …`.
+#[derive(Debug, Subcommand)]
+pub enum PbxCommand {
+    /// Change a PBX while it runs: extensions, contacts, settings; see what it does.
+    #[command(after_help = EXIT_CODES)]
+    Ctl(CtlArgs),
 }
 
 /// Where and as whom to register.

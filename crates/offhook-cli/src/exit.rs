@@ -52,7 +52,7 @@ pub const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    the demo or a check failed
-  2    wrong command line or configuration file
+  2    wrong command line, configuration file, or value of `pbx ctl`
   3    server unreachable, or the connection to it was lost
   4    TLS: the certificate was not accepted
   5    authentication: wrong user or password

@@ -8,6 +8,7 @@ mod answer;
 pub mod args;
 pub mod audio;
 mod call;
+pub mod ctl;
 pub mod demo;
 pub mod exit;
 mod output;

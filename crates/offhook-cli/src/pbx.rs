@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use offhook_pbx::{Pbx, PbxBuilder, PbxConfig, PbxError, PbxEvent};
 use serde::Serialize;
 
-use crate::args::PbxArgs;
+use crate::args::{PbxArgs, PbxCommand};
 use crate::exit::{Failure, Reason};
 use crate::output::Output;
 use crate::signal::Interrupt;
@@ -16,7 +16,10 @@ const WS_PORT: u16 = 8088;
 const WSS_PORT: u16 = 8089;
 
 /// Runs a PBX until Ctrl-C.
-pub(crate) async fn run(args: PbxArgs) -> Result<(), Failure> {
+pub(crate) async fn run(mut args: PbxArgs) -> Result<(), Failure> {
+    if let Some(PbxCommand::Ctl(ctl)) = args.command.take() {
+        return crate::ctl::run(ctl).await;
+    }
     let output = Output::new(args.json);
     let mut interrupt = Interrupt::install();
     let closed = stdin_closed(args.until_stdin_closes);
@@ -48,7 +51,9 @@ fn builder(args: &PbxArgs) -> Result<PbxBuilder, Failure> {
         let config = PbxConfig::read(path).map_err(|e| Failure::new(Reason::Usage, e.to_string()))?;
         builder = builder.config(config);
     } else {
-        builder = builder.ws_port(WS_PORT).wss_port(WSS_PORT);
+        // Beyond loopback there is no plain listener, unless it is asked for, and refused.
+        let is_local = args.bind.is_none_or(|bind| bind.is_loopback());
+        builder = builder.ws_port(is_local.then_some(WS_PORT)).wss_port(WSS_PORT);
     }
     if let Some(bind) = args.bind {
         builder = builder.bind(bind);
@@ -111,12 +116,42 @@ struct Listening {
     wss: Option<String>,
     fingerprint: String,
     certificate: Option<String>,
+    /// The `pbxURL` of clients.
+    api: Vec<String>,
+    client_id: String,
+    /// Where the secrets are, if the PBX has made them.
+    client_secret_file: Option<String>,
+    admin_token_file: Option<String>,
     extensions: Vec<String>,
     services: Vec<ServiceLine>,
+    #[serde(skip)]
+    secrets: Secrets,
     #[serde(skip)]
     built_in: bool,
     #[serde(skip)]
     address: Option<SocketAddr>,
+}
+
+/// Where the secrets of the API are, in words.
+#[derive(Debug)]
+struct Secrets {
+    client: String,
+    admin: String,
+}
+
+impl Secrets {
+    fn of(pbx: &Pbx) -> Self {
+        let place = |file: Option<&std::path::Path>, secret: &str, built_in: &str| match file {
+            Some(path) => format!("in {}", path.display()),
+            // Everybody knows it: it is taken on loopback only.
+            None if secret == built_in => built_in.to_owned(),
+            None => "as configured or set".to_owned(),
+        };
+        Self {
+            client: place(pbx.client_secret_file(), pbx.client_secret().expose(), "offhook-secret"),
+            admin: place(pbx.admin_token_file(), pbx.admin_token().expose(), "offhook-admin"),
+        }
+    }
 }
 
 /// A number that the PBX answers itself.
@@ -134,6 +169,11 @@ impl Listening {
             wss: pbx.wss_url(),
             fingerprint: pbx.certificate_sha256().iter().map(|b| format!("{b:02x}")).collect(),
             certificate: args.data.as_ref().map(|dir| dir.join("certificate.pem").display().to_string()),
+            api: [pbx.http_url(), pbx.https_url()].into_iter().flatten().collect(),
+            client_id: pbx.client_id().to_owned(),
+            client_secret_file: pbx.client_secret_file().map(|path| path.display().to_string()),
+            admin_token_file: pbx.admin_token_file().map(|path| path.display().to_string()),
+            secrets: Secrets::of(pbx),
             extensions: pbx.extensions().iter().map(|e| e.number().to_owned()).collect(),
             services: pbx
                 .services()
@@ -154,6 +194,11 @@ impl Listening {
         if let Some(path) = &self.certificate {
             lines.push(format!("             {path}"));
         }
+        for (index, url) in self.api.iter().enumerate() {
+            lines.push(format!("{:<12} {url}", if index == 0 { "API" } else { "" }));
+        }
+        lines.push(format!("client id    {}, secret {}", self.client_id, self.secrets.client));
+        lines.push(format!("admin token  {} (offhook pbx ctl)", self.secrets.admin));
         lines.push(format!("extensions   {}", self.extensions.join(", ")));
         if self.built_in {
             lines.push("passwords    secret- and the number, e.g. secret-1000".to_owned());
@@ -186,6 +231,7 @@ fn text(event: &PbxEvent) -> String {
         PbxEvent::Recording { by, .. } => format!("{by} pauses the recording"),
         PbxEvent::RecordingComplete { file, .. } => format!("{file} is complete"),
         PbxEvent::RecordingFailed { reason, .. } => format!("a call cannot be recorded: {reason}"),
+        PbxEvent::CdrFailed { reason, .. } => format!("the record of a call is lost: {reason}"),
         PbxEvent::Missed { events } => format!("{events} events came faster than they could be printed"),
         other => format!("{other:?}"),
     }

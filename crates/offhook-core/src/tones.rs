@@ -1,5 +1,7 @@
 //! DTMF strings.
 
+use offhook_sip::InfoTone;
+
 use crate::error::PhoneError;
 
 /// Most tones in one command.
@@ -30,30 +32,9 @@ pub(crate) fn duration_ms(tones: &str) -> u64 {
     tones.chars().map(|tone| u64::from(if tone == ',' { COMMA_MS } else { TONE_MS + GAP_MS })).sum()
 }
 
-/// The tone and its length in ms, out of an INFO body: `application/dtmf-relay` (`Signal=5`, `Duration=160`) or
-/// `application/dtmf` (`5`).
+/// The tone of an INFO and its length in ms.
 pub(crate) fn from_info(content_type: &str, body: &str) -> Option<(char, u32)> {
-    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let (signal, duration) = match kind.as_str() {
-        "application/dtmf-relay" => {
-            let field = |name: &str| {
-                body.lines().find_map(|line| {
-                    let (key, value) = line.split_once('=')?;
-                    key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
-                })
-            };
-            (field("signal")?, field("duration").and_then(|d| d.parse().ok()).unwrap_or(TONE_MS))
-        }
-        "application/dtmf" => (body.trim(), TONE_MS),
-        _ => return None,
-    };
-    let tone = match signal {
-        // Some send event codes for the two signs (RFC 4733 §3.2).
-        "10" => '*',
-        "11" => '#',
-        _ => signal.chars().next().filter(|_| signal.len() == 1)?.to_ascii_uppercase(),
-    };
-    "0123456789*#ABCD".contains(tone).then_some((tone, duration.min(60_000)))
+    InfoTone::parse(content_type, body).map(|info| (info.tone, info.duration_ms.unwrap_or(TONE_MS)))
 }
 
 /// The body of an `application/dtmf-relay`.
@@ -75,12 +56,10 @@ mod tests {
     }
 
     #[test]
-    fn info_bodies_are_read() {
-        assert_eq!(from_info("application/dtmf-relay", "Signal= 5\r\nDuration=160\r\n"), Some(('5', 160)));
-        assert_eq!(from_info("application/DTMF-Relay; x=y", "signal=11\n"), Some(('#', 100)));
-        assert_eq!(from_info("application/dtmf", " b "), Some(('B', 100)));
-        assert_eq!(from_info("application/dtmf-relay", "Signal=55\r\n"), None);
-        assert_eq!(from_info("text/plain", "5"), None);
+    fn what_is_sent_is_read_and_a_tone_without_a_length_has_the_usual_one() {
         assert_eq!(from_info("application/dtmf-relay", &relay_body('#')), Some(('#', 100)));
+        assert_eq!(from_info("application/dtmf-relay", "Signal=5\r\nDuration=160"), Some(('5', 160)));
+        assert_eq!(from_info("application/dtmf", "b"), Some(('B', 100)));
+        assert_eq!(from_info("text/plain", "5"), None);
     }
 }

@@ -73,7 +73,7 @@ impl PbxBuilder {
         self
     }
 
-    /// Where the certificate is kept; default nowhere.
+    /// Where the certificate, call records and changes at run time are kept; default nowhere.
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.config.data_dir = Some(path.into());
         self

@@ -24,7 +24,7 @@ use crate::pseries::PSeries;
 /// domain = "pbx.example"    # the host of addresses that the PBX writes
 /// realm = "pbx.example"     # of digest authentication; the domain when left out
 /// no_answer_s = 60
-/// data_dir = "pbx-data"     # keeps the certificate and its key
+/// data_dir = "pbx-data"     # keeps the certificate and its key, call records, and what is changed at run time
 /// recordings = "calls"      # where calls are recorded; left out: nowhere, and none
 /// record_feature_code = "*1"
 ///
@@ -37,6 +37,7 @@ use crate::pseries::PSeries;
 /// web_client = true         # may log in over the API from a browser,
 /// desktop_client = true     # … and from a desktop client
 /// voicemail = false         # calls that are not answered go to voicemail
+/// enabled = true            # false: kept, but to everybody as if it did not exist
 ///
 /// [[extension]]
 /// number = "1001"
@@ -405,6 +406,7 @@ struct FileExtension {
     desktop_client: Option<bool>,
     #[serde(default)]
     voicemail: bool,
+    enabled: Option<bool>,
 }
 
 /// A port number, or `false`.
@@ -466,7 +468,7 @@ impl File {
 impl FileExtension {
     fn into_extension(self) -> Result<Extension, ConfigError> {
         let Self { number, name, password, ha1, ha1_sha256, record, voicemail, .. } = self;
-        let call_waiting = self.call_waiting.unwrap_or(true);
+        let (call_waiting, enabled) = (self.call_waiting.unwrap_or(true), self.enabled.unwrap_or(true));
         let (web, desktop) = (self.web_client.unwrap_or(true), self.desktop_client.unwrap_or(true));
         let permissions = match record {
             None | Some(2) => RecordPermissions::All,
@@ -481,7 +483,12 @@ impl FileExtension {
         };
         let name = if name.is_empty() { number.clone() } else { name };
         let settled = |extension: Extension| {
-            extension.record(permissions).call_waiting(call_waiting).clients(web, desktop).voicemail(voicemail)
+            extension
+                .enabled(enabled)
+                .record(permissions)
+                .call_waiting(call_waiting)
+                .clients(web, desktop)
+                .voicemail(voicemail)
         };
         match (password, ha1, ha1_sha256) {
             (Some(password), None, None) => Ok(settled(Extension::new(number, name, password))),

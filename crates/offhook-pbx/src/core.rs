@@ -81,6 +81,7 @@ impl Core {
         agent.via_host = Some(config.domain.clone());
         // Clients keep their connections alive (RFC 7118 §6); the sockets' own pings find those that are gone.
         agent.keep_alive = KeepAlive::Off;
+        agent.guard_dialogs = true;
         agent.limits.max_message_bytes = config.limits.message_bytes;
         // Each call has a leg for every device that rings.
         let ringing = config.limits.bindings.max(MOST_RINGING);

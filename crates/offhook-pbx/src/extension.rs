@@ -233,8 +233,7 @@ impl Extension {
             Proof::Ha1 { .. } => guesses.iter().any(|guess| {
                 let guess = Secret::from(guess.as_str());
                 [DigestAlgorithm::Md5, DigestAlgorithm::Sha256].into_iter().any(|algorithm| {
-                    self.ha1(algorithm, realm)
-                        .is_some_and(|own| own.expose() == ha1(algorithm, &self.number, realm, &guess).expose())
+                    self.ha1(algorithm, realm).is_some_and(|own| own.is(&ha1(algorithm, &self.number, realm, &guess)))
                 })
             }),
         }

@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::api::{Api, Running, Secrets};
+use crate::api::{Api, Kept, Running, Secrets};
 use crate::builder::PbxBuilder;
 use crate::config::PbxConfig;
 use crate::core::{Core, ToCore};
@@ -67,7 +67,6 @@ impl Pbx {
         if Handle::try_current().is_err() {
             return Err(PbxError::NoRuntime);
         }
-        let secrets = Secrets::open(&config)?;
         let identity = Identity::open(config.data_dir.as_deref(), config.bind, &config.domain)?;
         let (core_sender, inbox) = mpsc::channel(INBOX);
         let (load_sender, load) = watch::channel(Load::default());
@@ -76,13 +75,15 @@ impl Pbx {
         let data_dir = config.data_dir.clone();
         let opened = tokio::task::spawn_blocking(move || Store::open(data_dir.as_deref())).await;
         let store = opened.unwrap_or(Err(StoreError::Stopped))?;
+        let kept = Kept::read(&store).await?;
+        let secrets = Secrets::open(&config, &kept)?;
         let notices = Notices::new();
         let directory = Directory::open(&config, store.clone(), core_sender.clone(), notices.clone()).await?;
         // What was changed in earlier runs counts.
         config.extensions = directory.now().extensions().cloned().collect();
         config.record_feature_code.clone_from(&directory.now().settings().record_feature_code);
 
-        let api = Api::new(&config, secrets, directory, core_sender.clone(), load.clone());
+        let api = Api::new(&config, secrets, kept, directory, core_sender.clone(), load.clone());
         let shared = Shared::new(core_sender.clone(), Arc::clone(&api), config.limits.message_bytes);
         let handshake = Duration::from_millis(config.limits.handshake_ms);
         let listeners = Listeners::new(shared, config.limits.connections, handshake);
@@ -132,7 +133,8 @@ impl Pbx {
         &self.config.pseries.client_id
     }
 
-    /// The client secret of the open API. Do not log it.
+    /// The client secret of the open API: configured, built in, or made. One that was set at run time is kept as a hash only, and
+    /// is not this. Do not log it.
     #[must_use]
     pub fn client_secret(&self) -> &Secret {
         &self.api.0.secrets().client_secret
@@ -144,7 +146,8 @@ impl Pbx {
         self.api.0.secrets().client_secret_file.as_deref()
     }
 
-    /// The token of the admin API. Do not log it.
+    /// The token of the admin API: configured, built in, or made. One that was set at run time is kept as a hash only, and is
+    /// not this. Do not log it.
     #[must_use]
     pub fn admin_token(&self) -> &Secret {
         &self.api.0.secrets().admin_token
@@ -161,6 +164,11 @@ impl Pbx {
     #[must_use]
     pub fn login_signature(&self, extension: &str) -> Option<Secret> {
         self.api.0.login_signature(extension)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn api(&self) -> &Api {
+        &self.api.0
     }
 
     /// The address of the ws listener.

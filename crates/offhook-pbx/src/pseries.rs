@@ -81,7 +81,7 @@ pub struct PSeries {
     #[serde(deserialize_with = "secret")]
     pub admin_token: Option<Secret>,
     /// Origins whose pages may use the API, as `https://app.example`, or `*` for all. `None`: on loopback the pages of loopback
-    /// hosts, beyond it those of no other origin.
+    /// hosts and of the domain, beyond it those of no other origin.
     pub allowed_origins: Option<Vec<String>>,
     /// How long an access token is good at most, seconds. 60 to 31536000, default 86400.
     pub token_life_s: u64,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use offhook_media::{Recorder, Recording, WavSink};
+use offhook_media::{Recorder, Recording, Tap, TapFrame, WavSink};
 
 use crate::events::CallId;
 use crate::media::Taped;
@@ -21,9 +21,27 @@ pub(crate) struct NewFile {
 /// What writes it.
 pub(crate) enum Listener {
     /// Both sides of a call, in stereo.
-    Call(Recorder),
+    Call(Sides),
     /// The sum of all members of a room.
     Room(WavSink),
+}
+
+/// Writes what the caller says left, and the callee right.
+pub(crate) struct Sides {
+    recorder: Recorder,
+    /// It listens at the caller's leg: what is heard there is what the caller says.
+    at_caller: bool,
+}
+
+impl Tap for Sides {
+    fn frame(&mut self, frame: &TapFrame<'_>) {
+        let TapFrame { local, local_rate, remote, remote_rate } = *frame;
+        if self.at_caller {
+            let frame = TapFrame { local: remote, local_rate: remote_rate, remote: local, remote_rate: local_rate };
+            return self.recorder.frame(&frame);
+        }
+        self.recorder.frame(frame);
+    }
 }
 
 impl NewFile {
@@ -34,7 +52,10 @@ impl NewFile {
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let path = directory.join(format!("{time}-{}.wav", call.0));
         let (listener, handle) = match of {
-            Taped::Leg(_) => Recorder::create(&path, RATE).map(|(recorder, handle)| (Listener::Call(recorder), handle)),
+            Taped::Callee(_) | Taped::Caller(_) => Recorder::create(&path, RATE).map(|(recorder, handle)| {
+                let at_caller = matches!(of, Taped::Caller(_));
+                (Listener::Call(Sides { recorder, at_caller }), handle)
+            }),
             Taped::Room(_) => WavSink::create(&path, RATE).map(|(sink, handle)| (Listener::Room(sink), handle)),
         }
         .map_err(|error| error.to_string())?;

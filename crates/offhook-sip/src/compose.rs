@@ -33,7 +33,9 @@ pub(crate) struct RequestParts<'a> {
 pub(crate) fn request(parts: RequestParts<'_>, user_agent: &str, extra: &[HeaderField], body: Body) -> Request {
     let mut request = Request::new(parts.method.clone(), parts.uri.parsed().clone());
     let headers = &mut request.headers;
-    put(headers, HeaderName::MaxForwards, "70");
+    if !extra.iter().any(|field| field.name() == "Max-Forwards") {
+        put(headers, HeaderName::MaxForwards, "70");
+    }
     for route in parts.route {
         put(headers, HeaderName::Route, route);
     }

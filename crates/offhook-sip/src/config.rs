@@ -16,6 +16,10 @@ pub struct AgentConfig {
     /// Extensions that the transaction user takes care of, besides `timer`: they go into Supported, and a request may
     /// Require them. `replaces` (RFC 3891), for whoever looks at that header of an [`Event::Incoming`](crate::Event::Incoming).
     pub extensions: Vec<&'static str>,
+    /// Who has learnt a dialog's tags can send requests in it on any connection. With this, one that does not come on the
+    /// call's own connection is the transaction user's to judge ([`Event::Elsewhere`](crate::Event::Elsewhere)) before it has any
+    /// effect: for servers. Default off.
+    pub guard_dialogs: bool,
     /// Session timers (RFC 4028).
     pub session_timer: SessionTimer,
     /// Keep-alives on connections that we opened.
@@ -35,6 +39,7 @@ impl AgentConfig {
             user_agent: concat!("offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
             via_host: None,
             extensions: Vec::new(),
+            guard_dialogs: false,
             session_timer: SessionTimer::default(),
             keep_alive: KeepAlive::default(),
             limits: Limits::default(),

@@ -267,6 +267,20 @@ pub enum Event {
         /// The request.
         request: Box<Request>,
     },
+    /// A request in a dialog came on another connection than that of its call, which is guarded
+    /// ([`AgentConfig::guard_dialogs`](crate::AgentConfig::guard_dialogs)). [`Agent::admit`](crate::Agent::admit) lets it have its
+    /// effect, [`Agent::respond`](crate::Agent::respond) refuses it (or asks who sent it) as if it had never come; at the latest after
+    /// 30 s, then the agent answers 500.
+    Elsewhere {
+        /// To admit or respond with.
+        transaction: TransactionId,
+        /// Where it came from.
+        connection: ConnectionId,
+        /// The call in whose dialog it came.
+        call: CallKey,
+        /// The request; any method but ACK and CANCEL.
+        request: Box<Request>,
+    },
     /// A request of ours ([`Agent::request`](crate::Agent::request),
     /// [`Agent::request_outside`](crate::Agent::request_outside)) is answered or given up.
     Response {

@@ -99,6 +99,13 @@ impl HeaderField {
         Self { name: "Contact".to_owned(), value: contact.to_string() }
     }
 
+    /// How many hops a request may still take (RFC 3261 §8.1.1.6), for one that passes another on: instead of the 70 that the
+    /// stack writes.
+    #[must_use]
+    pub fn max_forwards(hops: u8) -> Self {
+        Self { name: "Max-Forwards".to_owned(), value: hops.to_string() }
+    }
+
     /// The name, as given.
     #[must_use]
     pub fn name(&self) -> &str {

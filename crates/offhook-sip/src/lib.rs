@@ -37,6 +37,7 @@ mod config;
 mod connection;
 mod dialog;
 mod driven;
+mod dtmf;
 mod error;
 mod event;
 mod header;
@@ -56,6 +57,7 @@ pub use command::{Accept, Invite, Modify, ModifyMethod, OutOfDialog, Register, R
 pub use config::{AgentConfig, KeepAlive, Limits, SessionTimer, TransactionTimers};
 pub use connection::ConnectionKind;
 pub use driven::{Driven, Machine};
+pub use dtmf::InfoTone;
 pub use error::CommandError;
 pub use event::{
     CallKey, ConnectionId, DropReason, EarlyId, Event, Farewell, Input, ModifyOutcome, Originator, Output,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 /// A password or a hash that stands for one: never printed, wiped from memory when dropped.
@@ -18,6 +19,12 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Whether both are the same. How long it takes tells nothing but their lengths.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 }
 
@@ -36,5 +43,20 @@ impl From<&str> for Secret {
 impl From<String> for Secret {
     fn from(text: String) -> Self {
         Self::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_compared_and_not_shown() {
+        let secret = Secret::from("correct horse");
+        assert!(secret.is(&"correct horse".into()));
+        for other in ["correct hors", "correct horse!", "Correct horse", ""] {
+            assert!(!secret.is(&other.into()), "{other:?}");
+        }
+        assert_eq!(format!("{secret:?}"), "[redacted]");
     }
 }

@@ -28,7 +28,8 @@ async fn a_pbx_that_is_killed_at_any_moment_has_the_records_of_all_calls_that_it
                 let told = told.clone();
                 let user = (1000 + n).to_string();
                 let seed = round * CALLERS + n + 1;
-                tokio::spawn(call_until_cut(site.url.clone(), user, sdp.clone(), seed, move || drop(told.send(()))))
+                let tell = move || told.send(()).expect("somebody waits");
+                tokio::spawn(call_until_cut(site.url.clone(), user, sdp.clone(), seed, tell))
             })
             .collect();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

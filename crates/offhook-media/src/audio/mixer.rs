@@ -385,7 +385,7 @@ mod tests {
             let (paper, read) = std::sync::mpsc::channel();
             mixer.set_listener(Some(Box::new(Paper(paper))));
             let mut seats: Vec<Seat> = FIVE.iter().map(|_| Seat::new(mixer.clone())).collect();
-            for tick in 0..60 {
+            for tick in 1..61 {
                 for (who, (rate, hz, peak)) in FIVE.iter().enumerate() {
                     // One of them is always a tick behind.
                     let tick = if who == 2 { tick - late } else { tick };

@@ -17,8 +17,12 @@ const REMEMBERED_S: &str = "600";
 /// Which origins there are.
 #[derive(Debug)]
 pub(crate) enum Origins {
-    /// Pages of loopback hosts; and only requests to loopback hosts, so that no name of somebody else's leads here (DNS rebinding).
-    Loopback,
+    /// Pages of loopback hosts and of the PBX's domain; and only requests to these, so that no name of somebody else's leads
+    /// here (DNS rebinding).
+    Loopback {
+        /// The PBX's.
+        domain: String,
+    },
     /// These.
     Listed(Vec<String>),
     /// All.
@@ -26,11 +30,11 @@ pub(crate) enum Origins {
 }
 
 impl Origins {
-    pub(crate) fn new(listed: Option<&[String]>, bind: IpAddr) -> Self {
+    pub(crate) fn new(listed: Option<&[String]>, bind: IpAddr, domain: &str) -> Self {
         match listed {
             Some(list) if list.iter().any(|origin| origin == "*") => Self::Any,
             Some(list) => Self::Listed(list.to_vec()),
-            None if bind.is_loopback() => Self::Loopback,
+            None if bind.is_loopback() => Self::Loopback { domain: domain.to_owned() },
             None => Self::Listed(Vec::new()),
         }
     }
@@ -41,31 +45,40 @@ impl Origins {
         match self {
             Self::Any => true,
             Self::Listed(list) => of_itself || list.iter().any(|listed| listed == origin),
-            Self::Loopback => origin.split_once("://").is_some_and(|(_, authority)| is_loopback(authority)),
+            Self::Loopback { domain } => {
+                origin.split_once("://").is_some_and(|(_, authority)| is_ours(authority, domain))
+            }
         }
     }
 
     fn takes(&self, host: Option<&str>) -> bool {
-        !matches!(self, Self::Loopback) || host.is_none_or(is_loopback)
+        match self {
+            Self::Loopback { domain } => host.is_none_or(|host| is_ours(host, domain)),
+            Self::Listed(_) | Self::Any => true,
+        }
     }
 }
 
-/// `host[:port]` of this machine.
-fn is_loopback(authority: &str) -> bool {
+/// `host[:port]` of this machine, or of the PBX's domain.
+fn is_ours(authority: &str, domain: &str) -> bool {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if !host.ends_with(':') && port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => authority,
     };
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let is_address = bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    is_address || bare.eq_ignore_ascii_case("localhost") || bare.to_ascii_lowercase().ends_with(".localhost")
+    is_address
+        || host.eq_ignore_ascii_case(domain)
+        || bare.eq_ignore_ascii_case("localhost")
+        || bare.to_ascii_lowercase().ends_with(".localhost")
 }
 
 /// Stands before every handler of the API.
 pub(crate) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
-    if !api.origins.takes(host.as_deref()) {
+    let is_api = ["/api", "/openapi", "/admin"].iter().any(|path| request.uri().path().starts_with(path));
+    if is_api && !api.origins.takes(host.as_deref()) {
         let fault = Fault::new(Errcode::AccessDenied, "this PBX is on loopback: use localhost or 127.0.0.1");
         return secured((StatusCode::MISDIRECTED_REQUEST, fault).into_response(), None);
     }
@@ -121,35 +134,44 @@ mod tests {
 
     #[test]
     fn loopback_is_recognised_however_it_is_written() {
-        for host in
-            ["localhost", "localhost:80", "127.0.0.1:5066", "127.9.9.9", "[::1]", "[::1]:443", "app.localhost:3000"]
-        {
-            assert!(is_loopback(host), "{host}");
+        for host in [
+            "localhost",
+            "localhost:80",
+            "127.0.0.1:5066",
+            "127.9.9.9",
+            "[::1]",
+            "[::1]:443",
+            "app.localhost:3000",
+            "PBX.example:443",
+        ] {
+            assert!(is_ours(host, "pbx.example"), "{host}");
         }
         for host in [
             "",
             "localhost.example",
             "127.0.0.1.example",
             "192.0.2.7:80",
+            "my-pbx.example",
+            "pbx.example.evil",
             "[2001:db8::1]:443",
             "evil",
             "127.0.0.1@evil",
         ] {
-            assert!(!is_loopback(host), "{host}");
+            assert!(!is_ours(host, "pbx.example"), "{host}");
         }
     }
 
     #[test]
     fn origins_are_compared_whole() {
-        let loopback = Origins::new(None, Ipv4Addr::LOCALHOST.into());
+        let loopback = Origins::new(None, Ipv4Addr::LOCALHOST.into(), "pbx.example");
         assert!(loopback.allows("http://localhost:3000", Some("127.0.0.1:1")));
         assert!(!loopback.allows("https://evil.example", Some("127.0.0.1:1")) && !loopback.allows("null", None));
         assert!(!loopback.takes(Some("evil.example:5066")) && loopback.takes(Some("localhost:5066")));
-        let beyond = Origins::new(None, Ipv4Addr::UNSPECIFIED.into());
+        let beyond = Origins::new(None, Ipv4Addr::UNSPECIFIED.into(), "localhost");
         assert!(beyond.allows("https://pbx.example", Some("pbx.example")));
         assert!(!beyond.allows("https://app.example", Some("pbx.example")) && beyond.takes(Some("pbx.example")));
         let listed = ["https://app.example".to_owned()];
-        let listed = Origins::new(Some(&listed), Ipv4Addr::LOCALHOST.into());
+        let listed = Origins::new(Some(&listed), Ipv4Addr::LOCALHOST.into(), "localhost");
         assert!(listed.allows("https://app.example", None));
         for wrong in ["http://app.example", "https://app.example.evil", "https://evil/app.example", "null"] {
             assert!(!listed.allows(wrong, Some("pbx.example")), "{wrong}");

@@ -16,6 +16,7 @@ mod admin;
 mod answer;
 mod cdr;
 mod guard;
+mod keys;
 mod limit;
 mod login;
 mod notification;
@@ -41,6 +42,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use answer::{Errcode, Fault};
 use guard::Origins;
+pub(crate) use keys::Kept;
+use keys::Key;
 use limit::{Failures, Rate};
 use openapi::OpenTokens;
 use reports::Reports;
@@ -68,6 +71,8 @@ pub(crate) struct Api {
     pseries: PSeries,
     directory: Directory,
     secrets: Secrets,
+    client_secret: Key,
+    admin_token: Key,
     signer: Signer,
     sessions: Sessions,
     open_tokens: Mutex<OpenTokens>,
@@ -95,6 +100,7 @@ impl Api {
     pub(crate) fn new(
         config: &PbxConfig,
         secrets: Secrets,
+        kept: Kept,
         directory: Directory,
         core: mpsc::Sender<ToCore>,
         load: watch::Receiver<Load>,
@@ -103,6 +109,8 @@ impl Api {
         let (life, idle) = (Duration::from_secs(pseries.token_life_s), Duration::from_secs(pseries.token_idle_s));
         Arc::new(Self {
             directory,
+            client_secret: Key::client_secret(secrets.client_secret.clone(), kept.client_secret),
+            admin_token: Key::admin_token(secrets.admin_token.clone(), kept.admin_token),
             signer: Signer::new(&secrets.signing_key),
             secrets,
             sessions: Sessions::new(life, idle),
@@ -110,7 +118,7 @@ impl Api {
             by_address: Mutex::new(Failures::new(BY_ADDRESS)),
             by_user: Mutex::new(Failures::new(BY_USER)),
             reports: Reports::default(),
-            origins: Origins::new(pseries.allowed_origins.as_deref(), config.bind),
+            origins: Origins::new(pseries.allowed_origins.as_deref(), config.bind, &config.domain),
             body_time: Duration::from_millis(config.limits.handshake_ms),
             core,
             load,

@@ -49,6 +49,12 @@ impl OpenTokens {
         }))
     }
 
+    /// They are good no more.
+    pub(super) fn clear(&mut self) {
+        self.access.clear();
+        self.refresh.clear();
+    }
+
     fn is_good(&self, now: Instant, access: &str) -> bool {
         self.access.get(&TokenHash::of(access)).is_some_and(|until| now < *until)
     }
@@ -84,7 +90,8 @@ pub(super) async fn get_token(State(api): State<Arc<Api>>, From(link): From, bod
     locked(&api.by_address).begin(now, &place).map_err(Fault::blocked)?;
     // Both, so that the time does not tell which of them is wrong.
     let is_client = token::same(&asked.username, &api.pseries.client_id);
-    let is_secret = token::same(&asked.password, api.secrets.client_secret.expose());
+    let is_secret = api.client_secret.is(api.directory.store(), &asked.password).await;
+    let is_secret = is_secret.map_err(|e| Fault::internal(&e))?;
     if !(is_client & is_secret) {
         tracing::info!(%place, "wrong client id or secret");
         return Err(Fault::new(Errcode::WrongLogin, "wrong client id or client secret"));

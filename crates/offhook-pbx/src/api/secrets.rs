@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use offhook_sip::Secret;
 
-use super::token;
+use super::{Kept, token};
 use crate::config::PbxConfig;
 use crate::error::PbxError;
+use crate::pseries::PSeries;
 
 /// On loopback, where nothing is configured.
 const CLIENT_SECRET: &str = "offhook-secret";
@@ -18,6 +19,7 @@ const KNOWN: [&str; 4] = [CLIENT_SECRET, ADMIN_TOKEN, "changeme", "password"];
 
 /// The shortest secret taken beyond loopback, bytes.
 const SHORTEST: usize = 16;
+const LONGEST: usize = 256;
 
 const CLIENT_SECRET_FILE: &str = "client-secret";
 const ADMIN_TOKEN_FILE: &str = "admin-token";
@@ -37,19 +39,31 @@ pub(crate) struct Secrets {
 
 impl Secrets {
     /// Takes what is configured, or what the data directory has; what is missing there is made.
-    pub(crate) fn open(config: &PbxConfig) -> Result<Self, PbxError> {
-        let (client_secret, client_secret_file) =
-            choose(config, "client_secret", config.pseries.client_secret.as_ref(), CLIENT_SECRET, CLIENT_SECRET_FILE)?;
-        let (admin_token, admin_token_file) =
-            choose(config, "admin_token", config.pseries.admin_token.as_ref(), ADMIN_TOKEN, ADMIN_TOKEN_FILE)?;
+    /// One that was set at run time (`kept`) is needed no more.
+    pub(crate) fn open(config: &PbxConfig, kept: &Kept) -> Result<Self, PbxError> {
+        let PSeries { client_secret, admin_token, .. } = &config.pseries;
+        let (client_secret, client_secret_file) = match kept.client_secret {
+            Some(_) => (token::random()?, None),
+            None => choose(config, "client_secret", client_secret.as_ref(), CLIENT_SECRET, CLIENT_SECRET_FILE)?,
+        };
+        let (admin_token, admin_token_file) = match kept.admin_token {
+            Some(_) => (token::random()?, None),
+            None => choose(config, "admin_token", admin_token.as_ref(), ADMIN_TOKEN, ADMIN_TOKEN_FILE)?,
+        };
         let key = match &config.data_dir {
-            Some(dir) => kept(dir, SIGNING_KEY_FILE)?,
+            Some(dir) => of_file(dir, SIGNING_KEY_FILE)?,
             None => token::random()?,
         };
         // Whatever its length: the key is what it hashes to.
         let signing_key = token::TokenHash::of(key.expose()).bytes();
         Ok(Self { client_secret, admin_token, signing_key, client_secret_file, admin_token_file })
     }
+}
+
+/// Whether a secret is too short, known, or cannot be sent.
+pub(super) fn is_weak(secret: &str) -> bool {
+    let fits = (SHORTEST..=LONGEST).contains(&secret.len()) && secret.chars().all(|c| c.is_ascii_graphic());
+    !fits || KNOWN.contains(&secret)
 }
 
 fn choose(
@@ -59,7 +73,6 @@ fn choose(
     built_in: &str,
     file: &str,
 ) -> Result<(Secret, Option<PathBuf>), PbxError> {
-    let is_weak = |secret: &str| secret.len() < SHORTEST || KNOWN.contains(&secret);
     let weak = || PbxError::WeakSecrets { bind: config.bind, secret: key };
     match configured {
         Some(secret) if config.bind.is_loopback() || !is_weak(secret.expose()) => Ok((secret.clone(), None)),
@@ -67,7 +80,7 @@ fn choose(
         None if config.bind.is_loopback() => Ok((Secret::from(built_in), None)),
         None => {
             let dir = config.data_dir.as_deref().ok_or_else(weak)?;
-            let secret = kept(dir, file)?;
+            let secret = of_file(dir, file)?;
             if is_weak(secret.expose()) {
                 return Err(weak());
             }
@@ -77,13 +90,13 @@ fn choose(
 }
 
 /// The first line of a file in the data directory; a file that is missing is made, for its owner's eyes only.
-fn kept(dir: &Path, name: &str) -> Result<Secret, PbxError> {
+fn of_file(dir: &Path, name: &str) -> Result<Secret, PbxError> {
     let path = dir.join(name);
     let failed = |e: std::io::Error| PbxError::DataDir { path: path.clone(), reason: e.to_string() };
     match std::fs::read_to_string(&path) {
         Ok(text) => {
             let line = text.lines().next().unwrap_or_default();
-            if !(SHORTEST..=256).contains(&line.len()) {
+            if !(SHORTEST..=LONGEST).contains(&line.len()) {
                 let reason = "it holds no secret: remove it to have a new one made".to_owned();
                 return Err(PbxError::DataDir { path, reason });
             }
@@ -125,12 +138,16 @@ mod tests {
         PbxConfig { bind: IpAddr::V4(bind), data_dir: data_dir.map(Path::to_owned), ..PbxConfig::default() }
     }
 
+    fn open(config: &PbxConfig) -> Result<Secrets, PbxError> {
+        Secrets::open(config, &Kept::default())
+    }
+
     #[test]
     fn on_loopback_the_known_ones_do_and_beyond_it_they_do_not() {
-        let local = Secrets::open(&config(Ipv4Addr::LOCALHOST, None)).expect("on loopback");
+        let local = open(&config(Ipv4Addr::LOCALHOST, None)).expect("on loopback");
         assert_eq!((local.client_secret.expose(), local.admin_token.expose()), (CLIENT_SECRET, ADMIN_TOKEN));
         let beyond = config(Ipv4Addr::UNSPECIFIED, None);
-        let refused = |config: &PbxConfig| Secrets::open(config).expect_err("refused").to_string();
+        let refused = |config: &PbxConfig| open(config).expect_err("refused").to_string();
         assert!(refused(&beyond).contains("client_secret") && refused(&beyond).contains("data_dir"));
         let mut configured = beyond;
         configured.pseries.client_secret = Some("offhook-secret-of-mine".into());
@@ -139,16 +156,16 @@ mod tests {
             configured.pseries.admin_token = Some(weak.into());
             assert!(refused(&configured).contains("16"), "{weak}");
         }
-        configured.pseries.admin_token = Some("an admin token of mine".into());
-        assert!(Secrets::open(&configured).is_ok());
+        configured.pseries.admin_token = Some("an-admin-token-of-mine".into());
+        assert!(open(&configured).is_ok());
     }
 
     #[test]
     fn with_a_data_directory_they_are_made_once_and_private() {
         let dir = std::env::temp_dir().join(format!("offhook-pbx-secrets-{}", std::process::id()));
         let config = config(Ipv4Addr::UNSPECIFIED, Some(&dir));
-        let first = Secrets::open(&config).expect("made");
-        let second = Secrets::open(&config).expect("read");
+        let first = open(&config).expect("made");
+        let second = open(&config).expect("read");
         assert_eq!(first.client_secret.expose(), second.client_secret.expose());
         assert_eq!(first.signing_key, second.signing_key);
         assert_ne!(first.client_secret.expose(), first.admin_token.expose());
@@ -158,7 +175,7 @@ mod tests {
             assert_eq!(std::fs::metadata(dir.join(file)).expect("there").permissions().mode() & 0o777, 0o600);
         }
         std::fs::write(dir.join(ADMIN_TOKEN_FILE), "\n").expect("written");
-        let broken = Secrets::open(&config).expect_err("empty").to_string();
+        let broken = open(&config).expect_err("empty").to_string();
         assert!(broken.contains("admin-token") && broken.contains("remove"), "{broken}");
         std::fs::remove_dir_all(&dir).expect("removed");
     }

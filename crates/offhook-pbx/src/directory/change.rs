@@ -90,6 +90,10 @@ impl Directory {
                 if before.extension(&number).is_some() {
                     return Err(DirectoryError::Exists(number));
                 }
+                if self.0.reserved.contains(&number) {
+                    let problem = format!("{number} is the number of a room, a ring group or the mailbox");
+                    return Err(DirectoryError::Invalid(format!("{problem}; choose another number")));
+                }
                 if before.extensions.len() >= MOST_EXTENSIONS {
                     return Err(DirectoryError::TooMany(before.extensions.len()));
                 }

@@ -1,6 +1,6 @@
 //! What subscribers are told of a change.
 
-use offhook_sip::{DigestAlgorithm, Secret};
+use offhook_sip::DigestAlgorithm;
 
 use super::Settings;
 use crate::extension::Extension;
@@ -59,11 +59,10 @@ pub(super) fn of_settings(old: &Settings, new: &Settings) -> Vec<Notice> {
 
 /// Whether a phone must register anew.
 pub(super) fn is_other_password(realm: &str, old: &Extension, new: &Extension) -> bool {
-    let hash = |extension: &Extension, algorithm| {
-        let ha1: Option<Secret> = extension.ha1(algorithm, realm);
-        ha1.map(|ha1| ha1.expose().to_owned())
-    };
-    [DigestAlgorithm::Md5, DigestAlgorithm::Sha256]
-        .into_iter()
-        .any(|algorithm| hash(old, algorithm) != hash(new, algorithm))
+    [DigestAlgorithm::Md5, DigestAlgorithm::Sha256].into_iter().any(|algorithm| {
+        match (old.ha1(algorithm, realm), new.ha1(algorithm, realm)) {
+            (Some(old), Some(new)) => !old.is(&new),
+            (old, new) => old.is_some() != new.is_some(),
+        }
+    })
 }

@@ -17,7 +17,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use offhook_sip::{DigestAlgorithm, Secret};
@@ -44,6 +44,8 @@ struct Inner {
     is_exposed: bool,
     configured: BTreeMap<String, Extension>,
     configured_settings: Settings,
+    /// Numbers of rooms, ring groups and the mailbox that the configuration names.
+    reserved: BTreeSet<String>,
     state: RwLock<Arc<Snapshot>>,
     store: Store,
     core: mpsc::Sender<ToCore>,
@@ -117,11 +119,24 @@ impl Directory {
         let ids = store.extension_ids(extensions.keys().cloned().collect()).await?;
         let photos = store.extension_photos().await?.into_iter().collect();
         let settings = configured_settings.clone().with_kept(&store.settings().await?);
+        let rooms = config.conferences.iter().map(|room| &room.number);
+        let groups = config.ring_groups.iter().map(|group| &group.number);
+        let reserved = rooms.chain(groups).chain([&config.feature_codes.voicemail]).cloned().collect();
         let state = RwLock::new(Arc::new(Snapshot { extensions, ids, photos, settings }));
         let is_exposed = !config.bind.is_loopback();
         let changing = Mutex::new(());
-        let inner = Inner { realm, is_exposed, configured, configured_settings, state, store, core, notices, changing };
-        Ok(Self(Arc::new(inner)))
+        Ok(Self(Arc::new(Inner {
+            realm,
+            is_exposed,
+            configured,
+            configured_settings,
+            reserved,
+            state,
+            store,
+            core,
+            notices,
+            changing,
+        })))
     }
 
     /// How it is now. Never waits for a change.

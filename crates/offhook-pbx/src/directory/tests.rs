@@ -56,9 +56,10 @@ impl Fixture {
 }
 
 fn config() -> PbxConfig {
+    let conferences = vec![crate::features::Conference::new("7777", "Monday round")];
     let extensions =
         vec![Extension::new("1000", "Ada", "correct horse"), Extension::new("1001", "Ben", "battery staple")];
-    PbxConfig { extensions, ..PbxConfig::default() }
+    PbxConfig { extensions, conferences, ..PbxConfig::default() }
 }
 
 fn of(number: &str, fact: Fact) -> (Audience, Fact) {
@@ -178,7 +179,9 @@ async fn a_change_that_is_refused_changes_nothing() {
     assert_eq!(refuse(Change::Photo("4242".to_owned(), None)).await, unknown());
     let twice = Change::Add(Extension::new("1000", "", "correct horse"));
     assert_eq!(refuse(twice).await, DirectoryError::Exists("1000".to_owned()));
-    for (number, name, password) in [("600", "", "x"), ("a b", "", "x"), ("2000", "a\nb", "x"), ("2000", "", "")] {
+    for (number, name, password) in
+        [("600", "", "x"), ("7777", "", "x"), ("a b", "", "x"), ("2000", "a\nb", "x"), ("2000", "", "")]
+    {
         let error = refuse(Change::Add(Extension::new(number, name, password))).await;
         assert!(matches!(error, DirectoryError::Invalid(_)), "{error:?}");
     }
@@ -240,7 +243,7 @@ async fn settings_are_told_to_all_and_kept() {
     let kept = fixture.directory.now();
     assert_eq!((kept.settings().record_feature_code.as_str(), kept.settings().enable_nat_fqdn), ("*9", true));
     fixture.change(Change::ResetSettings).await;
-    assert_eq!(fixture.directory.now().settings(), &Settings::new("*1"));
+    assert_eq!(fixture.directory.now().settings(), &Settings::new(&crate::config::PbxConfig::default()));
     assert!(fixture.facts().contains(&(Audience::All, Fact::RecordFeatureCode("*1".to_owned()))));
 }
 

@@ -75,8 +75,10 @@ pub(crate) enum MediaAction {
 /// What is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taped {
-    /// What a leg hears (left) and says (right).
-    Leg(LegId),
+    /// What a callee's leg hears (left) and says (right).
+    Callee(LegId),
+    /// What a caller's leg says (left) and hears (right).
+    Caller(LegId),
     /// All that is said in a room.
     Room(RoomId),
 }

@@ -21,6 +21,9 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(180);
 /// Less than this is no message: who was too late to hang up.
 const SHORTEST: Duration = Duration::from_millis(1_000);
 
+/// The bytes of the shortest: samples of two bytes.
+const SMALLEST: u64 = RATE as u64 * 2 * SHORTEST.as_millis() as u64 / 1_000;
+
 /// A message in a mailbox. The order is that of time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Message {
@@ -47,7 +50,7 @@ impl Mailboxes {
         Self(data_dir.join("voicemail"))
     }
 
-    /// The messages of every mailbox, oldest first. Blocks.
+    /// The messages of every mailbox, oldest first; what an earlier PBX left too short for one is deleted. Blocks.
     pub(crate) fn list(&self) -> BTreeMap<String, Vec<Message>> {
         let entries = |directory: &Path| std::fs::read_dir(directory).into_iter().flatten().flatten();
         entries(&self.0)
@@ -55,6 +58,13 @@ impl Mailboxes {
                 let mailbox = number(entry.file_name().to_str()?)?;
                 let mut messages: Vec<Message> =
                     entries(&entry.path()).filter_map(|entry| message(entry.path())).collect();
+                messages.retain(|message| {
+                    let is_long = std::fs::metadata(&message.file).is_ok_and(|file| file.len() >= SMALLEST);
+                    if !is_long {
+                        delete(&message.file);
+                    }
+                    is_long
+                });
                 messages.sort();
                 Some((mailbox, messages))
             })
@@ -108,7 +118,7 @@ fn number(directory: &str) -> Option<String> {
 
 /// A message's file is complete. Blocks.
 pub(crate) fn keep(file: PathBuf, frames: u64) -> Result<Message, String> {
-    if frames < u64::from(RATE) * SHORTEST.as_millis() as u64 / 1_000 {
+    if frames * 2 < SMALLEST {
         delete(&file);
         return Err("nothing was said".to_owned());
     }
@@ -185,9 +195,11 @@ mod tests {
         std::fs::create_dir_all(&directory).expect("made");
         std::fs::create_dir_all(mailboxes.directory("1001")).expect("made");
         for name in ["20.wav", "3.wav", "x.wav", "4.txt"] {
-            std::fs::write(directory.join(name), "").expect("written");
+            std::fs::write(directory.join(name), vec![0; 16_000]).expect("written");
         }
+        std::fs::write(directory.join("5.wav"), [0; 44]).expect("written");
         let listed = mailboxes.list();
+        assert!(!directory.join("5.wav").exists(), "nobody said anything");
         assert_eq!(listed.keys().collect::<Vec<_>>(), ["1000"]);
         assert_eq!(listed["1000"].iter().map(|message| message.at).collect::<Vec<_>>(), [3, 20]);
         std::fs::remove_dir_all(&mailboxes.0).expect("removed");

@@ -26,18 +26,26 @@ impl MediaHost {
         recording: RecordingId,
         result: Result<Box<NewFile>, String>,
     ) -> Option<MediaEvent> {
-        let running = self.recordings.get_mut(&recording)?;
+        let Some(running) = self.recordings.get_mut(&recording) else {
+            // Its call ended meanwhile: nothing was heard, and nothing stays.
+            if let Ok(file) = result {
+                self.discard(*file);
+            }
+            return None;
+        };
         let NewFile { path, listener, handle } = match result {
             Ok(file) => *file,
             Err(reason) => return Some(MediaEvent::RecordingFailed { call, recording, reason }),
         };
         let tap = match (listener, running.of) {
-            (Listener::Call(recorder), Taped::Leg(leg)) => {
+            (Listener::Call(sides), Taped::Callee(leg) | Taped::Caller(leg)) => {
                 let Some(known) = self.legs.get(&leg) else {
                     let reason = "the call's media is closed".to_owned();
+                    let listener = Listener::Call(sides);
+                    self.discard(NewFile { path, listener, handle });
                     return Some(MediaEvent::RecordingFailed { call, recording, reason });
                 };
-                Some(known.peer.tap(recorder))
+                Some(known.peer.tap(sides))
             }
             (Listener::Room(sink), Taped::Room(room)) => {
                 self.rooms.entry(room).or_default().set_listener(Some(Box::new(sink)));
@@ -56,11 +64,26 @@ impl MediaHost {
         Some(MediaEvent::RecordingStarted { call, recording, file: path.display().to_string() })
     }
 
+    /// Removes a file in which nothing is.
+    fn discard(&mut self, file: NewFile) {
+        let NewFile { path, listener, handle } = file;
+        drop(listener);
+        let removed = handle.finished().then(|_| {
+            let remove = move || {
+                if let Err(error) = std::fs::remove_file(&path) {
+                    tracing::warn!(path = %path.display(), %error, "an empty recording stays");
+                }
+            };
+            tokio::task::spawn_blocking(remove).map(|_| Reply::Nothing)
+        });
+        self.replies.push(removed.boxed());
+    }
+
     /// Completes the file.
     pub(super) fn stop_recording(&mut self, recording: RecordingId) {
         let Some(Running { of, open }) = self.recordings.remove(&recording) else { return };
         match of {
-            Taped::Leg(leg) => {
+            Taped::Callee(leg) | Taped::Caller(leg) => {
                 if let (Some(known), Some((Some(tap), _))) = (self.legs.get(&leg), open) {
                     known.peer.untap(tap);
                 }
@@ -123,5 +146,39 @@ impl MediaHost {
         });
         self.replies.push(finished.boxed());
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::media::MediaAction;
+
+    #[tokio::test]
+    async fn a_call_that_ends_while_its_file_is_opened_leaves_none() {
+        let directory = std::env::temp_dir().join(format!("offhook-pbx-opened-{}", std::process::id()));
+        for stops in [true, false] {
+            let mut host =
+                MediaHost::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Duration::from_secs(60), Some(directory.clone()), None);
+            let recording = RecordingId(1);
+            // The leg is gone before the file is there, and the recording with it or not.
+            host.execute(MediaAction::StartRecording { recording, call: CallId(2), of: Taped::Callee(LegId(3)) });
+            if stops {
+                host.execute(MediaAction::StopRecording { recording });
+            }
+            let mut told = Vec::new();
+            while !host.replies.is_empty() {
+                if let Ok(event) = tokio::time::timeout(Duration::from_millis(10), host.next()).await {
+                    told.push(event);
+                }
+            }
+            let failed = matches!(told[..], [MediaEvent::RecordingFailed { .. }]);
+            assert!(if stops { told.is_empty() } else { failed }, "{told:?}");
+            assert_eq!(std::fs::read_dir(&directory).expect("it was made").count(), 0);
+            std::fs::remove_dir(&directory).expect("removed");
+        }
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Queue(Mutex<Option<SyncSender<Job>>>);
 impl Worker {
     pub(super) fn spawn(name: &str, connection: Connection) -> Result<Self, String> {
         let (sender, jobs) = sync_channel(QUEUE);
-        let run = move || run(&connection, &jobs);
+        let run = move || run(connection, &jobs);
         std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|e| e.to_string())?;
         Ok(Self(Queue(Mutex::new(Some(sender)))))
     }
@@ -97,15 +97,22 @@ impl Queue {
     }
 }
 
-fn run(connection: &Connection, jobs: &Receiver<Job>) {
+fn run(connection: Connection, jobs: &Receiver<Job>) {
+    let closed = serve(&connection, jobs);
+    // Who waits for the end may open the file again.
+    drop(connection);
+    if let Some(closed) = closed {
+        let _ = closed.send(());
+    }
+}
+
+/// Gives whom to tell that it is closed, if somebody waits for that.
+fn serve(connection: &Connection, jobs: &Receiver<Job>) -> Option<oneshot::Sender<()>> {
     let mut held = None;
     while let Some(first) = held.take().or_else(|| jobs.recv().ok()) {
         match first {
             Job::Read(job) => job(connection),
-            Job::Close(done) => {
-                let _ = done.send(());
-                return;
-            }
+            Job::Close(done) => return Some(done),
             Job::Write(job) => {
                 // What waits is committed with it: a commit costs the same for one and for many.
                 let mut group = vec![job];
@@ -123,6 +130,7 @@ fn run(connection: &Connection, jobs: &Receiver<Job>) {
             }
         }
     }
+    None
 }
 
 fn commit(connection: &Connection, group: Vec<Write>) {

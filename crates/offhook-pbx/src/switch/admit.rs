@@ -14,6 +14,9 @@ use crate::service::Service;
 /// When a caller whom there is no room for may try again, seconds.
 const RETRY_AFTER_S: &str = "10";
 
+/// So often an INVITE may be passed on (RFC 3261 §8.1.1.6).
+pub(super) const MOST_FORWARDS: u8 = 70;
+
 /// Where a number leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
@@ -59,11 +62,25 @@ impl Switch {
             return reject(turn, 404, Vec::new());
         };
 
+        let hops =
+            request.headers.number("Max-Forwards").map_or(MOST_FORWARDS, |hops| hops.min(MOST_FORWARDS.into()) as u8);
+        if hops == 0 && !matches!(route, Route::Hosted(_)) {
+            // §16.3 step 3: somebody passes calls on to each other.
+            self.record_refused(turn.now, &user, &number, sip_call_id, 483);
+            return reject(turn, 483, Vec::new());
+        }
+
         let (id, caller) = self.new_call(turn, &user, &number, key);
         if let Some(leg) = self.legs.get_mut(&caller) {
             leg.offer = offer;
             leg.sip_call_id = sip_call_id;
             leg.carried = headers::carried(&request.headers);
+        }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.max_forwards = hops.saturating_sub(1);
+        }
+        if let Some(replaces) = request.headers.text("Replaces") {
+            return self.replace(turn, id, &replaces);
         }
         self.lead(turn, id, route);
     }

@@ -2,7 +2,7 @@
 
 use offhook_media::{Codec, Direction};
 use offhook_sip::message::Response;
-use offhook_sip::{Accept, CallKey, ConnectionId, Invite, Ring, Termination, Uri};
+use offhook_sip::{Accept, CallKey, ConnectionId, HeaderField, Invite, Ring, Termination, Uri};
 
 use super::call::{Leg, Side};
 use super::status::{self, Failure};
@@ -78,7 +78,10 @@ impl Switch {
         let (Some((target, connection)), (Some(from), Some(to), Some(contact))) = (target, addresses) else {
             return self.callee_failed(turn, id, leg, Failure::of(500));
         };
-        let headers = carried.into_iter().flatten().chain(headers::identity(&from)).collect();
+        let hops = HeaderField::max_forwards(call.max_forwards);
+        let referred_by = call.refer.as_ref().and_then(|refer| self.referred_by(refer));
+        let headers =
+            carried.into_iter().flatten().chain(headers::identity(&from)).chain([hops]).chain(referred_by).collect();
         let invite = Invite {
             target,
             from,
@@ -205,6 +208,9 @@ impl Switch {
         let Some(call) = self.calls.get(&id).filter(|call| call.answered.is_none() && !call.over) else { return };
         if call.refer.is_some() {
             return self.complete_transfer(turn, id);
+        }
+        if call.replacing.is_some() {
+            return self.take_over(turn, id);
         }
         let Some((caller, winner)) = call.caller.zip(call.winner) else { return };
         let (Some(a), Some(b)) = (self.legs.get(&caller), self.legs.get(&winner)) else { return };

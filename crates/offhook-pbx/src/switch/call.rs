@@ -5,6 +5,7 @@ use offhook_sip::{CallKey, ConnectionId, HeaderField, Millis, Uri};
 use crate::events::CallId;
 use crate::media::{LegId, MessageId, PromptId, RoomId, Sound};
 use crate::service::Service;
+use crate::switch::admit::MOST_FORWARDS;
 use crate::switch::cdr::Notes;
 use crate::switch::codes::{Digits, Entry};
 use crate::switch::consult::Consult;
@@ -23,6 +24,10 @@ pub(super) struct Call {
     pub(super) target: String,
     /// How often it was sent on.
     pub(super) hops: u8,
+    /// So many hops its INVITEs may still take.
+    pub(super) max_forwards: u8,
+    /// The caller takes the place of this leg of its own.
+    pub(super) replacing: Option<LegId>,
     pub(super) hosted: Option<Hosted>,
     /// What goes on between that and the caller.
     pub(super) doing: Doing,
@@ -166,6 +171,8 @@ impl Call {
             to: to.to_owned(),
             target: to.to_owned(),
             hops: 0,
+            max_forwards: MOST_FORWARDS,
+            replacing: None,
             hosted: None,
             doing: Doing::Nothing,
             hunt: None,

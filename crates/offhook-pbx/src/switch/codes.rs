@@ -84,6 +84,7 @@ impl Switch {
             Some(Hosted::Room(room)) => self.room_digit(turn, id, leg, room, digit),
             Some(Hosted::Deposit) => self.deposit_digit(turn, id, leg, digit),
             Some(Hosted::Mailbox) => self.mailbox_digit(turn, id, leg, digit),
+            Some(Hosted::Service(_)) if self.dialled_record_code(leg) => self.toggle_recording(turn, leg),
             Some(Hosted::Service(_)) => {}
         }
     }

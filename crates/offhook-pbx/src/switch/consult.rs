@@ -167,6 +167,7 @@ impl Switch {
         }
         self.connect_established(leg, held);
         self.tell_identity(turn, leg, held);
+        self.tell_status(original);
         if has_failed {
             self.prompt(leg, vec![Piece::Failed]);
         }

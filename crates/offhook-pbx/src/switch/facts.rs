@@ -1,7 +1,7 @@
 //! What subscribers of the API are told of calls: 20048.
 
 use super::Switch;
-use super::call::{Call, Hosted};
+use super::call::Call;
 use super::record::Recording;
 use crate::events::CallId;
 use crate::media::LegId;
@@ -27,10 +27,8 @@ impl Switch {
         let number = |leg: Option<LegId>, number: &str| {
             leg.and_then(|leg| self.extension_of(leg)).unwrap_or_else(|| number.to_owned())
         };
-        let room = match call.hosted {
-            Some(Hosted::Room(room)) => self.rooms.get(room.0),
-            _ => None,
-        };
+        // Who is asked for a PIN is not in it yet.
+        let room = call.caller.and_then(|leg| self.room_of(leg)).and_then(|room| self.rooms.get(room.0));
         let recording = room.map_or(&call.recording, |room| &room.recording);
         CallStatus {
             is_conference: room.is_some(),

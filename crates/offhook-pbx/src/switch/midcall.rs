@@ -6,6 +6,7 @@ use offhook_sip::{
     CallKey, ConnectionId, HeaderField, Modify, ModifyMethod, ModifyOutcome, RequestId, RequestOutcome, TransactionId,
 };
 
+use super::auth::Challenge;
 use super::call::Side;
 use super::status::Failure;
 use super::{ALLOW, Switch, Turn, crossing, headers, record};
@@ -126,6 +127,38 @@ impl Switch {
             ModifyOutcome::Accepted { sdp: None } => {}
             _ => self.media(MediaAction::Rollback { leg }),
         }
+    }
+
+    /// A request in a call's dialog came on another connection than the call's: its owner has reconnected, or somebody has
+    /// learnt the dialog's tags.
+    pub(super) fn elsewhere(
+        &mut self,
+        turn: &mut Turn<'_>,
+        transaction: TransactionId,
+        connection: ConnectionId,
+        key: CallKey,
+        request: &Request,
+    ) {
+        let owner = self.leg_of(key).and_then(|leg| self.legs.get(&leg)).map(|leg| leg.extension.clone());
+        let refusal = match owner {
+            Some(owner) if self.auth.is_on(connection, &owner) => None,
+            // A hang-up may be the first thing on a new connection: it is asked who it is.
+            Some(owner) if request.method == Method::Bye => {
+                match self.auth.check(turn.now, connection, request, Challenge::Proxy, &owner) {
+                    Ok(user) if user == owner => None,
+                    Ok(_) => Some((403, Vec::new())),
+                    Err(denied) => Some((denied.status, denied.headers)),
+                }
+            }
+            Some(_) => Some((403, Vec::new())),
+            None => Some((481, Vec::new())),
+        };
+        match refusal {
+            None => crossing("admit", turn.agent.admit(turn.now, transaction)),
+            Some((status, headers)) => {
+                crossing("respond", turn.agent.respond(turn.now, transaction, status, headers, None))
+            }
+        };
     }
 
     /// A request that is ours to answer.

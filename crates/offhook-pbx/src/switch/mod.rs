@@ -19,6 +19,7 @@ mod midcall;
 mod pairs;
 mod record;
 mod register;
+mod replace;
 mod room;
 mod service;
 mod status;
@@ -206,6 +207,9 @@ impl Switch {
             Event::ModifyRetry { call } | Event::RefreshNeeded { call } => self.refresh(call),
             Event::Request { transaction, connection, call, request } => {
                 self.request(turn, transaction, connection, call, &request);
+            }
+            Event::Elsewhere { transaction, connection, call, request } => {
+                self.elsewhere(turn, transaction, connection, call, &request);
             }
             Event::Response { request, outcome, .. } => self.response(turn, request, outcome),
             // Registrations of our own there are none; the rest changes nothing for the other leg.

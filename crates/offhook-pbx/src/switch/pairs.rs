@@ -62,6 +62,10 @@ impl Switch {
         let holds = self.legs.get(&leg).is_some_and(|leg| leg.hold);
         self.media(MediaAction::Watch { leg, on: !holds });
         self.begin_hosted(turn, id, leg);
+        if self.room_of(leg).is_none() {
+            // A room tells it when the leg is in.
+            self.tell_status(id);
+        }
     }
 
     /// Takes a leg out of its call into another, as it is.

@@ -3,9 +3,10 @@
 //! One file for each call, from the first time on to its end; pauses are left out. It ends with the call, and a transfer
 //! that succeeds ends the call: the joined one is another. A conference room has one of its own, until the last has left.
 
-use offhook_sip::HeaderField;
 use offhook_sip::message::{HeadersExt as _, Request};
+use offhook_sip::{HeaderField, InfoTone};
 
+use super::call::Hosted;
 use super::{Switch, Turn, crossing};
 use crate::events::{CallId, PbxEvent};
 use crate::extension::RecordPermissions;
@@ -128,11 +129,12 @@ impl Switch {
 
     pub(super) fn toggle_recording(&mut self, turn: &mut Turn<'_>, leg: LegId) {
         let Some((id, call)) = self.call_of(leg).filter(|(_, call)| !call.over) else { return };
+        let is_service = matches!(call.hosted, Some(Hosted::Service(_))) && call.caller == Some(leg);
         let (at, of) = match (self.room_of(leg), call.across(leg), call.winner) {
             (Some(room), ..) => (Recorded::Room(room), Taped::Room(room)),
-            // What the callee hears is what the caller says: left.
-            (None, Some(_), Some(callee)) => (Recorded::Call(id), Taped::Leg(callee)),
-            // Of two sides only: a service has nothing to say.
+            (None, Some(_), Some(callee)) => (Recorded::Call(id), Taped::Callee(callee)),
+            _ if is_service => (Recorded::Call(id), Taped::Caller(leg)),
+            // Messages are recordings already.
             _ => return,
         };
         let Some(by) = self.legs.get(&leg).map(|leg| leg.extension.clone()) else { return };
@@ -201,21 +203,8 @@ impl Switch {
     }
 }
 
-/// The digit in an INFO of `application/dtmf-relay` (`Signal=5`).
+/// The digit in an INFO.
 pub(super) fn digit_of(request: &Request) -> Option<char> {
-    let kind = request.headers.text("Content-Type")?;
-    if !kind.split(';').next()?.trim().eq_ignore_ascii_case("application/dtmf-relay") {
-        return None;
-    }
     let body = std::str::from_utf8(request.body()).ok()?;
-    let signal = body.lines().find_map(|line| {
-        let (name, value) = line.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("signal").then(|| value.trim())
-    })?;
-    match signal {
-        // Some send event codes for the two signs (RFC 4733 §3.2).
-        "10" => Some('*'),
-        "11" => Some('#'),
-        _ => signal.chars().next().filter(|_| signal.len() == 1).map(|digit| digit.to_ascii_uppercase()),
-    }
+    InfoTone::parse(&request.headers.text("Content-Type")?, body).map(|info| info.tone)
 }

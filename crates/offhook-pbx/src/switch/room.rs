@@ -1,5 +1,7 @@
 //! Conference rooms: who calls one hears all others in it.
 
+use std::collections::HashMap;
+
 use offhook_sip::{Millis, Secret};
 
 use super::call::{Doing, Due, Hosted};
@@ -12,8 +14,14 @@ use crate::media::{LegId, MediaAction, Piece, RoomId, Sound};
 /// For the next digit of a PIN.
 const PIN_MS: Millis = 15_000;
 
-/// So often a PIN may be wrong.
+/// So often a PIN may be wrong in one call …
 const MOST_WRONG: u8 = 3;
+
+/// … and so often by one extension, before it is asked no more for a while.
+const MOST_GUESSES: u32 = 9;
+
+/// That while.
+const GUESSING_MS: Millis = 10 * 60 * 1_000;
 
 /// A room and who is in it.
 #[derive(Debug)]
@@ -24,16 +32,31 @@ pub(super) struct Room {
     /// In the order in which they came.
     pub(super) members: Vec<LegId>,
     pub(super) recording: Option<Recording>,
+    /// How many wrong PINs an extension dialled, and when the last: only those that have to be remembered.
+    guesses: HashMap<String, (u32, Millis)>,
 }
 
 impl Room {
     pub(super) fn new(room: Conference) -> Self {
         let name = if room.name.is_empty() { room.number.clone() } else { room.name };
-        Self { number: room.number, name, pin: room.pin, members: Vec::new(), recording: None }
+        Self { number: room.number, name, pin: room.pin, members: Vec::new(), recording: None, guesses: HashMap::new() }
     }
 }
 
 impl Switch {
+    /// Whether this extension has dialled too many wrong PINs.
+    fn guesses(&mut self, now: Millis, leg: LegId, room: RoomId) -> bool {
+        let Some((known, leg)) = self.rooms.get_mut(room.0).zip(self.legs.get(&leg)) else { return false };
+        known.guesses.retain(|_, (_, last)| now.saturating_sub(*last) < GUESSING_MS);
+        known.guesses.get(&leg.extension).is_some_and(|(count, _)| *count >= MOST_GUESSES)
+    }
+
+    fn note_guess(&mut self, now: Millis, leg: LegId, room: RoomId) {
+        let Some((known, leg)) = self.rooms.get_mut(room.0).zip(self.legs.get(&leg)) else { return };
+        let (count, last) = known.guesses.entry(leg.extension.clone()).or_default();
+        (*count, *last) = (count.saturating_add(1), now);
+    }
+
     /// Whether one more can come in.
     pub(super) fn has_seat(&self, room: RoomId) -> bool {
         self.rooms.get(room.0).is_some_and(|room| room.members.len() < self.max_members)
@@ -49,6 +72,9 @@ impl Switch {
     pub(super) fn begin_room(&mut self, turn: &mut Turn<'_>, id: CallId, leg: LegId, room: RoomId) {
         if self.rooms.get(room.0).is_none_or(|room| room.pin.is_none()) {
             return self.enter_room(turn, id, leg, room);
+        }
+        if self.guesses(turn.now, leg, room) {
+            return self.say_goodbye(turn, id, leg, vec![Piece::Failed]);
         }
         self.do_next(id, Doing::Pin { digits: String::new(), wrong: 0 });
         self.set_deadline(id, Some((turn.now + PIN_MS, Due::Hangup)));
@@ -76,7 +102,9 @@ impl Switch {
         }
         digits.clear();
         *wrong += 1;
-        if *wrong >= MOST_WRONG {
+        let is_last = *wrong >= MOST_WRONG;
+        self.note_guess(turn.now, leg, room);
+        if is_last {
             return self.say_goodbye(turn, id, leg, vec![Piece::Failed]);
         }
         self.set_deadline(id, Some((turn.now + PIN_MS, Due::Hangup)));

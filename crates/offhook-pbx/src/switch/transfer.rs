@@ -244,6 +244,12 @@ impl Switch {
         }
     }
 
+    /// Who has a target called, as it is told (RFC 3892).
+    pub(super) fn referred_by(&self, refer: &Refer) -> Option<HeaderField> {
+        let address = self.address_of(&self.legs.get(&refer.transferor)?.extension)?;
+        HeaderField::new("Referred-By", &address.to_string()).ok()
+    }
+
     /// The leg that the PBX rings for, in a call that has or will have this.
     pub(super) fn waits_for(&self, id: CallId) -> Option<LegId> {
         let call = self.calls.get(&id)?;
@@ -320,18 +326,8 @@ impl Switch {
     /// The transferor's own leg of the call that a Replaces names, if that is a call of the transferor's.
     fn replaced(&self, turn: &Turn<'_>, refer: &Refer, replaces: &Replaces) -> Option<(CallId, LegId)> {
         let owner = &self.legs.get(&refer.transferor)?.extension;
-        let Replaces { call_id, to_tag, from_tag, .. } = replaces;
-        let find = |local: &str, remote: &str| turn.agent.find_dialog(call_id, local, remote);
-        // Some clients (JsSIP) name the tags of a call that they were called in the wrong way round.
-        let key = find(to_tag, from_tag).or_else(|| find(from_tag, to_tag))?;
-        let named = self.leg_of(key)?;
-        let (id, call) = self.call_of(named)?;
-        if id == refer.original || !call.is_free() || replaces.early_only {
-            return None;
-        }
-        let is_own = |leg: &LegId| self.legs.get(leg).is_some_and(|leg| leg.extension == *owner);
-        let mine = Some(named).filter(is_own).or_else(|| call.across(named).filter(is_own))?;
-        Some((id, mine))
+        let (id, mine) = self.own_leg_of(turn, replaces, owner)?;
+        Some((id, mine)).filter(|_| id != refer.original)
     }
 
     /// The transfer has succeeded: the transferor has nobody to talk to any more.

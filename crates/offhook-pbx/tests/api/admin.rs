@@ -245,6 +245,51 @@ async fn users_are_logged_out_by_kind() {
 }
 
 #[tokio::test]
+async fn a_new_client_secret_ends_the_old_one_and_its_tokens() {
+    let server = Server::start().await;
+    let token = server.open_token().await;
+    let made = server.admin("POST", "secrets/client_secret", json!({})).await.ok();
+    let made = made["secret"].as_str().expect("a random one").to_owned();
+    let get = |secret: &str| {
+        let body = json!({ "username": "offhook", "password": secret });
+        server.send(Call::new("POST", "/openapi/v1.0/get_token").json(&body))
+    };
+    get("offhook-secret").await.refused(70002);
+    let path = format!("/openapi/v1.0/sign/create?access_token={token}");
+    server.send(Call::new("POST", &path).json(&json!({ "username": "1000" }))).await.refused(10004);
+    // Twice: the second time it is known.
+    for _ in 0..2 {
+        get(&made).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_new_admin_token_ends_the_old_one_also_after_a_restart() {
+    let dir = std::env::temp_dir().join(format!("offhook-api-token-{}", std::process::id()));
+    let start = || Server::of(offhook_pbx::Pbx::builder().wss_port(None).data_dir(&dir));
+    let load = |token: &str| Call::new("GET", "/admin/v1/load").header("authorization", &format!("Bearer {token}"));
+    let server = start().await;
+    for weak in ["short", "offhook-admin", "sixteen letters with spaces", "offhook-secret"] {
+        server.admin("POST", "secrets/admin_token", json!({ "secret": weak })).await.fails(422, 40002);
+    }
+    server.admin("POST", "secrets/root", json!({})).await.fails(404, 60001);
+    let own = "an-admin-token-of-my-own";
+    assert!(server.admin("POST", "secrets/admin_token", json!({ "secret": own })).await.ok()["secret"].is_null());
+    server.send(load("offhook-admin")).await.fails(401, 70002);
+    for _ in 0..2 {
+        server.send(load(own)).await.ok();
+    }
+    server.pbx.shutdown().await;
+    let server = start().await;
+    server.send(load("offhook-admin")).await.fails(401, 70002);
+    server.send(load(own)).await.ok();
+    let kept = std::fs::read(dir.join("pbx.db")).expect("the database");
+    assert!(!kept.windows(own.len()).any(|part| part == own.as_bytes()), "kept as it is");
+    server.pbx.shutdown().await;
+    std::fs::remove_dir_all(&dir).expect("removed");
+}
+
+#[tokio::test]
 async fn load_and_calls_are_told() {
     let server = Server::start().await;
     let load = server.admin("GET", "load", Value::Null).await.ok();
@@ -280,6 +325,11 @@ async fn call_records_of_every_extension_are_shown() {
     assert_eq!(page["total_number"], 1);
     let row = &page["cdrs"][0];
     assert_eq!((&row["extension"], &row["caller"], &row["callee"]), (&json!("1001"), &json!("1000"), &json!("1001")));
+    let one = server.admin("GET", &format!("extensions/1001/cdrs/{}", row["id"]), Value::Null).await.ok();
+    assert_eq!(one["cdr"], *row);
+    for other in [format!("1000/cdrs/{}", row["id"]), "1001/cdrs/0".to_owned(), "1001/cdrs/x".to_owned()] {
+        server.admin("GET", &format!("extensions/{other}"), Value::Null).await.fails(404, 60001);
+    }
     server.admin("GET", "extensions/1001/cdrs?page=0", Value::Null).await.fails(422, 40002);
     for path in ["reports", "log"] {
         server.admin("GET", &format!("extensions/4711/{path}"), Value::Null).await.fails(404, 60001);

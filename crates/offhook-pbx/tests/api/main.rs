@@ -4,6 +4,7 @@ mod admin;
 mod beyond;
 mod cdr;
 mod contacts;
+mod docs;
 mod exten;
 mod limits;
 mod login;

@@ -115,6 +115,25 @@ async fn type_20047_tells_what_may_be_done_about_recording() {
 }
 
 #[tokio::test]
+async fn type_20048_tells_what_a_call_is_doing() {
+    let server = Server::start().await;
+    let (own, other) = (server.login("1000").await, server.login("1001").await);
+    let mut socket = server.subscribe(&own, &[20048]).await;
+    let mut other = server.subscribe(&other, &[20048]).await;
+    let (sdp, _peer, _events) = offer().await;
+    let mut phone = Client::connect(&server.pbx).await;
+    // 7000 is a conference room.
+    let invite = phone.request("INVITE", "sip:7000@localhost", "1000", "7000").sdp(&sdp);
+    assert_eq!(phone.authenticated(invite.clone(), "1000", "secret-1000").await.status, 200);
+    let told = socket.told(20048).await;
+    assert_eq!(told["call_feature"], "conference");
+    assert_eq!((&told["caller_origin_number"], &told["caller_sip_callid"]), (&json!("1000"), &json!(invite.call_id)));
+    assert_eq!((&told["callee_origin_number"], &told["callee_sip_callid"]), (&json!("7000"), &json!("")));
+    assert_eq!(told["record_status"], "stop");
+    other.silent().await;
+}
+
+#[tokio::test]
 async fn type_20049_tells_of_a_new_record() {
     let server = Server::start().await;
     let (callee, other) = (server.login("1001").await, server.login("1002").await);

@@ -22,15 +22,22 @@ async fn beyond_loopback_it_wants_passwords_of_your_own() {
     let error = Pbx::builder().bind(everywhere).start().await.expect_err("built-in passwords");
     assert_eq!(error.code(), "weak-passwords");
     let own = Extension::new("2000", "Zoë", "correct horse");
-    let pbx = Pbx::builder().bind(everywhere).extension(own).start().await.expect("own passwords");
-    pbx.shutdown().await;
+    let mut pseries = offhook_pbx::PSeries::default();
+    pseries.client_secret = Some("a-client-secret-of-my-own".into());
+    pseries.admin_token = Some("an-admin-token-of-my-own".into());
+    let builder = Pbx::builder().bind(everywhere).ws_port(None).extension(own).pseries(pseries);
+    builder.start().await.expect("own passwords and secrets, and no plain listener").shutdown().await;
 }
 
 #[tokio::test]
 async fn an_address_that_is_not_here_is_named() {
     let elsewhere: IpAddr = "192.0.2.1".parse().expect("an address");
     let own = Extension::new("2000", "Zoë", "correct horse");
-    let error = Pbx::builder().bind(elsewhere).extension(own).start().await.expect_err("not here");
+    let mut pseries = offhook_pbx::PSeries::default();
+    pseries.client_secret = Some("a-client-secret-of-my-own".into());
+    pseries.admin_token = Some("an-admin-token-of-my-own".into());
+    let builder = Pbx::builder().bind(elsewhere).ws_port(None).extension(own).pseries(pseries);
+    let error = builder.start().await.expect_err("not here");
     assert!(matches!(error, PbxError::Listen { .. }), "{error:?}");
 }
 

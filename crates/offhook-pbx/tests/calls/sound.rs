@@ -60,6 +60,20 @@ impl Ear {
         self.until(&format!("a tone of {hz} Hz"), |samples| purity(samples, hz) > 0.8).await;
     }
 
+    /// Waits until these tones are heard together, each with its part, and not that one.
+    pub(crate) async fn hears_tones(&mut self, wanted: &[f64], not: f64) {
+        let least = 0.6 / wanted.len() as f64;
+        let fits =
+            |samples: &[f64]| wanted.iter().all(|&hz| purity(samples, hz) > least) && purity(samples, not) < 0.02;
+        self.until(&format!("tones of {wanted:?} Hz"), fits).await;
+    }
+
+    /// Waits until speech is heard: loud, and no tone.
+    pub(crate) async fn hears_speech(&mut self) {
+        let is_tone = |samples: &[f64]| (1..=30).any(|i| purity(samples, f64::from(i) * 50.0) > 0.7);
+        self.until("speech", |samples| power(samples) > 1e-3 && !is_tone(samples)).await;
+    }
+
     /// Waits until something with much power is heard in which a tone has no part.
     pub(crate) async fn hears_music_not_tone(&mut self, hz: f64) {
         self.until("music", |samples| power(samples) > 1e-4 && purity(samples, hz) < 0.1).await;
@@ -92,6 +106,14 @@ impl Ear {
         self.said.extend(frame.said);
         self.heard.extend(frame.heard);
     }
+}
+
+/// The share of a tone in the whole of a recorded file of one channel, 0 to 1, its first and last half second left out.
+pub(crate) fn purity_in_file(path: &std::path::Path, hz: f64) -> f64 {
+    let wav = offhook_media::WavSource::open(path).expect("a WAV");
+    let samples = to_rate(wav.samples(), wav.sample_rate());
+    let edge = RATE / 2;
+    purity(samples.get(edge..samples.len().saturating_sub(edge)).expect("more than a second"), hz)
 }
 
 /// Says a tone.

@@ -146,7 +146,12 @@ impl Phone {
 
     /// The next event.
     pub(crate) async fn next(&mut self) -> Event {
-        let event = tokio::time::timeout(SOON, self.events.recv()).await;
+        self.next_within(SOON).await
+    }
+
+    /// The next event, for which more time is needed.
+    pub(crate) async fn next_within(&mut self, time: Duration) -> Event {
+        let event = tokio::time::timeout(time, self.events.recv()).await;
         event.unwrap_or_else(|_| panic!("nothing happened at {}", self.number)).expect("the phone runs")
     }
 

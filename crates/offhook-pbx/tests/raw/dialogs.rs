@@ -85,6 +85,41 @@ async fn a_wrong_tag_does_not_end_a_call() {
     assert_eq!(client.ask(&call.in_dialog("BYE", &answer)).await.status, 200);
 }
 
+/// The tags of a dialog are no password: on another connection, only the call's owner has a say.
+#[tokio::test]
+async fn who_knows_the_tags_of_a_call_cannot_disturb_or_end_it() {
+    let pbx = pbx().await;
+    let mut client = Client::registered(&pbx, "1000").await;
+    let (call, answer) = echo_call(&mut client).await;
+    client.send(call.in_dialog("ACK", &answer).text()).await;
+
+    let mut thief = Client::registered(&pbx, "1001").await;
+    for method in ["INFO", "UPDATE", "REFER", "MESSAGE"] {
+        let mut forged = call.in_dialog(method, &answer);
+        // Remembered, it would make whatever the owner sends later out of order.
+        forged.cseq = 2_000_000_000;
+        assert_eq!(thief.ask(&forged).await.status, 403, "{method}");
+    }
+    let bye = call.in_dialog("BYE", &answer);
+    let challenge = thief.ask(&bye).await;
+    assert_eq!(challenge.status, 407, "{}", challenge.text);
+    let as_itself = bye.again().header(&challenge.credentials(&bye, "1001", "secret-1001"));
+    assert_eq!(thief.ask(&as_itself).await.status, 403);
+    let guessed = as_itself.again().header(&challenge.credentials(&bye, "1000", "secret-1001"));
+    assert_eq!(thief.ask(&guessed).await.status, 407);
+    assert_eq!(pbx.load().calls, 1);
+    assert_eq!(client.ask(&call.in_dialog("INFO", &answer)).await.status, 200, "the owner goes on");
+
+    // The owner on a new connection, before it has registered.
+    let mut again = Client::connect(&pbx).await;
+    let mut bye = call.in_dialog("BYE", &answer);
+    bye.cseq += 10;
+    bye.branch.push_str("again");
+    assert_eq!(again.authenticated(bye, "1000", "secret-1000").await.status, 200);
+    drop((client, thief, again));
+    assert_nothing_left(&pbx).await;
+}
+
 /// An offer that cannot be used: 488, and nothing of it stays (RFC 3261 §21.4.26).
 #[tokio::test]
 async fn an_offer_that_cannot_be_used_is_refused() {

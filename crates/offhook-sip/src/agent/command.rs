@@ -104,6 +104,22 @@ impl Agent {
     }
 }
 
+impl Agent {
+    /// Lets a request have its effect that came on another connection than its call's
+    /// ([`Event::Elsewhere`](crate::Event::Elsewhere)).
+    ///
+    /// # Errors
+    /// [`CommandError::UnknownTransaction`]: answered already, or its time or its connection is over;
+    /// [`CommandError::UnknownCall`]: the call is over, and the request is answered 481.
+    pub fn admit(&mut self, now: Millis, transaction: TransactionId) -> Result<(), CommandError> {
+        self.begin(now);
+        let tx: TxId = transaction.0;
+        let admitted = self.admit_elsewhere(tx);
+        self.fire_due();
+        admitted
+    }
+}
+
 /// A method that needs no machinery of its own.
 fn other_method(name: &str) -> Result<Method, CommandError> {
     let token = !name.is_empty() && name.len() <= 32 && name.bytes().all(crate::header::is_token_byte);

@@ -6,6 +6,7 @@ use sipx_sip::{HeaderName, Reliability, TransactionKey};
 
 use super::{Agent, ServerTx, TimerKey, TxId, transaction_id};
 use crate::compose::{self, ALLOW, Body};
+use crate::error::CommandError;
 use crate::event::{CallKey, ConnectionId, Event};
 use crate::header::HeaderField;
 use crate::message::{HeadersExt as _, Message, Method, Request, Response};
@@ -66,6 +67,7 @@ impl Agent {
         let to_tag = request.headers.address("To").and_then(|to| to.tag().map(str::to_owned));
         match to_tag {
             Some(tag) => match self.dialog_of(&request, &tag) {
+                Some(call) if self.is_guarded(call, id) => self.ask_elsewhere(id, tx, call, request),
                 Some(call) => self.in_dialog(id, tx, call, request),
                 None if matches!(request.method, Method::Register | Method::Options) => {
                     self.outside_dialog(id, tx, request);
@@ -83,6 +85,35 @@ impl Agent {
         let key = *self.dialogs.get(&(call_id, local_tag.to_owned()))?;
         let call = self.calls.get(&key)?;
         call.knows_remote_tag(from.tag().unwrap_or("")).then_some(key)
+    }
+
+    /// Whether a request in this call's dialog has no effect before somebody has judged it: before its number is
+    /// remembered, too, which would be enough to disturb the call. One that is over for its user needs no guard.
+    fn is_guarded(&self, key: CallKey, id: ConnectionId) -> bool {
+        let call = self.calls.get(&key).and_then(|call| call.view(key));
+        self.config.guard_dialogs && call.is_some_and(|view| view.connection != id)
+    }
+
+    /// The transaction user has judged it.
+    pub(super) fn admit_elsewhere(&mut self, tx: TxId) -> Result<(), CommandError> {
+        let server = self.servers.get_mut(&tx).filter(|server| server.asked);
+        let id = server.as_ref().map(|server| server.connection).ok_or(CommandError::UnknownTransaction)?;
+        let request = self.server_request(tx).cloned().ok_or(CommandError::UnknownTransaction)?;
+        if let Some(server) = self.servers.get_mut(&tx) {
+            server.asked = false;
+        }
+        self.timers.clear(TimerKey::Unanswered(tx));
+        let tag = request.headers.address("To").and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        match self.dialog_of(&request, &tag) {
+            Some(call) => {
+                self.in_dialog(id, tx, call, request);
+                Ok(())
+            }
+            None => {
+                self.answer(tx, 481, &[], None, None);
+                Err(CommandError::UnknownCall)
+            }
+        }
     }
 
     fn in_dialog(&mut self, id: ConnectionId, tx: TxId, key: CallKey, request: Request) {
@@ -146,12 +177,22 @@ impl Agent {
     }
 
     fn ask_user(&mut self, connection: ConnectionId, tx: TxId, call: Option<CallKey>, request: Request) {
+        self.await_user(tx);
+        let request = Box::new(request);
+        self.event(Event::Request { transaction: transaction_id(tx), connection, call, request });
+    }
+
+    fn ask_elsewhere(&mut self, connection: ConnectionId, tx: TxId, call: CallKey, request: Request) {
+        self.await_user(tx);
+        let request = Box::new(request);
+        self.event(Event::Elsewhere { transaction: transaction_id(tx), connection, call, request });
+    }
+
+    fn await_user(&mut self, tx: TxId) {
         if let Some(server) = self.servers.get_mut(&tx) {
             server.asked = true;
         }
         self.timers.set(TimerKey::Unanswered(tx), self.now + UNANSWERED_MS);
-        let request = Box::new(request);
-        self.event(Event::Request { transaction: transaction_id(tx), connection, call, request });
     }
 
     pub(super) fn unanswered(&mut self, tx: TxId) {

@@ -3,6 +3,7 @@
 mod contacts;
 mod extensions;
 mod photos;
+mod secrets;
 mod settings;
 mod state;
 
@@ -21,7 +22,6 @@ use super::answer::{Done, Errcode, Fault};
 use super::limit::place;
 use super::request::From;
 use super::session::locked;
-use super::token;
 use crate::directory::DirectoryError;
 use crate::store::StoreError;
 
@@ -74,11 +74,13 @@ pub(super) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/extensions/{number}/logout", post(extensions::log_out))
         .route("/extensions/{number}/photo", put(photos::set).delete(photos::delete))
         .route("/extensions/{number}/cdrs", get(state::cdrs))
+        .route("/extensions/{number}/cdrs/{id}", get(state::cdr))
         .route("/extensions/{number}/reports", get(state::reports))
         .route("/extensions/{number}/log", get(state::log))
         .route("/contacts", get(contacts::list).post(contacts::add))
         .route("/contacts/{id}", patch(contacts::change).get(contacts::show).delete(contacts::delete))
         .route("/settings", get(settings::show).patch(settings::change))
+        .route("/secrets/{name}", post(secrets::set))
         .route("/hot_standby", post(settings::hot_standby))
         .route("/load", get(state::load))
         .route("/calls", get(state::calls))
@@ -98,7 +100,14 @@ async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
     if let Err(seconds) = locked(&api.by_address).begin(Instant::now(), &place) {
         return Rest::from(Fault::blocked(seconds)).into_response();
     }
-    let is_admin = given.is_some_and(|(_, given)| token::same(given.trim(), api.secrets.admin_token.expose()));
+    let is_admin = match given {
+        Some((_, given)) => api.admin_token.is(api.directory.store(), given.trim()).await,
+        None => Ok(false),
+    };
+    let is_admin = match is_admin {
+        Ok(is_admin) => is_admin,
+        Err(error) => return Fault::internal(&error).into_response(),
+    };
     if !is_admin {
         if given.is_some() {
             tracing::warn!(%place, "wrong admin token");

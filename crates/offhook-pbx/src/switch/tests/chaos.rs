@@ -2,7 +2,7 @@
 
 use offhook_media::MediaError;
 use offhook_sip::{
-    Accept, CallKey, ConnectionId, Credentials, Event, Invite, Modify, ModifyMethod, NameAddr, Ring, Uri,
+    Accept, CallKey, ConnectionId, Credentials, Event, HeaderField, Invite, Modify, ModifyMethod, NameAddr, Ring, Uri,
 };
 
 use super::network::{HELD, Network, SDP, Who};
@@ -75,7 +75,9 @@ fn chaos(seed: u64) {
             0..=2 if net.is_connected(who) => {
                 let number = NUMBERS[dice.roll(NUMBERS.len())];
                 let with_offer = dice.roll(6) > 0;
-                if let Some(call) = dial(&mut net, who, i, number, with_offer) {
+                // Sometimes it takes the place of another call, or tries to.
+                let replaces = call.filter(|_| dice.roll(4) == 0).and_then(|call| replaced(&mut net, who, call));
+                if let Some(call) = dial(&mut net, who, i, number, with_offer, replaces) {
                     calls[i].push(call);
                 }
             }
@@ -165,7 +167,22 @@ fn chaos(seed: u64) {
 const PASSWORDS: [&str; 4] = ["secret-1000", "secret-1001", "secret-1001", "secret-1002"];
 const OWN: [&str; 4] = ["1000", "1001", "1001", "1002"];
 
-fn dial(net: &mut Network, who: Who, i: usize, number: &str, with_offer: bool) -> Option<CallKey> {
+fn replaced(net: &mut Network, who: Who, call: CallKey) -> Option<HeaderField> {
+    net.command(who, |agent, _| {
+        let view = agent.call(call)?;
+        let value = format!("{};to-tag={};from-tag={}", view.call_id, view.remote_tag?, view.local_tag);
+        HeaderField::new("Replaces", &value).ok()
+    })
+}
+
+fn dial(
+    net: &mut Network,
+    who: Who,
+    i: usize,
+    number: &str,
+    with_offer: bool,
+    replaces: Option<HeaderField>,
+) -> Option<CallKey> {
     let address = |user: &str| NameAddr::new(Uri::sip(user, "localhost").expect("a number"));
     let invite = Invite {
         target: Uri::sip(number, "localhost").expect("a number"),
@@ -174,7 +191,7 @@ fn dial(net: &mut Network, who: Who, i: usize, number: &str, with_offer: bool) -
         contact: contact(i),
         call_id: None,
         route: Vec::new(),
-        headers: Vec::new(),
+        headers: replaces.into_iter().collect(),
         offer: with_offer.then(|| SDP.to_owned()),
         credentials: Some(Credentials::password(OWN[i], PASSWORDS[i])),
         no_answer_ms: Some(15_000),

@@ -2,7 +2,7 @@
 
 use offhook_sip::{CallKey, Event, TerminationKind};
 
-use super::network::{Network, Who};
+use super::network::{Network, Who, header};
 use crate::config::PbxConfig;
 use crate::events::PbxEvent;
 use crate::media::{LegId, MediaAction, MediaEvent, Piece, Sound};
@@ -81,7 +81,9 @@ fn a_blind_transfer_rings_the_target_and_connects_the_other_side() {
     let mut talk = Talk::new();
     talk.net.dial(talk.to_a, "*031002#");
     assert_eq!(talk.sound(talk.to_b), Some(Sound::Music));
-    let rings = talk.net.incoming(talk.c);
+    let incoming = talk.net.next(talk.c);
+    assert!(header(&incoming, "Referred-By").expect("a transferor").contains("sip:1000@"));
+    let Event::Incoming { call: rings, .. } = incoming else { panic!("no call: {incoming:?}") };
     talk.net.ring(talk.c, rings, None);
     assert_eq!(talk.sound(talk.to_a), Some(Sound::Ringback));
     assert!(talk.net.events(talk.a).is_empty(), "no NOTIFY: it has not sent a REFER");

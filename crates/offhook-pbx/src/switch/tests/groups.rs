@@ -78,7 +78,7 @@ fn one_after_the_other_rings_and_a_refusal_gives_the_turn_away_at_once() {
 }
 
 #[test]
-fn an_answer_that_crosses_the_end_of_the_turn_does_not_get_the_call() {
+fn an_answer_before_the_end_of_the_turn_has_the_call_though_its_media_is_slow() {
     let mut net = Network::with(group(in_turn));
     let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
     net.call(a, "6200");

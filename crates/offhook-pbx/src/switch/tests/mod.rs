@@ -14,6 +14,7 @@ mod reconnection;
 mod recording;
 mod records;
 mod registration;
+mod replace;
 mod rooms;
 mod services;
 mod storm;

@@ -85,6 +85,7 @@ impl Network {
         config.no_answer = Duration::from_secs(30);
         let mut agent = AgentConfig::new([1; 32]);
         agent.keep_alive = KeepAlive::Off;
+        agent.guard_dialogs = true;
         Self {
             now: 0,
             agent: Driven::new(Agent::new(agent)),
@@ -139,7 +140,7 @@ impl Network {
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
         self.clients[who.0].connection = Some(connection);
-        self.switch.on_connected(connection);
+        self.switch.on_connected(connection, None);
         let kind = ConnectionKind::Server { secure: false };
         self.pbx_input(Input::Connected { connection, kind });
         self.client_input(who, Input::Connected { connection: LINK, kind: ConnectionKind::Client { secure: false } });
@@ -513,7 +514,7 @@ impl Network {
             }
             MediaAction::StartRecording { call, recording, of } => {
                 let is_there = match of {
-                    Taped::Leg(leg) => self.open.contains(&leg),
+                    Taped::Callee(leg) | Taped::Caller(leg) => self.open.contains(&leg),
                     Taped::Room(room) => !self.switch.rooms[room.0].members.is_empty(),
                 };
                 assert!(is_there, "nothing to record");

@@ -94,7 +94,7 @@ fn the_feature_code_of_either_side_switches_the_recording_on_and_off() {
     talk.dial(talk.to_a, "*1");
     assert_eq!(talk.told(), both("on"));
     let started = talk.net.media.iter().find_map(|action| match action {
-        MediaAction::StartRecording { of: Taped::Leg(leg), .. } => Some(*leg),
+        MediaAction::StartRecording { of: Taped::Callee(leg), .. } => Some(*leg),
         _ => None,
     });
     assert_eq!(started, Some(talk.to_b), "what the callee hears is left: the caller");
@@ -122,9 +122,9 @@ fn the_feature_code_of_either_side_switches_the_recording_on_and_off() {
 #[test]
 fn the_feature_code_is_taken_from_info_too_and_passed_on() {
     let mut talk = Talk::new(config());
-    for signal in ["*", "1"] {
-        let body = format!("Signal={signal}\r\nDuration=160\r\n").into_bytes();
-        let body = Some(("application/dtmf-relay".to_owned(), body));
+    // Each as one of the two kinds of device sends it.
+    for (kind, body) in [("application/dtmf-relay", "Signal=*\r\nDuration=160\r\n"), ("application/dtmf", "1")] {
+        let body = Some((kind.to_owned(), body.as_bytes().to_vec()));
         let ours = talk.ours;
         talk.net.command(talk.a, |agent, now| agent.request(now, ours, "INFO", Vec::new(), body)).expect("sent");
     }
@@ -137,8 +137,9 @@ fn the_feature_code_is_taken_from_info_too_and_passed_on() {
             talk.net.command(talk.b, |agent, now| agent.respond(now, transaction, 200, Vec::new(), None)).expect("ok");
         }
     }
-    let digits: String = bodies.iter().filter_map(|body| body.strip_prefix("Signal=")?.chars().next()).collect();
-    assert_eq!((digits.as_str(), records), ("*1", vec!["on".to_owned()]));
+    bodies.retain(|body| !body.is_empty());
+    assert_eq!(bodies, ["Signal=*\r\nDuration=160\r\n", "1"]);
+    assert_eq!(records, ["on"]);
     assert_eq!(told(&mut talk.net, talk.a), ["on"]);
     talk.end();
 }
@@ -331,15 +332,25 @@ fn a_transferor_that_hangs_up_early_ends_the_recording() {
 }
 
 #[test]
-fn a_call_to_a_service_is_not_recorded() {
-    let mut net = Network::with(config());
+fn a_call_to_a_service_is_recorded_and_a_message_is_not() {
+    let mut extensions = Extension::built_in();
+    extensions[1] = extensions[1].clone().voicemail(true);
+    let mut net = Network::with(PbxConfig { data_dir: Some("data".into()), extensions, ..config() });
     let a = net.phone("1000");
-    net.call(a, "600");
+    let call = net.call(a, "600");
     let leg = net.open[0];
     net.events(a);
-    for digit in ['*', '1'] {
-        net.media_event(MediaEvent::Digit { leg, digit });
-    }
+    net.dial(leg, "*1");
+    assert_eq!(told(&mut net, a), ["on"]);
+    assert!(net.media.iter().any(|action| matches!(action, MediaAction::StartRecording { of: Taped::Caller(_), .. })));
+    net.dial(leg, "*1");
+    assert_eq!(told(&mut net, a), ["off"]);
+    net.command(a, |agent, now| agent.hangup(now, call, None)).expect("ends");
+    assert!(net.recordings.is_empty());
+    net.call(a, "1001");
+    net.events(a);
+    let leg = *net.open.last().expect("a leg");
+    net.dial(leg, "*1");
     assert_eq!((told(&mut net, a), net.recordings.len()), (Vec::new(), 0));
     net.assert_nothing_left();
 }

@@ -198,6 +198,46 @@ fn a_pin_is_asked_for_and_three_wrong_ones_are_the_end() {
 }
 
 #[test]
+fn the_last_seat_goes_to_the_first_whose_pin_is_right() {
+    let mut config = with_pin();
+    config.limits.conference_members = 2;
+    let mut net = Network::with(config);
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let legs: Vec<LegId> = [a, b, c].map(|who| enter(&mut net, who, "8000").1).to_vec();
+    for &leg in &legs {
+        net.dial(leg, "1234");
+    }
+    assert_eq!(seats(&mut net), [(legs[0], true), (legs[1], true)]);
+    assert_eq!(net.prompted(legs[2]), [Piece::Failed]);
+    assert_eq!(net.ended(c).kind, TerminationKind::Bye);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn who_guesses_pins_is_not_asked_for_a_while_and_others_are() {
+    let mut net = Network::with(with_pin());
+    let (a, b) = (net.phone("1000"), net.phone("1001"));
+    for _ in 0..3 {
+        let (_, leg) = enter(&mut net, a, "8000");
+        net.dial(leg, "000000000000");
+        net.prompted(leg);
+        net.ended(a);
+    }
+    let (_, leg) = enter(&mut net, a, "8000");
+    net.dial(leg, "1234");
+    assert_eq!(net.prompted(leg), [Piece::Failed]);
+    net.ended(a);
+    let (_, leg) = enter(&mut net, b, "8000");
+    net.dial(leg, "1234");
+    net.advance(600_000);
+    net.events(a);
+    let (_, leg) = enter(&mut net, a, "8000");
+    net.dial(leg, "1234");
+    assert_eq!(seats(&mut net).len(), 2);
+    net.assert_nothing_left();
+}
+
+#[test]
 fn who_dials_no_pin_is_hung_up_and_the_built_in_rooms_are_gone() {
     let mut net = Network::with(with_pin());
     let a = net.phone("1000");

@@ -48,6 +48,7 @@ impl Pbx {
         let config = PbxConfig { extensions: Extension::built_in(), ..PbxConfig::default() };
         let mut agent = AgentConfig::new([1; 32]);
         agent.keep_alive = KeepAlive::Off;
+        agent.guard_dialogs = true;
         // What media would notice, that a phone is gone, the session timer notices here.
         agent.session_timer = SessionTimer { enabled: true, expires_s: 90, min_se_s: 90 };
         Self {
@@ -113,7 +114,7 @@ impl Pbx {
 impl Server for Pbx {
     fn connected(&mut self, now: u64, connection: u64, replies: &mut Replies) {
         let (connection, kind) = (ConnectionId(connection), ConnectionKind::Server { secure: true });
-        self.switch.on_connected(connection);
+        self.switch.on_connected(connection, None);
         self.input(now, Input::Connected { connection, kind }, replies);
     }
 

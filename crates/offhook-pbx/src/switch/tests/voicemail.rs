@@ -102,7 +102,7 @@ fn who_does_not_answer_or_is_busy_is_left_a_message_and_whose_devices_decline_is
 }
 
 #[test]
-fn an_answer_that_crosses_the_no_answer_time_ends_and_voicemail_has_the_call() {
+fn a_device_that_rings_with_early_media_for_too_long_gives_way_to_voicemail() {
     let mut net = Network::with(config());
     let (a, b) = (net.phone("1000"), net.phone("1001"));
     net.call(a, "1001");
