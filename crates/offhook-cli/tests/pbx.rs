@@ -62,6 +62,42 @@ fn beyond_loopback_built_in_passwords_are_refused() {
 }
 
 #[test]
+fn beyond_loopback_it_speaks_tls_only_and_says_where_its_secrets_are() {
+    let dir = Dir::new();
+    let extension = "[[extension]]\nnumber = \"77\"\npassword = \"long enough\"\n";
+    let plain = dir.write("plain.toml", format!("bind = \"0.0.0.0\"\nws_port = 0\n{extension}"));
+    run(["pbx", "--config", &plain]).fails(9, &["ws_port = false", "wss_port"]);
+    let file = dir.write("pbx.toml", format!("bind = \"0.0.0.0\"\nwss_port = 0\n{extension}"));
+    run(["pbx", "--config", &file]).fails(9, &["client_secret", "data_dir"]);
+
+    let data = dir.path("data");
+    let mut pbx = Offhook::start(["pbx", "--json", "--config", &file, "--data", &data]);
+    let listening = pbx.event("listening");
+    assert!(listening["ws"].is_null() && listening["wss"].is_string());
+    assert!(listening["api"][0].as_str().is_some_and(|url| url.starts_with("https://")), "{listening}");
+    for key in ["client_secret_file", "admin_token_file"] {
+        let path = listening[key].as_str().expect("a file");
+        assert!(path.starts_with(&data), "{path}");
+        let secret = std::fs::read_to_string(path).expect("readable");
+        assert_eq!(secret.trim().len(), 64);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(path).expect("there").permissions().mode() & 0o777, 0o600);
+        }
+    }
+    let token = listening["admin_token_file"].as_str().expect("a file");
+    let certificate = listening["certificate"].as_str().expect("a file");
+    let url = listening["api"][0].as_str().expect("a URL").to_owned();
+    run(["pbx", "ctl", "--url", &url, "--token-file", token, "--ca", certificate, "status"]).succeeds();
+    pbx.signal("INT");
+    let finished = pbx.finish();
+    finished.succeeds();
+    let printed = format!("{:?}{:?}", finished.stdout, finished.stderr);
+    assert!(!printed.contains(std::fs::read_to_string(token).expect("readable").trim()), "a secret was printed");
+}
+
+#[test]
 fn a_wrong_configuration_file_is_named_with_its_line() {
     let dir = Dir::new();
     let file = dir.write("pbx.toml", "domain = \"a\"\nextensions = 7\n");

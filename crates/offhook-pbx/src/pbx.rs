@@ -166,6 +166,11 @@ impl Pbx {
         self.api.0.login_signature(extension)
     }
 
+    #[cfg(test)]
+    pub(crate) fn api(&self) -> &Api {
+        &self.api.0
+    }
+
     /// The address of the ws listener.
     #[must_use]
     pub fn ws_address(&self) -> Option<SocketAddr> {

@@ -69,11 +69,11 @@ pub(super) async fn login(State(api): State<Arc<Api>>, From(link): From, body: B
     if login.username.len() > MOST_USERNAME || login.password.len() > MOST_PASSWORD {
         return Err(Fault::parameter("username or password is too long"));
     }
-    let place = place(link.peer().ip());
     let now = Instant::now();
-    locked(&api.by_address).begin(now, &place).map_err(Fault::blocked)?;
-    let extension = api.proven(now, &login)?;
-    locked(&api.by_address).succeeded(&place);
+    let extension = match api.signed(&login) {
+        Some(extension) => extension,
+        None => api.proven(now, &place(link.peer().ip()), &login)?,
+    };
     if !api.directory.now().settings().sdk {
         return Err(Fault::new(Errcode::SdkPlan, "the administrator has switched the SDK off"));
     }
@@ -93,22 +93,23 @@ pub(super) async fn logout(State(api): State<Arc<Api>>, caller: Caller) -> Done 
 }
 
 impl Api {
-    /// The extension that proved itself: by a signature, which nobody can guess, or by its password, which has few tries.
-    fn proven(&self, now: Instant, login: &Login) -> Result<Extension, Fault> {
-        let wrong = || Fault::new(Errcode::WrongLogin, "wrong user name, password or login signature");
-        let extension = self.directory.extension(&login.username);
-        if let Some(extension) = &extension
-            && self.is_signature(extension, &login.password)
-        {
-            return Ok(extension.clone());
-        }
-        // After the signature: whoever guesses passwords of an extension does not lock its owner's app out.
+    /// The extension that proved itself by a signature. Nobody can guess one, so tries are not counted: whoever guesses passwords
+    /// locks no app out, also where all clients come from the address of a proxy.
+    fn signed(&self, login: &Login) -> Option<Extension> {
+        let extension = self.directory.extension(&login.username)?;
+        self.is_signature(&extension, &login.password).then_some(extension)
+    }
+
+    /// The extension that proved itself by its password, for which there are few tries.
+    fn proven(&self, now: Instant, place: &str, login: &Login) -> Result<Extension, Fault> {
+        locked(&self.by_address).begin(now, place).map_err(Fault::blocked)?;
         locked(&self.by_user).begin(now, &login.username).map_err(Fault::blocked)?;
-        let extension =
-            extension.filter(|extension| self.is_password(extension, &login.password)).ok_or_else(|| {
-                tracing::info!(username = ?login.username, "log-in refused");
-                wrong()
-            })?;
+        let extension = self.directory.extension(&login.username);
+        let Some(extension) = extension.filter(|extension| self.is_password(extension, &login.password)) else {
+            tracing::info!(username = ?login.username, place, "log-in refused");
+            return Err(Fault::new(Errcode::WrongLogin, "wrong user name, password or login signature"));
+        };
+        locked(&self.by_address).succeeded(place);
         locked(&self.by_user).succeeded(&login.username);
         Ok(extension)
     }

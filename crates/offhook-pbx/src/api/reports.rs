@@ -95,7 +95,9 @@ pub(super) async fn report(State(api): State<Arc<Api>>, caller: Caller, body: Bo
     if Value::Object(report.clone()).to_string().len() > MOST_REPORT {
         return Err(Fault::new(Errcode::TooLarge, format!("a report has at most {MOST_REPORT} bytes")));
     }
-    if report.get("extension").is_some_and(|extension| extension != number && extension.to_string() != number) {
+    let is_own =
+        |extension: &Value| extension == number || extension.as_u64().map(|n| n.to_string()).as_deref() == Some(number);
+    if !report.get("extension").is_none_or(is_own) {
         return Err(Fault::new(Errcode::AccessDenied, "the report is of another extension"));
     }
     let received = json!({ "received": seconds(SystemTime::now()), "report": report });

@@ -266,3 +266,38 @@ impl Subscriber {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio_tungstenite::tungstenite;
+    use tokio_tungstenite::tungstenite::Message;
+
+    use super::super::session::ClientKind;
+    use super::*;
+    use crate::pbx::Pbx;
+
+    fn read(message: Option<Result<Message, tungstenite::Error>>) -> Value {
+        let message = message.expect("open").expect("a message");
+        serde_json::from_str(message.to_text().expect("a text")).expect("JSON")
+    }
+
+    /// In one thread: the socket's task has no turn while more is told than waits for it.
+    #[tokio::test]
+    async fn who_was_too_slow_is_told_to_subscribe_again() {
+        let pbx = Pbx::builder().wss_port(None).start().await.expect("started");
+        let token = pbx.api().sessions.open(Instant::now(), "1000", ClientKind::Web).expect("random");
+        let authority = pbx.ws_address().expect("ws is on");
+        let url = format!("ws://{authority}/api/v1.0/subscribe?access_token={}", token.expose());
+        let (mut socket, _) = tokio_tungstenite::connect_async(url).await.expect("a socket");
+        let subscription = json!({ "topic_list": [topic::HOT_STANDBY] }).to_string();
+        socket.send(Message::text(subscription)).await.expect("open");
+        assert_eq!(read(socket.next().await)["errcode"], 0);
+        for _ in 0..3_000 {
+            pbx.api().directory.notices().tell(Notice { to: Audience::All, fact: Fact::HotStandby });
+        }
+        assert_eq!(read(socket.next().await)["errcode"], -3);
+        // What still waited comes after it.
+        assert_eq!(read(socket.next().await)["type"], topic::HOT_STANDBY);
+    }
+}

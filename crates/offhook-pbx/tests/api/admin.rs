@@ -325,6 +325,11 @@ async fn call_records_of_every_extension_are_shown() {
     assert_eq!(page["total_number"], 1);
     let row = &page["cdrs"][0];
     assert_eq!((&row["extension"], &row["caller"], &row["callee"]), (&json!("1001"), &json!("1000"), &json!("1001")));
+    let one = server.admin("GET", &format!("extensions/1001/cdrs/{}", row["id"]), Value::Null).await.ok();
+    assert_eq!(one["cdr"], *row);
+    for other in [format!("1000/cdrs/{}", row["id"]), "1001/cdrs/0".to_owned(), "1001/cdrs/x".to_owned()] {
+        server.admin("GET", &format!("extensions/{other}"), Value::Null).await.fails(404, 60001);
+    }
     server.admin("GET", "extensions/1001/cdrs?page=0", Value::Null).await.fails(422, 40002);
     for path in ["reports", "log"] {
         server.admin("GET", &format!("extensions/4711/{path}"), Value::Null).await.fails(404, 60001);

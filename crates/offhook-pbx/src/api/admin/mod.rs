@@ -74,6 +74,7 @@ pub(super) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/extensions/{number}/logout", post(extensions::log_out))
         .route("/extensions/{number}/photo", put(photos::set).delete(photos::delete))
         .route("/extensions/{number}/cdrs", get(state::cdrs))
+        .route("/extensions/{number}/cdrs/{id}", get(state::cdr))
         .route("/extensions/{number}/reports", get(state::reports))
         .route("/extensions/{number}/log", get(state::log))
         .route("/contacts", get(contacts::list).post(contacts::add))

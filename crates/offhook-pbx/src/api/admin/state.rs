@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
 use super::super::Api;
-use super::super::answer::Done;
+use super::super::answer::{Done, Errcode, Fault};
 use super::super::cdr;
 use super::super::request::Params;
 use super::{Answer, extensions};
@@ -27,6 +27,14 @@ pub(super) async fn cdrs(State(api): State<Arc<Api>>, Path(number): Path<String>
     let page = api.directory.store().cdrs(&number, cdr::query(&params)?).await?;
     let rows: Vec<Value> = page.rows.iter().map(cdr::full).collect();
     Ok(Done::with(json!({ "cdrs": rows, "total_number": page.total })))
+}
+
+/// GET `extensions/NUMBER/cdrs/ID`.
+pub(super) async fn cdr(State(api): State<Arc<Api>>, Path((number, id)): Path<(String, String)>) -> Answer {
+    let none = || Fault::new(Errcode::NotFound, "there is no such record of this extension");
+    let id = id.parse().map_err(|_| none())?;
+    let row = api.directory.store().cdr(&number, id).await?.ok_or_else(none)?;
+    Ok(Done::with(json!({ "cdr": cdr::full(&row) })))
 }
 
 /// GET `extensions/NUMBER/reports`: the last call reports of its clients.
