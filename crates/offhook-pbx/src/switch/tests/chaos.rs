@@ -138,7 +138,8 @@ fn chaos(seed: u64) {
                 let number = OWN[dice.roll(OWN.len())].to_owned();
                 let extension =
                     config().extensions.into_iter().find(|known| known.number() == number && dice.roll(2) == 0);
-                net.change(SwitchChange::Extension { number, extension, is_other_password: false });
+                let is_deleted = extension.is_none() && dice.roll(2) == 0;
+                net.change(SwitchChange::Extension { number, extension, is_other_password: false, is_deleted });
             }
             11 if net.is_connected(who) && dice.roll(2) == 0 => net.disconnect(who),
             11 if !net.is_connected(who) => {
