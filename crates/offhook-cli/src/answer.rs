@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use offhook::{AudioSource, CallOptions, EventStream, Phone, PhoneEvent, Session, WavSource};
+use offhook::{AudioSource, CallOptions, EventStream, PhoneEvent, Session, WavSource};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::args::AnswerArgs;
 use crate::exit::{Failure, Reason};
-use crate::server::{connect, of_end};
+use crate::server::{Line, connect, of_end};
 use crate::signal::{Interrupt, until};
 use crate::sound;
 use crate::told::{self, CallTime, Teller};
@@ -25,7 +25,7 @@ pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
         prepared = prepare(&args) => prepared,
         () = interrupt.wait() => return Ok(()),
     };
-    let (phone, play) = match prepared {
+    let (mut line, play) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => {
             if args.json {
@@ -34,12 +34,12 @@ pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    let result = wait(&args, &phone, play, teller, &mut interrupt).await;
-    phone.shutdown().await;
+    let result = wait(&args, &mut line, play, teller, &mut interrupt).await;
+    line.end().await;
     result
 }
 
-async fn prepare(args: &AnswerArgs) -> Result<(Phone, Option<WavSource>), Failure> {
+async fn prepare(args: &AnswerArgs) -> Result<(Line, Option<WavSource>), Failure> {
     let play = sound::open(args.play.as_deref())?;
     sound::check_record(args.record.as_deref())?;
     Ok((connect(&args.server, offhook::DtmfMode::default()).await?, play))
@@ -47,13 +47,13 @@ async fn prepare(args: &AnswerArgs) -> Result<(Phone, Option<WavSource>), Failur
 
 async fn wait(
     args: &AnswerArgs,
-    phone: &Phone,
+    line: &mut Line,
     play: Option<WavSource>,
     teller: Teller,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
-    let mut incoming = phone.incoming();
-    let mut events = phone.events();
+    let mut incoming = line.phone.incoming();
+    let mut events = line.phone.events();
     let mut calls = 0_u64;
     loop {
         let session = tokio::select! {
@@ -65,7 +65,8 @@ async fn wait(
             () = interrupt.wait() => break,
         };
         let Some(session) = session else {
-            return Err(Failure::new(Reason::Failed, "the phone stopped by itself"));
+            let by_itself = || Failure::new(Reason::Failed, "the phone stopped by itself");
+            return Err(line.why_gone().unwrap_or_else(by_itself));
         };
         calls += 1;
         let call = Call { args, session: &session, teller };
@@ -74,7 +75,7 @@ async fn wait(
             // Its summary is printed.
             Taken::Interrupted if args.once => return Ok(()),
             Taken::Interrupted => break,
-            Taken::Ended(result) if args.once => return result,
+            Taken::Ended(result) if args.once => return line.why_gone().map_or(result, Err),
             // The next call may be better.
             Taken::Ended(Err(failure)) => eprintln!("offhook: {failure}"),
             Taken::Ended(Ok(())) => {}

@@ -101,12 +101,21 @@ pub enum PbxCommand {
 #[derive(Debug, Args)]
 pub struct ServerArgs {
     /// The server: ws://host:port/path or wss://host:port/path.
-    #[arg(long, value_name = "URL", value_parser = server_url)]
-    pub server: String,
+    #[arg(long, value_name = "URL", value_parser = server_url, required_unless_present = "pbx", conflicts_with = "pbx")]
+    pub server: Option<String>,
 
-    /// The user (extension) to register as.
+    /// Log in to this P-Series PBX instead: https://host:port, or http:// on this machine.
+    #[arg(long, value_name = "URL")]
+    pub pbx: Option<String>,
+
+    /// The user (extension) to register or log in as.
     #[arg(long, value_name = "USER")]
     pub user: String,
+
+    /// With --pbx: a file with the login signature in its first line. Without it the password is given, which
+    /// `offhook pbx` takes too.
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    pub signature_file: Option<PathBuf>,
 
     /// The password. Seen by everybody on this computer: better --password-file or the environment.
     #[arg(long, value_name = "PASSWORD", env = "OFFHOOK_PASSWORD", hide_env_values = true)]
@@ -123,6 +132,13 @@ pub struct ServerArgs {
     /// Trust exactly the certificate with this SHA-256 fingerprint (64 hex digits, colons allowed).
     #[arg(long, value_name = "SHA256", value_parser = fingerprint)]
     pub pin: Option<String>,
+}
+
+impl ServerArgs {
+    /// Where it is, as it was given.
+    pub(crate) fn url(&self) -> &str {
+        self.pbx.as_deref().or(self.server.as_deref()).unwrap_or_default()
+    }
 }
 
 /// `offhook call`.

@@ -5,12 +5,12 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use offhook::{CallOptions, Phone, PhoneError, Session, WavSource};
+use offhook::{CallOptions, PhoneError, Session, WavSource};
 use tokio::time::Instant;
 
 use crate::args::CallArgs;
 use crate::exit::{Failure, Reason};
-use crate::server::{connect, of_end, of_phone};
+use crate::server::{Line, connect, of_end, of_phone};
 use crate::signal::{Interrupt, until};
 use crate::sound;
 use crate::told::{self, CallTime, Teller};
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
         prepared = prepare(&args) => prepared,
         () = interrupt.wait() => Err(Failure::new(Reason::Interrupted, "interrupted before the call")),
     };
-    let (phone, play) = match prepared {
+    let (mut line, play) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => {
             if args.json {
@@ -38,13 +38,13 @@ pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    let result = call(&args, &phone, play, teller, &mut interrupt).await;
-    phone.shutdown().await;
+    let result = call(&args, &mut line, play, teller, &mut interrupt).await;
+    line.end().await;
     result
 }
 
 /// Everything that can be wrong before somebody's telephone rings.
-async fn prepare(args: &CallArgs) -> Result<(Phone, Option<WavSource>), Failure> {
+async fn prepare(args: &CallArgs) -> Result<(Line, Option<WavSource>), Failure> {
     let play = sound::open(args.play.as_deref())?;
     sound::check_record(args.record.as_deref())?;
     Ok((connect(&args.server, args.dtmf_mode).await?, play))
@@ -52,13 +52,13 @@ async fn prepare(args: &CallArgs) -> Result<(Phone, Option<WavSource>), Failure>
 
 async fn call(
     args: &CallArgs,
-    phone: &Phone,
+    line: &mut Line,
     play: Option<WavSource>,
     teller: Teller,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
-    let mut events = phone.events();
-    let session = match phone.call(&args.number, CallOptions::default()).await {
+    let mut events = line.phone.events();
+    let session = match line.phone.call(&args.number, CallOptions::default()).await {
         Ok(session) => session,
         Err(error) => {
             let failure = of_phone(&error, &args.server);
@@ -110,7 +110,9 @@ async fn call(
     }
     let end = session.ended().await;
     let recorded = sound::finish(recording).await;
-    let mut failure = failure
+    let mut failure = line
+        .why_gone()
+        .or(failure)
         .or_else(|| of_end(&end, &args.number))
         .or_else(|| time.connection_lost())
         .or_else(|| not_transferred.get().cloned());

@@ -1,8 +1,13 @@
 //! Registering with a server, and what to say when something about it goes wrong.
 
+use std::path::Path;
 use std::time::Duration;
 
-use offhook::{CallEnd, Cause, DtmfMode, MediaError, Phone, PhoneError, TransportError};
+use futures_util::{FutureExt as _, StreamExt as _};
+use offhook::{
+    CallEnd, Cause, ClientKind, DtmfMode, EventStream, HttpFailure, Init, MediaError, Operator, PbxError, PbxEvent,
+    PbxOperator, Phone, PhoneError, TransportError,
+};
 
 use crate::args::ServerArgs;
 use crate::exit::{Failure, Reason};
@@ -11,54 +16,134 @@ use crate::exit::{Failure, Reason};
 const CONNECT_TIME: Duration = Duration::from_secs(20);
 
 /// Connects and registers.
-pub(crate) async fn connect(args: &ServerArgs, dtmf: DtmfMode) -> Result<Phone, Failure> {
-    let mut builder = Phone::builder().dtmf_mode(dtmf).server(&args.server).user(&args.user).password(password(args)?);
-    let secure = args.server.to_ascii_lowercase().starts_with("wss://");
-    if !secure && (args.ca.is_some() || args.pin.is_some()) {
-        return Err(Failure::new(Reason::Usage, "--ca and --pin need a wss:// server: ws:// has no certificate"));
-    }
-    if let Some(path) = &args.ca {
-        let pem =
-            std::fs::read(path).map_err(|e| Failure::new(Reason::Usage, format!("--ca {}: {e}", path.display())))?;
-        builder = builder.ca_certificate(pem);
-    }
-    if let Some(pin) = &args.pin {
-        builder = builder.pin_certificate(pin);
-    }
+pub(crate) async fn connect(args: &ServerArgs, dtmf: DtmfMode) -> Result<Line, Failure> {
+    let trust = trust(args)?;
     let connecting = async {
-        let phone = builder.build()?;
-        phone.connect().await.map(|()| phone)
+        match &args.pbx {
+            Some(url) => log_in(args, url, trust, dtmf).await,
+            None => register(args, trust, dtmf).await,
+        }
     };
     match tokio::time::timeout(CONNECT_TIME, connecting).await {
-        Ok(Ok(phone)) => Ok(phone),
-        Ok(Err(error)) => Err(of_phone(&error, args)),
+        Ok(line) => line,
         Err(_) => Err(Failure::new(
             Reason::Timeout,
-            format!("{} did not register us within {} s: is it a SIP registrar?", args.server, CONNECT_TIME.as_secs()),
+            format!("{} did not register us within {} s: is it a SIP registrar?", args.url(), CONNECT_TIME.as_secs()),
         )),
     }
 }
 
+/// A phone that is registered, and the PBX that it came with.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) phone: Phone,
+    pbx: Option<(PbxOperator, EventStream<PbxEvent>)>,
+}
+
+impl Line {
+    /// Hangs up, unregisters and, at a PBX, logs out.
+    pub(crate) async fn end(self) {
+        match &self.pbx {
+            // It may have ended by itself.
+            Some((pbx, _)) => drop(pbx.logout().await),
+            None => self.phone.shutdown().await,
+        }
+    }
+
+    /// Why the PBX has ended everything, if it has. It is told once.
+    pub(crate) fn why_gone(&mut self) -> Option<Failure> {
+        let (_, events) = self.pbx.as_mut()?;
+        // An error is there before anything that follows from it.
+        while let Some(Some(event)) = events.next().now_or_never() {
+            if let PbxEvent::RuntimeError { code, message } = event {
+                return Some(Failure::new(Reason::Authentication, format!("{message} ({code})")));
+            }
+        }
+        None
+    }
+}
+
+async fn register(args: &ServerArgs, trust: Trust, dtmf: DtmfMode) -> Result<Line, Failure> {
+    let mut builder = Phone::builder().dtmf_mode(dtmf).server(args.url()).user(&args.user).password(password(args)?);
+    builder = match trust {
+        Trust::System => builder,
+        Trust::Ca(pem) => builder.ca_certificate(pem),
+        Trust::Pin(pin) => builder.pin_certificate(pin),
+    };
+    let connecting = async {
+        let phone = builder.build()?;
+        phone.connect().await.map(|()| phone)
+    };
+    let phone = connecting.await.map_err(|error| of_phone(&error, args))?;
+    Ok(Line { phone, pbx: None })
+}
+
+async fn log_in(args: &ServerArgs, url: &str, trust: Trust, dtmf: DtmfMode) -> Result<Line, Failure> {
+    let secret = match &args.signature_file {
+        Some(path) => first_line("--signature-file", path)?,
+        None => password(args)?,
+    };
+    let mut init = Init::new(url, &args.user, secret).user_agent(ClientKind::WebPc).dtmf_mode(dtmf);
+    init = match trust {
+        Trust::System => init,
+        Trust::Ca(pem) => init.ca_certificate(pem),
+        Trust::Pin(pin) => init.pin_certificate(pin),
+    };
+    let Operator { phone, pbx } = init.connect().await.map_err(|error| of_pbx(&error, args))?;
+    let events = pbx.events();
+    let line = Line { phone, pbx: Some((pbx, events)) };
+    match line.phone.connect().await {
+        Ok(()) => Ok(line),
+        Err(error) => {
+            let failure = of_phone(&error, args);
+            line.end().await;
+            Err(failure)
+        }
+    }
+}
+
+/// Whose certificates are taken.
+enum Trust {
+    System,
+    Ca(Vec<u8>),
+    Pin(String),
+}
+
+fn trust(args: &ServerArgs) -> Result<Trust, Failure> {
+    let lower = args.url().to_ascii_lowercase();
+    if (lower.starts_with("ws://") || lower.starts_with("http://")) && (args.ca.is_some() || args.pin.is_some()) {
+        let message = "--ca and --pin need a wss:// server or an https:// PBX: without TLS there is no certificate";
+        return Err(Failure::new(Reason::Usage, message));
+    }
+    if let Some(path) = &args.ca {
+        let pem = std::fs::read(path);
+        return pem.map(Trust::Ca).map_err(|e| Failure::new(Reason::Usage, format!("--ca {}: {e}", path.display())));
+    }
+    Ok(args.pin.clone().map_or(Trust::System, Trust::Pin))
+}
+
 fn password(args: &ServerArgs) -> Result<String, Failure> {
     if let Some(path) = &args.password_file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Failure::new(Reason::Usage, format!("--password-file {}: {e}", path.display())))?;
-        return match text.lines().next() {
-            Some(line) if !line.is_empty() => Ok(line.to_owned()),
-            _ => {
-                Err(Failure::new(Reason::Usage, format!("--password-file {}: its first line is empty", path.display())))
-            }
-        };
+        return first_line("--password-file", path);
     }
-    args.password
-        .clone()
-        .ok_or_else(|| Failure::new(Reason::Usage, "no password: set OFFHOOK_PASSWORD, or give --password-file FILE"))
+    let signature = if args.pbx.is_some() { "--signature-file FILE or " } else { "" };
+    let message = format!("no password: set OFFHOOK_PASSWORD, or give {signature}--password-file FILE");
+    args.password.clone().ok_or_else(|| Failure::new(Reason::Usage, message))
+}
+
+fn first_line(option: &str, path: &Path) -> Result<String, Failure> {
+    let usage = |what: String| Failure::new(Reason::Usage, format!("{option} {}: {what}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| usage(e.to_string()))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.to_owned()),
+        _ => Err(usage("its first line is empty".to_owned())),
+    }
 }
 
 /// What a refused command or registration means.
 pub(crate) fn of_phone(error: &PhoneError, args: &ServerArgs) -> Failure {
     let user = &args.user;
-    let server = &args.server;
+    let server = args.url();
     match error {
         PhoneError::Transport(transport) => of_transport(transport),
         PhoneError::Registration {
@@ -88,6 +173,34 @@ pub(crate) fn of_phone(error: &PhoneError, args: &ServerArgs) -> Failure {
         PhoneError::Ended { cause, status } => of_cause(*cause, *status, "the call"),
         other => Failure::new(Reason::Failed, other.to_string()),
     }
+}
+
+/// What a refused log-in at a PBX means.
+fn of_pbx(error: &PbxError, args: &ServerArgs) -> Failure {
+    let reason = match error {
+        PbxError::InvalidUrl { .. } | PbxError::NotHttps { .. } | PbxError::InvalidArgument { .. } => Reason::Usage,
+        PbxError::GetProduct { failure: Some(failure), .. } | PbxError::Network { failure, .. } => match failure {
+            HttpFailure::Tls { .. } => {
+                return Failure::new(Reason::Tls, format!("{error} (--ca FILE or --pin SHA256)"));
+            }
+            HttpFailure::Timeout => Reason::Timeout,
+            _ => Reason::Unreachable,
+        },
+        PbxError::GetProduct { failure: None, .. } => Reason::Unreachable,
+        PbxError::Api { request: "login", errmsg, .. } => {
+            let (pbx, user) = (args.url(), &args.user);
+            let message = format!("{pbx} refused {user} ({errmsg}): check --user and the login signature");
+            return Failure::new(Reason::Authentication, message);
+        }
+        PbxError::PersonalNotFound
+        | PbxError::ClientDisabled { .. }
+        | PbxError::SdkPlanDisabled
+        | PbxError::LoggedInElsewhere
+        | PbxError::ExtensionDeleted
+        | PbxError::ReLogin { .. } => Reason::Authentication,
+        _ => Reason::Failed,
+    };
+    Failure::new(reason, error.to_string())
 }
 
 fn of_transport(error: &TransportError) -> Failure {

@@ -23,6 +23,12 @@
 //! [`Phone::handle_input`] with [`Input::Timeout`] at the time of the last [`Output::Timeout`] (the last one counts,
 //! also when it is later than the one before).
 
+//! # With a P-Series PBX
+//!
+//! [`pbx::Login`] logs in and [`Phone::with_pbx`] makes the phone of what the PBX says. It then has requests and a
+//! subscription besides its connection ([`Output::Http`], [`Output::Subscription`]); see [`pbx`]. A phone that was made with
+//! [`Phone::new`] never has them.
+
 #![forbid(unsafe_code)]
 
 mod call_id;

@@ -11,8 +11,8 @@ use crate::call_id::CallId;
 #[non_exhaustive]
 pub enum RecordMethod {
     /// The server records: this code is sent as DTMF, each time to change between on and off. The status follows the
-    /// server's word, an INFO with the header `Record: on` or `Record: off`; in a conference call, which has nobody to say
-    /// it, it changes at once.
+    /// server's word, an INFO with the header `Record: on` or `Record: off`, or the notification of a P-Series PBX; in a
+    /// conference call, which has nobody to say it, it changes at once. An INFO that says the opposite refuses.
     FeatureCode(String),
     /// The server records: it is asked by an INFO with the header `Record: on` or `Record: off`, and its answer counts.
     Info,

@@ -245,7 +245,7 @@ fn a_number_that_changes_is_looked_up_anew() {
 
 #[test]
 fn a_name_given_by_hand_is_not_changed() {
-    let mut world = world(1_000);
+    let mut world = world(90);
     let invite = world.capture_invite();
     let call = world.call_of(A);
     let patch = StaticPatch { name: Some("Mine".to_owned()), ..StaticPatch::default() };
@@ -258,6 +258,17 @@ fn a_name_given_by_hand_is_not_changed() {
     world.inject(A, ringing.replacen("Content-Length", header, 1));
     world.run(2_000);
     assert_eq!((shown(&world, &call).0.as_str(), world.api.count("contacts/matchall")), ("Mine", 0));
+}
+
+#[test]
+fn a_late_answer_does_not_change_a_name_given_by_hand() {
+    let mut world = world(2_000);
+    let call = call(&mut world);
+    world.run(500);
+    let patch = StaticPatch { name: Some("Mine".to_owned()), ..StaticPatch::default() };
+    world.act(A, |phone, now| phone.set_static_status(now, &call, patch, Some(true))).expect("sets");
+    world.run(3_000);
+    assert_eq!(shown(&world, &call), ("Mine".to_owned(), String::new()));
 }
 
 #[test]

@@ -25,13 +25,13 @@ fn lose_token(world: &mut World) {
 #[test]
 fn a_runtime_error_is_told_before_anything_is_torn_down() {
     let mut world = World::with_pbx(|_| {});
-    let (a, _) = world.talk();
+    world.talk();
     world.notify(20007, json!({}));
     assert_eq!(world.of_pbx().order[0], "runtimeError");
-    assert!(world.phone(A).session(&a).is_some(), "the call is being hung up");
     world.run(10_000);
     let order = world.of_pbx().order.clone();
     let at = |what: &str| order.iter().position(|o| o == what).unwrap_or_else(|| panic!("{what} in {order:?}"));
+    assert!(at("runtimeError") < at("ended Terminated"), "{order:?}");
     assert!(at("BYE") < at("logout") && at("REGISTER") < at("logout"), "{order:?}");
     assert!(at("close") < at("destroyed") && at("disconnect") < at("destroyed"));
     assert_eq!(order.last().map(String::as_str), Some("destroyed"));
@@ -70,13 +70,24 @@ fn the_end_comes_in_bounded_time_when_nobody_answers() {
     for path in ["logout", "rascallreport/web", "systemlog/webclientlog"] {
         world.api.answers.insert(path.to_owned(), Answer::Never);
     }
-    let from = world.now;
     world.notify(20007, json!({}));
     world.run(10_000);
-    assert_eq!(world.of_pbx().order.last().map(String::as_str), Some("destroyed"), "within {}", world.now - from);
+    assert_eq!(world.of_pbx().order.last().map(String::as_str), Some("destroyed"));
     assert_eq!(world.phone(A).sessions().count(), 0);
     world.run(600_000);
     assert_eq!(world.of_pbx().order.last().map(String::as_str), Some("destroyed"), "nothing follows");
+}
+
+/// A PBX that ends our session itself takes no more of our log.
+#[test]
+fn the_end_comes_at_once_when_the_token_is_lost_already() {
+    let mut world = World::with_pbx(|_| {});
+    world.talk();
+    lose_token(&mut world);
+    world.notify(20007, json!({}));
+    world.run(1_000);
+    assert_eq!(world.api.count("systemlog/webclientlog"), 1);
+    assert_eq!(world.of_pbx().order.last().map(String::as_str), Some("destroyed"));
 }
 
 #[test]
@@ -219,6 +230,23 @@ fn a_pbx_that_is_away_is_no_refusal() {
     query(&mut world);
     world.run(100);
     assert!(world.of_pbx().cdrs[1].1.is_ok());
+}
+
+#[test]
+fn too_many_logins_at_once_is_a_reason_to_wait() {
+    let mut world = World::with_pbx(|_| {});
+    world.api.set("login", json!({"errcode": 70004, "errmsg": "BLOCKED"}));
+    world.notify(20010, json!({}));
+    world.run(20_000);
+    assert!(codes(&mut world).is_empty());
+    world.api.answers.remove("login");
+    world.run(35_000);
+    assert_eq!(world.phone(A).pbx().map(|pbx| pbx.token().expose()), Some("token/2"));
+    // But not for ever.
+    world.api.set("login", json!({"errcode": 70004, "errmsg": "BLOCKED"}));
+    world.notify(20010, json!({}));
+    world.run(600_000);
+    assert_eq!(codes(&mut world), [-109]);
 }
 
 #[test]

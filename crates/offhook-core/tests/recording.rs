@@ -365,3 +365,62 @@ fn recording_commands_whose_call_ends_are_settled() {
         world.assert_clean();
     }
 }
+
+/// Every command on its way is over within this of the server's refusal, ms.
+const PROMPTLY: u64 = 150;
+
+fn is_refused(world: &World, command: CommandId) -> bool {
+    matches!(world.outcome(A, command), Some(Err(PhoneError::Refused { status: 403, .. })))
+}
+
+#[test]
+fn a_server_that_refuses_a_feature_code_is_heard_at_once() {
+    let mut world = by_code();
+    let (a, _) = world.talk();
+    let command = start(&mut world, &a).expect("starts");
+    world.run(600);
+    assert_eq!(world.outcome(A, command), None);
+    notice(&mut world, "off");
+    assert!(is_refused(&world, command), "{:?}", world.outcome(A, command));
+    assert_eq!(status(&world, &a), RecordStatus::Stop);
+    // The other way round, and then it works.
+    let command = start(&mut world, &a).expect("starts");
+    world.run(600);
+    notice(&mut world, "on");
+    assert_eq!(world.outcome(A, command), Some(Ok(())));
+    let command = pause(&mut world, &a).expect("pauses");
+    world.run(600);
+    notice(&mut world, "on");
+    assert!(is_refused(&world, command));
+    assert_eq!(status(&world, &a), RecordStatus::Recording);
+}
+
+#[test]
+fn a_refusal_counts_while_the_last_gap_is_still_sent() {
+    let mut world = by_code();
+    let (a, _) = world.talk();
+    world.media(A).hang = Some("dtmf");
+    let command = start(&mut world, &a).expect("starts");
+    world.run(210);
+    notice(&mut world, "off");
+    assert!(is_refused(&world, command), "{:?}", world.outcome(A, command));
+}
+
+#[test]
+fn what_the_server_says_again_before_it_can_have_heard_the_code_is_no_refusal() {
+    let mut world = by_code();
+    let (a, _) = world.talk();
+    let first = start(&mut world, &a).expect("starts");
+    world.run(600);
+    notice(&mut world, "on");
+    assert_eq!(world.outcome(A, first), Some(Ok(())));
+    world.media(A).hang = Some("dtmf");
+    let second = pause(&mut world, &a).expect("pauses");
+    let third = start(&mut world, &a).expect("goes on, after that");
+    notice(&mut world, "on");
+    assert_eq!((world.outcome(A, second), world.outcome(A, third)), (None, None));
+    world.run(PROMPTLY);
+    notice(&mut world, "on");
+    assert!(is_refused(&world, second));
+    assert_eq!(world.outcome(A, third), Some(Ok(())), "it is recorded already");
+}

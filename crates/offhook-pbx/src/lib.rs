@@ -118,14 +118,12 @@ mod api;
 mod builder;
 mod config;
 mod core;
-#[allow(dead_code, unused_imports)]
 mod directory;
 mod error;
 mod events;
 mod extension;
 mod features;
 mod media;
-#[allow(dead_code)]
 mod notice;
 mod outbox;
 mod pbx;
@@ -136,7 +134,6 @@ mod registrar;
 mod sdp;
 mod server;
 mod service;
-#[allow(dead_code, unused_imports)]
 mod status;
 mod store;
 mod switch;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::filter::{SdpFilter, SdpStep};
 use crate::host::{Host, seed};
 use crate::phone::Phone;
+use crate::transport::Target;
 
 /// What a phone is made with. Needed: [`server`](Self::server) and [`user`](Self::user).
 #[derive(Debug, Clone)]
@@ -233,7 +234,7 @@ impl PhoneBuilder {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn build(self) -> Result<Phone, PhoneError> {
-        let target = self.host.target(&self.server)?;
+        let target = Target::new(&self.server, self.host.trust()?, self.host.connect_timeout)?;
         let core = Core::new(self.config()?);
         Ok(self.host.spawn(core, target, Instant::now(), None))
     }

@@ -45,13 +45,8 @@ impl Host {
             }
             (Some(pin), None) => Trust::pinned(pin),
             (None, Some(pem)) => Trust::authorities(pem),
-            (None, None) => Ok(Trust::System),
+            (None, None) => Ok(Trust::system()),
         }
-    }
-
-    /// Where SIP is spoken.
-    pub(crate) fn target(&self, url: &str) -> Result<Target, PhoneError> {
-        Target::new(url, self.trust()?, self.connect_timeout)
     }
 
     /// Sets the core going in a task of its own. `epoch` is the zero of the clock that the core knows.

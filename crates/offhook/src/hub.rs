@@ -23,12 +23,16 @@ struct State<T> {
     backlog: Option<VecDeque<T>>,
     next: u64,
     finished: bool,
+    /// Waits until everybody has taken what there is.
+    taken: Option<Waker>,
 }
 
 #[derive(Debug)]
 struct Queue<T> {
     id: u64,
     events: VecDeque<T>,
+    /// Its reader was given an event, and has not asked for the next.
+    reading: bool,
     missed: u64,
     waker: Option<Waker>,
 }
@@ -46,6 +50,7 @@ impl<T: Clone> Hub<T> {
             backlog: Some(VecDeque::new()),
             next: 0,
             finished: false,
+            taken: None,
         })))
     }
 
@@ -85,13 +90,26 @@ impl<T: Clone> Hub<T> {
         queues.into_iter().filter_map(|queue| queue.waker).for_each(Waker::wake);
     }
 
+    /// Waits until everybody has taken what there is, and asks for more.
+    pub(crate) async fn taken(&self) {
+        poll_fn(|context| {
+            let mut state = lock(&self.0);
+            if state.queues.iter().all(|queue| queue.events.is_empty() && !queue.reading) {
+                return Poll::Ready(());
+            }
+            state.taken = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// The first to listen gets what happened before.
     pub(crate) fn subscribe(&self) -> EventStream<T> {
         let mut state = lock(&self.0);
         let id = state.next;
         state.next += 1;
         let events = state.backlog.take().unwrap_or_default();
-        state.queues.push(Queue { id, events, missed: 0, waker: None });
+        state.queues.push(Queue { id, events, reading: false, missed: 0, waker: None });
         EventStream { hub: self.clone(), id }
     }
 }
@@ -134,13 +152,19 @@ impl<T> EventStream<T> {
         let mut state = lock(&self.hub.0);
         let finished = state.finished;
         let Some(queue) = state.queues.iter_mut().find(|queue| queue.id == self.id) else { return Poll::Ready(None) };
-        match queue.events.pop_front() {
-            Some(event) => Poll::Ready(Some(event)),
-            None if finished => Poll::Ready(None),
-            None => {
+        let event = queue.events.pop_front();
+        queue.reading = event.is_some();
+        if event.is_none() {
+            if !finished {
                 queue.waker = Some(context.waker().clone());
-                Poll::Pending
             }
+            if let Some(taken) = state.taken.take() {
+                taken.wake();
+            }
+        }
+        match event {
+            None if !finished => Poll::Pending,
+            event => Poll::Ready(event),
         }
     }
 }
@@ -155,7 +179,11 @@ impl<T> Stream for EventStream<T> {
 
 impl<T> Drop for EventStream<T> {
     fn drop(&mut self) {
-        lock(&self.hub.0).queues.retain(|queue| queue.id != self.id);
+        let mut state = lock(&self.hub.0);
+        state.queues.retain(|queue| queue.id != self.id);
+        if let Some(taken) = state.taken.take() {
+            taken.wake();
+        }
     }
 }
 
@@ -259,5 +287,25 @@ mod tests {
         assert_eq!(heard.recv().await, None);
         hub.publish(&1);
         assert_eq!(hub.subscribe().next().now_or_never(), None);
+    }
+
+    #[tokio::test]
+    async fn an_event_is_taken_when_everybody_has_come_back_for_the_next() {
+        let hub = Hub::new();
+        hub.taken().await;
+        let (mut one, other) = (hub.subscribe(), hub.subscribe());
+        hub.publish(&1);
+        assert_eq!(hub.taken().now_or_never(), None);
+        drop(other);
+        assert_eq!(one.next().await, Some(1));
+        assert_eq!(hub.taken().now_or_never(), None, "it is being read");
+        assert_eq!(one.next().now_or_never(), None);
+        hub.taken().await;
+        hub.publish(&2);
+        let (taken, _) = tokio::join!(hub.taken(), async {
+            tokio::task::yield_now().await;
+            drop(one);
+        });
+        taken
     }
 }

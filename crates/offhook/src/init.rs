@@ -212,7 +212,7 @@ impl Init {
         if let Some(method) = self.record {
             config.record = method;
         }
-        let target = self.host.target(&logged_in.sip_url());
+        let target = Target::new(&logged_in.sip_url(), trust.clone(), self.host.connect_timeout);
         let target = target.map_err(|error| PbxError::Registry { detail: error.to_string() })?;
         let link = PbxLink::new(http, trust, self.host.connect_timeout);
         let phone = self.host.spawn(Core::with_pbx(*logged_in), target, epoch, Some(link));

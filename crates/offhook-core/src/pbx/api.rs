@@ -18,6 +18,8 @@ pub(crate) const LOGOUT_MS: Millis = 3_000;
 const MAX_TOKEN: usize = 8 * 1024;
 /// `errcode` of a login whose plan has no SDK.
 const NO_SDK_PLAN: i64 = 70_136;
+/// `errcode` of a login where there were too many.
+const TOO_MANY_LOGINS: i64 = 70_004;
 /// `errcode` of a request whose token is not known, or no longer.
 const TOKEN_LOST: [i64; 2] = [10_003, 10_004];
 
@@ -170,6 +172,11 @@ pub(crate) fn read_login(result: Result<HttpResponse, HttpFailure>) -> Result<Se
     let fits = |token: &&str| (1..=MAX_TOKEN).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
     let none = || PbxError::Api { request: "login", errcode: 0, errmsg: "(no access_token)".to_owned() };
     token.filter(fits).map(Secret::new).ok_or_else(none)
+}
+
+/// Whether the PBX only wants us to come back later: there were too many logins from here.
+pub(crate) fn is_too_many(error: &PbxError) -> bool {
+    matches!(error, PbxError::Api { errcode: TOO_MANY_LOGINS | 429, .. })
 }
 
 /// Whether the PBX does not know our token, or no longer.

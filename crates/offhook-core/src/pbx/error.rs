@@ -28,6 +28,8 @@ pub enum PbxError {
     GetProduct {
         /// What came instead.
         detail: String,
+        /// If nothing came: why not.
+        failure: Option<HttpFailure>,
     },
     /// A request failed on the network.
     #[error("{request}: {failure}")]
@@ -193,3 +195,60 @@ pub const RESULTS: [(i32, &str); 29] = [
     (-290, "NOT_FOUND_AUDIO_INPUT_DEVICE"),
     (-291, "NOT_FOUND_VIDEO_INPUT_DEVICE"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_number_word_and_fault() {
+        let text = || "x".to_owned();
+        let network = PbxError::Network { request: "x", failure: HttpFailure::Timeout };
+        let api = PbxError::Api { request: "x", errcode: 1, errmsg: text() };
+        let disabled = PbxError::ClientDisabled { client: ClientKind::WebPc };
+        let all = [
+            (PbxError::InvalidUrl { url: text(), why: "x" }, -2, "INVALID_PBX_URL", Fault::Usage),
+            (PbxError::NotHttps { host: text() }, -3, "PBX_URL_NOT_HTTPS", Fault::Usage),
+            (PbxError::GetProduct { detail: text() }, -4, "GET_PRODUCT_FAILED", Fault::Peer),
+            (PbxError::InvalidQuery { detail: text() }, -100, "UNKNOWN_ERROR", Fault::Usage),
+            (PbxError::Destroyed, -100, "UNKNOWN_ERROR", Fault::Usage),
+            (PbxError::Registry { detail: text() }, -101, "REGISTRY_FAILED", Fault::Peer),
+            (network, -102, "PBX_NETWORK_ERROR", Fault::Network),
+            (api, -103, "PBX_API_ERROR", Fault::Peer),
+            (PbxError::PersonalNotFound, -104, "GET_PERSONAL_NOT_FOUND_DATA", Fault::Administration),
+            (PbxError::AlreadyInitialized, -105, "PBX_ALREADY_INITIALIZED", Fault::Usage),
+            (disabled, -106, "LINKUS_DISABLED", Fault::Administration),
+            (PbxError::LoggedInElsewhere, -107, "LOGGED_IN_ELSEWHERE", Fault::Administration),
+            (PbxError::ExtensionDeleted, -108, "EXTENSION_DELETED", Fault::Administration),
+            (PbxError::ReLogin { detail: text() }, -109, "RE_LOGIN", Fault::Administration),
+            (PbxError::SdkPlanDisabled, -110, "SDK_PLAN_DISABLED", Fault::Administration),
+        ];
+        for (error, code, name, fault) in all {
+            assert_eq!((error.code(), error.name(), error.fault()), (code, name, fault), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_table_of_results_is_that_of_the_phone_too() {
+        let sorted: Vec<i32> = RESULTS.iter().map(|(code, _)| *code).rev().collect();
+        assert!(sorted.is_sorted() && sorted.windows(2).all(|pair| pair[0] != pair[1]));
+        let errors = [
+            crate::PhoneError::NotConnected,
+            crate::PhoneError::PermissionDenied,
+            crate::PhoneError::LocalStream { detail: String::new() },
+            crate::PhoneError::AttemptsUsedUp { attempts: 1 },
+            crate::PhoneError::TooManyCalls,
+            crate::PhoneError::DevicesUnreadable,
+            crate::PhoneError::ParentNotFound,
+            crate::PhoneError::CallTooSoon,
+            crate::PhoneError::InvalidNumber { number: String::new(), why: "" },
+            crate::PhoneError::CallNotConnected,
+            crate::PhoneError::UnknownCall,
+            crate::PhoneError::NoMicrophone,
+            crate::PhoneError::NoCamera,
+        ];
+        for error in errors {
+            assert!(RESULTS.contains(&(error.code(), error.name())), "{error}");
+        }
+    }
+}

@@ -16,7 +16,7 @@ pub enum PbxEvent {
     },
     /// There is a new record in the list of calls.
     CdrChange(CdrChange),
-    /// The last output: calls, registration, token and subscription are given back.
+    /// The last event: calls, registration, token and subscription are given back.
     Destroyed,
 }
 

@@ -184,9 +184,13 @@ impl Login {
     fn take(&mut self, now: Now, what: What, result: Result<HttpResponse, HttpFailure>) -> Result<(), PbxError> {
         match what {
             What::Product => {
-                let unusable = |detail: String| PbxError::GetProduct { detail };
-                let answer = api::read("getproduct", result).map_err(|error| unusable(error.to_string()))?;
-                self.product = Some(Product::read(&answer).map_err(|why| unusable(why.to_owned()))?);
+                let answer = api::read("getproduct", result).map_err(|error| {
+                    let detail = error.to_string();
+                    let failure = if let PbxError::Network { failure, .. } = error { Some(failure) } else { None };
+                    PbxError::GetProduct { detail, failure }
+                })?;
+                let unknown = |why: &str| PbxError::GetProduct { detail: why.to_owned(), failure: None };
+                self.product = Some(Product::read(&answer).map_err(unknown)?);
                 let request = api::login(&self.params);
                 self.ask(now, What::Token, request);
             }
@@ -225,6 +229,9 @@ impl Login {
         let token = self.token.clone().ok_or_else(|| missing("the token"))?;
         let Answers { global, licence, personal, register_info } = std::mem::take(&mut self.answers);
         let personal = personal.as_ref().and_then(Personal::read).ok_or(PbxError::PersonalNotFound)?;
+        if !is_number(&personal.number) {
+            return Err(PbxError::Registry { detail: "the extension's number is none".to_owned() });
+        }
         let global = Global::read(&global.unwrap_or_default());
         let client = self.params.user_agent;
         let enabled = match (product.mode, client) {
@@ -341,4 +348,9 @@ impl LoggedIn {
 
 fn unfit(error: UriError) -> PbxError {
     PbxError::Registry { detail: error.to_string() }
+}
+
+/// It goes into addresses, headers and URLs.
+fn is_number(number: &str) -> bool {
+    number.len() <= 64 && number.bytes().all(|b| b.is_ascii_alphanumeric() || b"+*#-._".contains(&b))
 }

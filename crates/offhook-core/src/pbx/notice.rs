@@ -86,7 +86,7 @@ impl Notice {
             Some(other) => other,
             None => &Value::Null,
         };
-        Self::of(kind, msg).map_or(Err("its msg lacks what its type needs"), Ok)
+        Self::of(kind, msg).ok_or("its msg lacks what its type needs")
     }
 
     /// `None`: what the type needs is missing.

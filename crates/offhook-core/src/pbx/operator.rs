@@ -34,6 +34,8 @@ const TOKEN_HOLDS_MS: Millis = 5_000;
 /// Before a login that failed on the network is tried again; doubled up to the cap.
 const RENEW_MS: Millis = 2_000;
 const MAX_RENEW_MS: Millis = 30_000;
+/// How often a PBX may say that there were too many logins.
+const MOST_RENEWALS: u32 = 10;
 
 /// What a phone has of its PBX ([`Phone::pbx`](crate::Phone::pbx)): getters. It acts through the commands of the phone.
 #[derive(Debug)]
@@ -360,6 +362,9 @@ impl PbxOperator {
                 self.ask(now, what, until, out);
                 return;
             }
+        } else if answer.as_ref().err().is_some_and(api::is_token_lost) && matches!(what, What::Upload) {
+            // The PBX has ended our session before we could: nothing more is taken, so nothing is waited for.
+            self.uploads = Uploads::default();
         }
         self.answered(now, what, answer);
     }
@@ -421,8 +426,11 @@ impl PbxOperator {
                 }
                 self.open_subscription(now, out);
             }
-            Err(PbxError::Network { .. }) => {
-                // The PBX is not there: no word on our token yet.
+            // The PBX is not there, or has too many coming back at once: no word on us yet.
+            Err(error)
+                if matches!(error, PbxError::Network { .. })
+                    || (api::is_too_many(&error) && renewal.failures < MOST_RENEWALS) =>
+            {
                 let doubled = RENEW_MS.saturating_mul(1 << renewal.failures.min(8));
                 renewal.failures = renewal.failures.saturating_add(1);
                 renewal.retry = Some(now + self.random.jitter(doubled.min(MAX_RENEW_MS)));
@@ -537,7 +545,7 @@ impl PbxOperator {
 
     /// Sends the next upload, if there is one. Ends every mutation.
     pub(crate) fn upload(&mut self, now: Millis, out: &mut Outbox) {
-        if self.renewal.is_some() || self.leaving.as_ref().is_some_and(|leaving| leaving.logout != Logout::NotYet) {
+        if !self.may_upload() {
             return;
         }
         if let Some(request) = self.uploads.next(now, &self.logged_in.token) {
@@ -545,11 +553,16 @@ impl PbxOperator {
         }
     }
 
+    fn may_upload(&self) -> bool {
+        let out = self.leaving.as_ref().is_some_and(|leaving| leaving.logout != Logout::NotYet);
+        !out && self.renewal.is_none()
+    }
+
     pub(crate) fn timeout(&self) -> Option<Millis> {
         let flights = self.in_flight.iter().map(|flight| flight.until).min();
         let parked = self.parked.iter().map(|parked| parked.until).min();
         let renewal = self.renewal.as_ref().and_then(|renewal| renewal.retry);
-        let uploads = self.uploads.timeout().filter(|_| self.renewal.is_none());
+        let uploads = self.uploads.timeout().filter(|_| self.may_upload());
         let leaving = self.leaving.as_ref().filter(|leaving| leaving.logout == Logout::NotYet).map(|l| l.until);
         [flights, parked, renewal, uploads, leaving, self.subscription.timeout()].into_iter().flatten().min()
     }

@@ -46,7 +46,8 @@ impl Phone {
         if parent.is_some_and(|parent| self.answered(parent, "consult").is_err()) {
             return Err(PhoneError::ParentNotFound);
         }
-        if self.sip.connection.is_none() {
+        // A phone that is being stopped has its connection only to say goodbye.
+        if self.sip.connection.is_none() || self.link.is_stopping() {
             return Err(PhoneError::NotConnected);
         }
         Ok(target)

@@ -343,14 +343,15 @@ impl Phone {
             }
             return;
         }
-        if cause == Cause::AuthenticationError && !self.link.refetched {
-            if let Some(pbx) = &mut self.pbx {
-                // The PBX may have another password for us. What waits for the registration goes on waiting.
-                self.link.refetched = true;
-                pbx.fetch_register_info(now.mono, &mut self.out);
-                self.event(PhoneEvent::RegistrationFailed { cause, status_code: status, code: -201 });
-                return;
-            }
+        // The PBX may have another password for us. What waits for the registration goes on waiting.
+        if cause == Cause::AuthenticationError
+            && !self.link.refetched
+            && let Some(pbx) = &mut self.pbx
+        {
+            self.link.refetched = true;
+            pbx.fetch_register_info(now.mono, &mut self.out);
+            self.event(PhoneEvent::RegistrationFailed { cause, status_code: status, code: -201 });
+            return;
         }
         let temporary =
             matches!(cause, Cause::RequestTimeout | Cause::Rejected) || matches!(status, Some(408 | 480 | 500..=599));

@@ -18,6 +18,8 @@ pub(super) struct LookUp {
     offer: Option<String>,
     /// An inbound call that nobody was told of yet.
     unannounced: bool,
+    /// Half an answer, while something waits for the whole.
+    half: Option<(Contact, Option<String>)>,
     /// The name is that of the address book.
     pub(super) named: bool,
     /// The number is another, and to be looked up.
@@ -35,6 +37,7 @@ impl LookUp {
 
     /// The number is another.
     pub(super) fn renew(&mut self, wanted: bool) {
+        self.half = None;
         self.named = false;
         self.wanted = wanted;
     }
@@ -68,6 +71,18 @@ impl Session {
 
     /// More is known of the far end.
     pub(crate) fn on_contact(&mut self, ctx: &mut Ctx<'_>, contact: &Contact, avatar: Option<String>) {
+        if self.look_up.until.is_some() && !contact.complete {
+            self.look_up.half = Some((contact.clone(), avatar));
+            return;
+        }
+        self.look_up.half = None;
+        self.take_contact(ctx, contact, avatar);
+        if contact.complete {
+            self.go_on(ctx);
+        }
+    }
+
+    fn take_contact(&mut self, ctx: &mut Ctx<'_>, contact: &Contact, avatar: Option<String>) {
         if !self.manual {
             self.look_up.named |= contact.name.is_some();
             self.change(ctx.out, |status| {
@@ -78,9 +93,6 @@ impl Session {
                     status.avatar = avatar;
                 }
             });
-        }
-        if contact.complete {
-            self.go_on(ctx);
         }
     }
 
@@ -110,6 +122,9 @@ impl Session {
 
     fn go_on(&mut self, ctx: &mut Ctx<'_>) {
         self.look_up.until = None;
+        if let Some((contact, avatar)) = self.look_up.half.take() {
+            self.take_contact(ctx, &contact, avatar);
+        }
         self.announce(ctx);
         if let Some(offer) = self.look_up.offer.take() {
             self.send_invite(ctx, offer);

@@ -5,7 +5,7 @@
 //!
 //! | method | is sent | the status changes | the command is settled |
 //! | --- | --- | --- | --- |
-//! | feature code | DTMF | with the server's `Record` INFO | with that |
+//! | feature code | DTMF | with the server's `Record` INFO, or the PBX's notification | with that |
 //! | the same in a conference | DTMF | at once | after the last tone |
 //! | INFO | INFO | with its 2xx | with that |
 //! | local, first start | `StartRecording` | when the file is open | with that |

@@ -223,7 +223,10 @@ impl World {
                         self.fly(after, Flight::Media(who, call_id.clone(), event));
                     }
                 }
-                Output::Event(event) => tested.log.push(event),
+                Output::Event(event) => {
+                    tested.pbx.order.push(short(&event));
+                    tested.log.push(event);
+                }
                 Output::Settled { command, result } => {
                     assert!(tested.settled.iter().all(|(c, _)| *c != command), "{command:?} is settled twice");
                     tested.settled.push((command, result));
@@ -311,6 +314,9 @@ impl World {
     /// A's subscription breaks.
     pub fn break_subscription(&mut self) {
         let reason = CloseReason::Remote { code: Some(1006) };
+        if !self.phones[A].pbx.subscribed {
+            return;
+        }
         self.land(Flight::Subscription(A, SubscriptionInput::Closed { status: None, reason }));
     }
 
@@ -387,7 +393,13 @@ impl World {
                 self.act(who, |phone, now| phone.handle_input(now, Input::Http { id, result }));
             }
             Flight::Subscription(who, input) => {
-                self.phones[who].pbx.subscribed = !matches!(input, SubscriptionInput::Closed { .. });
+                match input {
+                    SubscriptionInput::Connected => self.phones[who].pbx.subscribed = true,
+                    SubscriptionInput::Closed { .. } => self.phones[who].pbx.subscribed = false,
+                    // A socket that is closed says nothing.
+                    _ if !self.phones[who].pbx.subscribed => return,
+                    _ => {}
+                }
                 self.act(who, |phone, now| phone.handle_input(now, Input::Subscription(input)));
             }
             Flight::Closed(who, reason) => {

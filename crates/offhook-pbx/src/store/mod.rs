@@ -1,4 +1,4 @@
-//! What outlives a start: call records, contacts, changes of extensions, settings, photos, voicemail, secrets.
+//! What outlives a start: call records, contacts, changes of extensions, settings, photos, secrets.
 //!
 //! One SQLite file, `pbx.db` in the data directory, or memory without one. All writing is done by one thread, which
 //! commits what waits for it together: a commit is on the disk (WAL, `synchronous=FULL`) before any of its writers is
@@ -14,7 +14,6 @@ mod secrets;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
-mod voicemail;
 mod worker;
 
 use std::path::{Path, PathBuf};
@@ -24,11 +23,10 @@ use rusqlite::{Connection, OpenFlags};
 use thiserror::Error;
 use tokio::sync::{Semaphore, oneshot};
 
-pub(crate) use cdr::{CdrPage, CdrRecord, CdrRow, CdrStatus, Disposition, Order, Query, Sort};
+pub(crate) use cdr::{CdrRecord, CdrRow, CdrStatus, Disposition, Order, Query, Sort};
 pub(crate) use contacts::{Contact, ContactId};
-pub(crate) use extensions::{ExtensionRow, Overlay};
-pub(crate) use photos::{Photo, PhotoKind};
-pub(crate) use voicemail::{Voicemail, VoicemailId};
+pub(crate) use extensions::Overlay;
+pub(crate) use photos::Photo;
 
 use seal::Key;
 use worker::{Queue, Worker};

@@ -99,19 +99,6 @@ CREATE TABLE secret (
     -- Argon2id, in the PHC format.
     hash TEXT NOT NULL
 ) STRICT;
-
-CREATE TABLE voicemail (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    extension TEXT NOT NULL,
-    caller TEXT NOT NULL,
-    caller_name TEXT NOT NULL,
-    at_ms INTEGER NOT NULL,
-    duration_ms INTEGER NOT NULL,
-    -- A name inside the voicemail directory.
-    file TEXT NOT NULL,
-    heard INTEGER NOT NULL
-) STRICT;
-CREATE INDEX voicemail_by_extension ON voicemail (extension, id);
 ";
 
 /// How a connection that writes behaves.

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use offhook_sip::DigestAlgorithm;
 use rusqlite::Connection;
 
+use super::cdr::CdrPage;
+use super::extensions::ExtensionRow;
 use super::*;
 use crate::extension::{Extension, RecordPermissions};
 
@@ -318,31 +320,4 @@ async fn secrets_are_known_by_their_hashes() {
     store.set_secret("admin", None).await.expect("forgotten");
     assert_eq!(store.secret_hash("admin").await, Ok(None));
     assert!(matches!(store.set_secret("admin", Some("".into())).await, Err(StoreError::Invalid(_))));
-}
-
-#[tokio::test]
-async fn voicemail_is_its_extensions_alone() {
-    let store = Store::open(None).expect("opened");
-    let message = |n: i64| Voicemail {
-        extension: "1000".to_owned(),
-        caller: "1001".to_owned(),
-        caller_name: "Ben".to_owned(),
-        at_ms: n,
-        duration_ms: 1_500,
-        file: format!("{n}.wav"),
-        heard: false,
-    };
-    let (first, gone) = store.add_voicemail(message(1)).await.expect("kept");
-    assert!(gone.is_empty());
-    assert!(!store.voicemail_heard("1001", first).await.expect("looked up"));
-    assert!(store.voicemail_heard("1000", first).await.expect("looked up"));
-    assert!(store.voicemails("1000").await.expect("listed")[0].1.heard);
-    assert_eq!(store.delete_voicemail("1001", first).await, Ok(None));
-    for n in 2..=1_001 {
-        let (_, gone) = store.add_voicemail(message(n)).await.expect("kept");
-        assert_eq!(gone, if n == 1_001 { vec!["1.wav".to_owned()] } else { Vec::new() });
-    }
-    let newest = store.voicemails("1000").await.expect("listed")[0].clone();
-    assert_eq!(newest.1.file, "1001.wav");
-    assert_eq!(store.delete_voicemail("1000", newest.0).await, Ok(Some("1001.wav".to_owned())));
 }

@@ -7,7 +7,7 @@ mod pbx;
 mod recording;
 mod shared;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,6 +30,9 @@ use crate::command::{Command, Pending, Reply};
 use crate::filter::{SdpFilter, SdpStep};
 use crate::session::Session;
 use crate::transport::{Line, Target, Transport};
+
+/// How long a listener may take over the reason of the end before the end comes.
+const HEARD: Duration = Duration::from_millis(200);
 
 /// What reaches the task.
 #[derive(Debug)]
@@ -99,6 +102,10 @@ pub(crate) struct Actor {
     waiters: HashMap<CommandId, Waiter>,
     epoch: Instant,
     deadline: Option<Instant>,
+    /// What is still to be carried out.
+    outputs: VecDeque<Output>,
+    /// Nothing is, until the listeners have taken what they were told last.
+    telling: bool,
     /// The PBX's operator has ended: nothing more comes.
     over: bool,
 }
@@ -120,6 +127,8 @@ impl Actor {
             waiters: HashMap::new(),
             epoch: setup.epoch,
             deadline: None,
+            outputs: VecDeque::new(),
+            telling: false,
             over: false,
         };
         (actor, sender)
@@ -132,6 +141,10 @@ impl Actor {
         // What the core wants from the beginning.
         self.turn(|_| ());
         while !self.over {
+            if self.telling {
+                self.be_heard().await;
+                continue;
+            }
             let deadline = self.deadline;
             let timer = async move {
                 match deadline {
@@ -227,9 +240,25 @@ impl Actor {
         let result = self.core.turn(act, |output| outputs.push(output));
         then(self, result);
         self.refresh();
-        for output in outputs {
+        self.outputs.extend(outputs);
+        self.carry_on();
+    }
+
+    fn carry_on(&mut self) {
+        while !self.telling {
+            let Some(output) = self.outputs.pop_front() else { return };
             self.carry_out(output);
         }
+    }
+
+    /// Gives the listeners the time to take what they were told, and goes on.
+    async fn be_heard(&mut self) {
+        if let Some(pbx) = &self.shared.pbx {
+            // One that does not listen is told no less.
+            let _ = tokio::time::timeout(HEARD, pbx.events.taken()).await;
+        }
+        self.telling = false;
+        self.carry_on();
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -283,6 +312,8 @@ impl Actor {
             }
             Output::Pbx(event) => {
                 self.over |= event == PbxEvent::Destroyed;
+                // The program is to know why before it sees what follows.
+                self.telling = matches!(event, PbxEvent::RuntimeError { .. });
                 if let Some(pbx) = &self.shared.pbx {
                     pbx.events.publish(&event);
                 }

@@ -17,7 +17,7 @@ impl Server {
     async fn start() -> (Self, Client) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/api", listener.local_addr().expect("bound"));
-        let target = Target::http(&url, Trust::System, PATIENCE).expect("loopback");
+        let target = Target::http(&url, Trust::system(), PATIENCE).expect("loopback");
         (Self(listener), Client::new(target).expect("a host"))
     }
 

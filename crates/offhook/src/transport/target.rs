@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     fn target(url: &str) -> Result<Target, PhoneError> {
-        Target::new(url, Trust::System, Duration::from_secs(1))
+        Target::new(url, Trust::system(), Duration::from_secs(1))
     }
 
     #[test]
@@ -181,10 +181,11 @@ mod tests {
 
     #[test]
     fn http_is_for_this_machine_only() {
-        let http = |url| Target::http(url, Trust::System, Duration::from_secs(1)).map(|t| (t.address(), t.is_secure()));
+        let http =
+            |url| Target::http(url, Trust::system(), Duration::from_secs(1)).map(|t| (t.address(), t.is_secure()));
         assert_eq!(http("https://pbx.example"), Ok(("pbx.example:443".to_owned(), true)));
         assert_eq!(http("http://localhost:8088"), Ok(("localhost:8088".to_owned(), false)));
-        let path = |url| Target::http(url, Trust::System, Duration::from_secs(1)).map(|t| t.path().to_owned());
+        let path = |url| Target::http(url, Trust::system(), Duration::from_secs(1)).map(|t| t.path().to_owned());
         assert_eq!(path("https://pbx.example/api?x=/y"), Ok("/api".to_owned()));
         assert_eq!(path("https://pbx.example?x=/y"), Ok(String::new()));
         assert!(http("http://pbx.example").is_err());

@@ -1,6 +1,6 @@
 //! TLS to the server, always verified: by the system's roots, by a CA of the user's, or by a pinned certificate.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use offhook_core::{PhoneError, TransportError};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -15,9 +15,16 @@ use tokio_rustls::client::TlsStream;
 
 use super::Target;
 
-/// Whose certificates are taken.
+/// Whose certificates are taken. Clones share what is made of it at the first connection: reading the system's
+/// certificates takes a while, and sessions are resumed.
 #[derive(Debug, Clone)]
-pub(crate) enum Trust {
+pub(crate) struct Trust {
+    in_whom: InWhom,
+    config: Arc<OnceLock<Arc<ClientConfig>>>,
+}
+
+#[derive(Debug, Clone)]
+enum InWhom {
     /// Those signed by a CA of the operating system.
     System,
     /// Those signed by one of these.
@@ -27,13 +34,18 @@ pub(crate) enum Trust {
 }
 
 impl Trust {
+    /// The operating system's CAs.
+    pub(crate) fn system() -> Self {
+        InWhom::System.into()
+    }
+
     /// CA certificates in PEM.
     pub(crate) fn authorities(pem: &[u8]) -> Result<Self, PhoneError> {
         let refuse = |detail: &str| PhoneError::InvalidArgument { detail: format!("the CA certificate: {detail}") };
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         match found {
             Ok(found) if found.is_empty() => Err(refuse("there is no PEM certificate in it")),
-            Ok(found) => Ok(Self::Authorities(found)),
+            Ok(found) => Ok(InWhom::Authorities(found).into()),
             Err(error) => Err(refuse(&error.to_string())),
         }
     }
@@ -54,7 +66,24 @@ impl Trust {
             _ => None,
         });
         let bytes: Vec<u8> = bytes.collect::<Option<_>>().ok_or_else(refuse)?;
-        bytes.try_into().map(Self::Pinned).map_err(|_| refuse())
+        bytes.try_into().map(|bytes| InWhom::Pinned(bytes).into()).map_err(|_| refuse())
+    }
+
+    async fn config(&self) -> Result<Arc<ClientConfig>, String> {
+        if let Some(config) = self.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let in_whom = self.in_whom.clone();
+        let made = tokio::task::spawn_blocking(move || config(&in_whom)).await;
+        let made = made.map_err(|error| error.to_string())??;
+        // Two may have made it at once: one is as good as the other.
+        Ok(Arc::clone(self.config.get_or_init(|| Arc::new(made))))
+    }
+}
+
+impl From<InWhom> for Trust {
+    fn from(in_whom: InWhom) -> Self {
+        Self { in_whom, config: Arc::default() }
     }
 }
 
@@ -62,8 +91,8 @@ pub(super) async fn connect(target: &Target, tcp: TcpStream) -> Result<TlsStream
     let host = || target.host().to_owned();
     let failed = |detail: String| TransportError::Tls { host: host(), detail };
     let name = ServerName::try_from(host()).map_err(|error| failed(error.to_string()))?;
-    let config = config(&target.trust).map_err(failed)?;
-    let connected = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+    let config = target.trust.config().await.map_err(failed)?;
+    let connected = TlsConnector::from(config).connect(name, tcp).await;
     connected.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(why)) => {
             TransportError::Certificate { host: host(), detail: describe(why) }
@@ -88,24 +117,24 @@ fn describe(why: &CertificateError) -> String {
     }
 }
 
-fn config(trust: &Trust) -> Result<ClientConfig, String> {
+fn config(in_whom: &InWhom) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
-    let roots = match trust {
-        Trust::Pinned(fingerprint) => {
+    let roots = match in_whom {
+        InWhom::Pinned(fingerprint) => {
             let verifier = Arc::new(Pinned { fingerprint: *fingerprint, provider });
             return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
         }
-        Trust::Authorities(authorities) => {
+        InWhom::Authorities(authorities) => {
             let mut roots = RootCertStore::empty();
             for authority in authorities {
                 roots.add(authority.clone()).map_err(|error| format!("the CA certificate: {error}"))?;
             }
             roots
         }
-        Trust::System => {
+        InWhom::System => {
             let mut roots = RootCertStore::empty();
             // Some systems hold certificates that do not parse; the others count.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -172,7 +201,7 @@ mod tests {
     #[test]
     fn fingerprints_are_read_as_tools_print_them() {
         let colons = (0..32).map(|n| format!("{n:02X}")).collect::<Vec<_>>().join(":");
-        let Ok(Trust::Pinned(bytes)) = Trust::pinned(&colons) else { panic!("a fingerprint") };
+        let Ok(Trust { in_whom: InWhom::Pinned(bytes), .. }) = Trust::pinned(&colons) else { panic!("a fingerprint") };
         assert_eq!(bytes.to_vec(), (0..32).collect::<Vec<u8>>());
         for bad in ["", "00", &"0".repeat(63), &"0".repeat(66), &"g".repeat(64)] {
             assert!(Trust::pinned(bad).is_err(), "{bad}");

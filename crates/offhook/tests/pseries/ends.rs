@@ -40,6 +40,19 @@ async fn destroying_is_silent_and_can_be_done_again() {
     server.request("logout", 1).await;
 }
 
+/// The phone can be shut down and started again as often as one likes.
+#[tokio::test]
+async fn the_pbx_stays_when_the_phone_is_shut_down() {
+    let mut server = Server::start().await;
+    let (operator, _subscription) = server.operator().await;
+    for _ in 0..2 {
+        soon("registering", operator.phone.connect()).await.expect("registered");
+        soon("the shutdown", operator.phone.shutdown()).await;
+        soon("a query", operator.pbx.cdr_query(CdrQuery::new(1, 10))).await.expect("still there");
+    }
+    assert!(server.asked("logout").is_empty());
+}
+
 #[tokio::test]
 async fn dropping_every_handle_leaves_neither_task_nor_socket() {
     let mut server = Server::start().await;

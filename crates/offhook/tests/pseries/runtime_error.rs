@@ -1,7 +1,7 @@
 //! The PBX says that we cannot go on: the program hears it first, and then everything ends.
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use offhook::{CallOptions, CdrQuery, ClientKind, Operator, PbxError, PbxEvent, PhoneError};
+use offhook::{CallOptions, CdrQuery, ClientKind, Operator, PbxError, PbxEvent, PhoneError, PhoneEvent};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Server, Subscription, call, soon};
@@ -93,6 +93,52 @@ async fn a_new_login_is_wanted_and_refused() {
     server.answer("login", [Answer::Json(json!({ "errcode": 20_001, "errmsg": "WRONG SIGNATURE" }))]);
     ends(&server, operator, subscription, (20_010, json!({})), -109).await;
     assert_eq!(server.asked("login").len(), 2);
+}
+
+/// Callbacks run on tasks of their own, and still the one of the reason runs before those of what follows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn callbacks_hear_the_reason_first() {
+    let mut server = Server::start().await;
+    for _ in 0..5 {
+        let (operator, mut subscription) = server.operator().await;
+        let session = call(&operator).await;
+        let (log, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let (of_session, of_phone) = (log.clone(), log.clone());
+        session
+            .on(move |event| {
+                if event.is_final() {
+                    let _ = of_session.send("ended");
+                }
+            })
+            .detach();
+        operator
+            .phone
+            .on(move |event| {
+                if matches!(event, PhoneEvent::DeleteSession { .. }) {
+                    let _ = of_phone.send("deleted");
+                }
+            })
+            .detach();
+        operator
+            .pbx
+            .on(move |event| {
+                // One that takes its time.
+                std::thread::yield_now();
+                let _ = log.send(event.name());
+            })
+            .detach();
+        subscription.tell(10_000, json!({ "username": "1000" })).await;
+        let mut order = Vec::new();
+        soon("everything", async {
+            while let Some(name) = heard.recv().await {
+                order.push(name);
+            }
+        })
+        .await;
+        assert_eq!(order.first(), Some(&"runtimeError"), "{order:?}");
+        order.sort_unstable();
+        assert_eq!(order, ["deleted", "destroyed", "ended", "runtimeError"]);
+    }
 }
 
 /// What is not for us ends nothing.

@@ -1,5 +1,6 @@
 //! The server, and what tests do with it.
 
+mod embedded;
 mod server;
 mod subscription;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use offhook::{CallOptions, Init, Operator, PbxError, Session};
 
+pub(crate) use embedded::{Directory, Embedded};
 pub(crate) use server::{Answer, SECRET, Server, TOKEN};
 pub(crate) use subscription::Subscription;
 
@@ -75,4 +77,15 @@ pub(crate) async fn call(operator: &Operator) -> Session {
     let call = soon("calling", operator.phone.call("600", CallOptions::default())).await.expect("calls");
     soon("an answer", call.confirmed()).await.expect("is answered");
     call
+}
+
+/// One calls the other, and both talk.
+pub(crate) async fn incoming_call(caller: &Operator, callee: &Operator) -> (Session, Session) {
+    let mut incoming = callee.phone.incoming();
+    let number = callee.pbx.extension_number();
+    let call = soon("calling", caller.phone.call(number, CallOptions::default())).await.expect("calls");
+    let ringing = until("the call", &mut incoming, |ringing| ringing.status().is_ring).await;
+    soon("answering", ringing.answer(CallOptions::default())).await.expect("answers");
+    soon("talking", call.confirmed()).await.expect("talks");
+    (call, ringing)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use offhook_pbx::{Extension, Pbx};
@@ -75,6 +76,7 @@ struct State {
     subscriptions: mpsc::UnboundedSender<Subscription>,
     /// HTTP statuses instead of the next subscriptions.
     refuse: Mutex<VecDeque<u16>>,
+    no_sip: AtomicBool,
 }
 
 impl Server {
@@ -111,6 +113,7 @@ impl Server {
             open: watch::Sender::new(0),
             subscriptions: sender,
             refuse: Mutex::default(),
+            no_sip: AtomicBool::new(false),
         });
         let task = tokio::spawn(accept(listener, tls, Arc::clone(&state)));
         Self { pbx, ca: own.cert.pem(), address, state, subscriptions, task }
@@ -129,6 +132,11 @@ impl Server {
     /// What it answers to the next subscriptions, instead of taking them. Those are among the requests.
     pub(crate) fn refuse_subscriptions(&self, statuses: impl IntoIterator<Item = u16>) {
         self.state.refuse.lock().expect("no panic").extend(statuses);
+    }
+
+    /// SIP is not there any more.
+    pub(crate) fn cut_sip(&self) {
+        self.state.no_sip.store(true, Ordering::Release);
     }
 
     /// All requests to a path so far.
@@ -215,6 +223,7 @@ async fn serve(mut stream: Box<dyn Io>, state: &State) {
     let mut buffer = Vec::new();
     while let Some(asked) = read(&mut stream, &mut buffer).await {
         match asked.path.as_str() {
+            "/ws" if state.no_sip.load(Ordering::Acquire) => return,
             "/ws" => return splice(stream, asked, state.sip).await,
             "/api/v1.0/subscribe" => return subscribe(stream, asked, state).await,
             _ => {}

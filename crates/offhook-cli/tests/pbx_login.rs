@@ -1,0 +1,154 @@
+//! `offhook call` and `offhook answer` that log in to a P-Series PBX, which `offhook pbx` is too.
+
+mod common;
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use common::{Dir, Offhook, PbxProcess, run};
+
+/// What `--pbx` is given.
+struct Urls {
+    http: String,
+    https: String,
+}
+
+fn urls(pbx: &PbxProcess) -> Urls {
+    let host = |url: &str| url.split('/').nth(2).expect("a host").to_owned();
+    Urls { http: format!("http://{}", host(&pbx.ws)), https: format!("https://{}", host(&pbx.wss)) }
+}
+
+/// A request of an administrator or of an app's backend, on loopback.
+fn ask(http: &str, method: &str, path: &str, body: &str) -> serde_json::Value {
+    let host = http.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).expect("it listens");
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAuthorization: Bearer offhook-admin\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
+
+fn signature(http: &str, number: &str) -> String {
+    let client = r#"{"username":"offhook","password":"offhook-secret"}"#;
+    let token = ask(http, "POST", "/openapi/v1.0/get_token", client);
+    let path = format!("/openapi/v1.0/sign/create?access_token={}", token["access_token"].as_str().expect("a token"));
+    let signed = ask(http, "POST", &path, &format!(r#"{{"username":"{number}"}}"#));
+    signed["data"]["sign"].as_str().expect("a signature").to_owned()
+}
+
+#[test]
+fn a_call_of_two_that_logged_in_with_signatures() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let urls = urls(&pbx);
+    let file = |number: &str| dir.write(number, format!("{}\n", signature(&urls.http, number)));
+    let (ann, bob) = (file("1000"), file("1001"));
+    let mut answer = Offhook::start([
+        "answer",
+        "--pbx",
+        &urls.https,
+        "--pin",
+        &pbx.fingerprint,
+        "--user",
+        "1001",
+        "--signature-file",
+        &bob,
+        "--echo",
+        "--once",
+        "--json",
+    ]);
+    answer.event("registered");
+    let call = run([
+        "call",
+        "1001",
+        "--pbx",
+        &urls.https,
+        "--ca",
+        &pbx.certificate,
+        "--user",
+        "1000",
+        "--signature-file",
+        &ann,
+        "--duration",
+        "1s",
+        "--json",
+    ]);
+    call.succeeds();
+    let summary = call.json_lines().pop().expect("a summary");
+    assert_eq!((summary["event"].as_str(), summary["ok"].as_bool()), (Some("summary"), Some(true)), "{summary}");
+    answer.finish().succeeds();
+}
+
+/// On loopback without TLS, as one tries it out.
+#[test]
+fn the_embedded_pbx_takes_the_password_too() {
+    let pbx = PbxProcess::start();
+    let call = Offhook::start_with(
+        ["call", "600", "--pbx", &urls(&pbx).http, "--user", "1000", "--duration", "500ms"],
+        |command| {
+            command.env("OFFHOOK_PASSWORD", "secret-1000");
+        },
+    );
+    call.finish().succeeds();
+}
+
+#[test]
+fn a_call_that_the_pbx_ends_says_why() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let urls = urls(&pbx);
+    let file = dir.write("signature", signature(&urls.http, "1000"));
+    let mut call =
+        Offhook::start(["call", "600", "--pbx", &urls.http, "--user", "1000", "--signature-file", &file, "--json"]);
+    call.event("confirmed");
+    assert_eq!(ask(&urls.http, "DELETE", "/admin/v1/extensions/1000", "")["errcode"], 0);
+    call.finish().fails(5, &["deleted", "-108"]);
+}
+
+#[test]
+fn every_refusal_has_its_exit_code() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let urls = urls(&pbx);
+    let wrong = dir.write("wrong", "not-the-signature\n");
+    let call = |url: &str, extra: &[&str]| {
+        let mut args = vec!["call", "600", "--pbx", url, "--user", "1000", "--signature-file", &wrong];
+        args.extend(extra);
+        run(args)
+    };
+    let finished = call(&urls.http, &[]);
+    finished.fails(5, &["1000", "login signature"]);
+    assert!(!finished.stderr[0].contains("not-the-signature"));
+    call(&urls.https, &[]).fails(4, &["certificate", "--ca", "--pin"]);
+    call(&urls.https, &["--pin", &"00".repeat(32)]).fails(4, &["certificate"]);
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("address");
+    call(&format!("https://{nobody}"), &["--pin", &pbx.fingerprint]).fails(3, &[&nobody.to_string()]);
+    call("http://pbx.example", &[]).fails(2, &["https"]);
+    call("pbx.example", &[]).fails(2, &["https://"]);
+    call(&urls.http, &["--pin", &pbx.fingerprint]).fails(2, &["https://"]);
+    let none = dir.path("none");
+    run(["call", "600", "--pbx", &urls.http, "--user", "1000", "--signature-file", &none]).fails(2, &["none"]);
+    run(["call", "600", "--pbx", &urls.http, "--user", "1000"]).fails(2, &["--signature-file", "OFFHOOK_PASSWORD"]);
+}
+
+#[test]
+fn either_a_server_or_a_pbx() {
+    let call = |extra: &[&str]| {
+        let mut args = vec!["call", "600", "--user", "1000"];
+        args.extend(extra);
+        run(args)
+    };
+    for (extra, said) in [
+        (&[][..], "--server"),
+        (&["--server", "ws://127.0.0.1:1", "--pbx", "http://127.0.0.1:1"], "cannot be used with"),
+        (&["--server", "ws://127.0.0.1:1", "--signature-file", "x"], "cannot be used with"),
+    ] {
+        let finished = call(extra);
+        assert_eq!(finished.status.code(), Some(2), "{finished:?}");
+        assert!(finished.stderr.join("\n").contains(said), "{finished:?}");
+    }
+}
