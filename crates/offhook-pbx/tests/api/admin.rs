@@ -227,6 +227,8 @@ async fn settings_are_shown_changed_and_checked() {
         server.admin("PATCH", "settings", wrong).await.fails(422, 40002);
     }
     assert_eq!(server.admin("GET", "settings", Value::Null).await.ok(), after);
+    assert_eq!(server.admin("POST", "settings/reset", Value::Null).await.ok(), before);
+    assert_eq!(server.admin("GET", "settings", Value::Null).await.ok(), before);
 }
 
 #[tokio::test]

@@ -80,6 +80,7 @@ pub(super) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/contacts", get(contacts::list).post(contacts::add))
         .route("/contacts/{id}", patch(contacts::change).get(contacts::show).delete(contacts::delete))
         .route("/settings", get(settings::show).patch(settings::change))
+        .route("/settings/reset", post(settings::reset))
         .route("/secrets/{name}", post(secrets::set))
         .route("/cdrs", get(state::all_cdrs))
         .route("/hot_standby", post(settings::hot_standby))
