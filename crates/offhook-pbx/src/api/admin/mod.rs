@@ -82,6 +82,7 @@ pub(super) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/settings", get(settings::show).patch(settings::change))
         .route("/settings/reset", post(settings::reset))
         .route("/secrets/{name}", post(secrets::set))
+        .route("/cdrs", get(state::all_cdrs))
         .route("/hot_standby", post(settings::hot_standby))
         .route("/load", get(state::load))
         .route("/calls", get(state::calls))
