@@ -110,6 +110,7 @@ fn contacts_settings_and_the_rest() {
     server.ctl(&["setting", "hot-standby"]).succeeds();
     assert_eq!(server.json(&["logout", "1000"])["logged_out"], 0);
     assert_eq!(server.json(&["cdr", "1000", "--status", "missed"])["total_number"], 0);
+    assert_eq!(server.json(&["cdr"])["cdrs"], json!([]));
     server.ctl(&["report", "1000"]).succeeds();
     server.ctl(&["log", "1000"]).succeeds();
     let status = server.ctl(&["status"]);

@@ -70,10 +70,10 @@ pub enum CtlCommand {
     },
     /// What is going on: load, calls, devices.
     Status,
-    /// Call records of an extension, the newest first.
+    /// Call records, the newest first.
     Cdr {
-        /// Its number.
-        number: String,
+        /// Of this extension; without it of all, with a row for each extension that has to do with a call.
+        number: Option<String>,
         /// From 1.
         #[arg(long, default_value_t = 1)]
         page: u32,

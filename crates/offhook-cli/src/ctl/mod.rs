@@ -46,7 +46,8 @@ pub(crate) async fn run(args: CtlArgs) -> Result<(), Failure> {
             };
             let filter = encoded(filter.as_deref().unwrap_or_default());
             let query = format!("page={page}&page_size={size}&status={status}&number={filter}");
-            let path = format!("extensions/{}/cdrs?{query}", encoded(&number));
+            let of = number.map(|number| format!("extensions/{}/", encoded(&number))).unwrap_or_default();
+            let path = format!("{of}cdrs?{query}");
             (client.ask(Method::GET, &path, None).await?, show::cdrs)
         }
         CtlCommand::Report { number } => {

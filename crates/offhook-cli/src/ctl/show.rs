@@ -86,13 +86,14 @@ pub(super) fn cdrs(answer: &Value) -> String {
         let at = format!("{} {}", text(&row["date"]), text(&row["time"]));
         vec![
             at,
+            text(&row["extension"]),
             kind.to_owned(),
             text(&row["number"]),
             format!("{} s", row["talk_duration"]),
             text(&row["disposition"]),
         ]
     });
-    let rows = table(&["UTC", "", "number", "talked", "disposition"], rows);
+    let rows = table(&["UTC", "extension", "", "number", "talked", "disposition"], rows);
     format!("{rows}\n{} in all", answer["total_number"])
 }
 

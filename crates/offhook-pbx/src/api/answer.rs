@@ -161,11 +161,6 @@ impl Fault {
     pub(crate) fn rest(self) -> Self {
         Self { status: self.code.rest_status(), ..self }
     }
-
-    #[cfg(test)]
-    pub(crate) fn code(&self) -> Errcode {
-        self.code
-    }
 }
 
 impl IntoResponse for Fault {

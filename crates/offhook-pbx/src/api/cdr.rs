@@ -24,7 +24,7 @@ pub(super) async fn search(State(api): State<Arc<Api>>, caller: Caller, params: 
     let caller = caller.permitted(&api)?;
     let query = query(&params)?;
     let page = api.directory.store().cdrs(caller.extension.number(), query).await.map_err(|e| Fault::internal(&e))?;
-    let status = api.status().await;
+    let status = api.status_lately().await;
     let directory = api.directory.now();
     let rows: Vec<Value> = page.rows.iter().map(|row| personal(row, &directory, &status)).collect();
     Ok(Done::with(json!({ "personal_cdr_list": rows, "total_number": page.total })))

@@ -39,6 +39,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use offhook_sip::Secret;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use answer::{Errcode, Fault};
 use guard::Origins;
@@ -62,6 +63,9 @@ use crate::status::Status;
 const BY_ADDRESS: Rate = Rate { burst: 20, every: Duration::from_secs(6) };
 const BY_USER: Rate = Rate { burst: 10, every: Duration::from_secs(30) };
 
+/// How old may be what clients are told of each other's state.
+const LATELY: Duration = Duration::from_secs(1);
+
 /// How long an answer waits for what the core knows.
 const CORE_TIME: Duration = Duration::from_secs(2);
 
@@ -83,6 +87,7 @@ pub(crate) struct Api {
     body_time: Duration,
     core: mpsc::Sender<ToCore>,
     load: watch::Receiver<Load>,
+    lately: tokio::sync::Mutex<Option<(Instant, Arc<Status>)>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -122,6 +127,7 @@ impl Api {
             body_time: Duration::from_millis(config.limits.handshake_ms),
             core,
             load,
+            lately: tokio::sync::Mutex::default(),
             stopping: watch::channel(false).0,
             pseries,
         })
@@ -135,6 +141,19 @@ impl Api {
     /// A login signature of an extension, good for an hour; `None` when there is no such extension.
     pub(crate) fn login_signature(&self, number: &str) -> Option<Secret> {
         self.sign(number, signature::seconds(SystemTime::now()) + 3600).ok()
+    }
+
+    /// What [`status`](Self::status) said a moment ago: so that clients do not keep the core busy.
+    async fn status_lately(&self) -> Arc<Status> {
+        let mut lately = self.lately.lock().await;
+        if let Some((at, status)) = &*lately
+            && at.elapsed() < LATELY
+        {
+            return Arc::clone(status);
+        }
+        let status = Arc::new(self.status().await);
+        *lately = Some((Instant::now(), Arc::clone(&status)));
+        status
     }
 
     /// What registers and calls at this moment; nothing when the core has no time to say it.

@@ -106,7 +106,8 @@ pub(super) async fn photo(State(api): State<Arc<Api>>, Path(name): Path<String>)
         let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         hash.len() == 64 && hash.bytes().all(is_hex) && (1..=4).contains(&suffix.len())
     });
-    if !is_name {
+    let directory = api.directory.now();
+    if !is_name || !directory.extensions().any(|extension| directory.photo(extension.number()) == Some(&name)) {
         return none();
     }
     match api.directory.store().photo(&name).await {

@@ -66,7 +66,9 @@ impl FromRequestParts<Arc<Api>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Fault> {
         let token = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        api.caller(token.ok_or_else(Fault::token)?)
+        let caller = api.caller(token.ok_or_else(Fault::token)?)?;
+        caller.session.request(Instant::now()).map_err(Fault::blocked)?;
+        Ok(caller)
     }
 }
 

@@ -19,6 +19,9 @@ const SOCKETS: usize = 4;
 /// Call reports of one client.
 const REPORTS: Rate = Rate { burst: 20, every: Duration::from_secs(5) };
 
+/// Requests of one client, whatever they are.
+const REQUESTS: Rate = Rate { burst: 300, every: Duration::from_millis(20) };
+
 /// Batches of a client's log.
 const LOGS: Rate = Rate { burst: 20, every: Duration::from_secs(2) };
 
@@ -54,6 +57,7 @@ pub(crate) struct Session {
     used: Mutex<Instant>,
     end: watch::Sender<Option<End>>,
     sockets: Mutex<VecDeque<watch::Sender<bool>>>,
+    requests: Mutex<Bucket>,
     reports: Mutex<Bucket>,
     logs: Mutex<Bucket>,
 }
@@ -77,6 +81,11 @@ impl Session {
         }
         sockets.push_back(sender);
         receiver
+    }
+
+    /// Whether it may ask for something now.
+    pub(crate) fn request(&self, now: Instant) -> Result<(), u64> {
+        locked(&self.requests).take(now)
     }
 
     /// Whether it may send a call report now.
@@ -140,6 +149,7 @@ impl Sessions {
             used: Mutex::new(now),
             end: watch::channel(None).0,
             sockets: Mutex::default(),
+            requests: Mutex::new(Bucket::full(REQUESTS, now)),
             reports: Mutex::new(Bucket::full(REPORTS, now)),
             logs: Mutex::new(Bucket::full(LOGS, now)),
         });
@@ -268,6 +278,18 @@ mod tests {
         assert!(sessions.find(now, first.expose()).is_none() && sessions.find(now, second.expose()).is_some());
         assert_eq!(*ended.borrow(), Some(End(Some(Notification::logged_in_elsewhere("1000")))));
         assert!(others.iter().all(|token| sessions.find(now, token.expose()).is_some()));
+    }
+
+    #[test]
+    fn requests_are_bounded_for_each_client_by_itself() {
+        let (sessions, now) = (sessions(), Instant::now());
+        let [one, other] = ["1000", "1001"].map(|extension| {
+            let token = sessions.open(now, extension, ClientKind::Web).expect("random");
+            sessions.find(now, token.expose()).expect("good")
+        });
+        assert_eq!((0..1000).filter(|_| one.request(now).is_ok()).count(), 300);
+        assert_eq!((one.request(now), other.request(now)), (Err(1), Ok(())));
+        assert_eq!(one.request(now + Duration::from_secs(1)), Ok(()));
     }
 
     #[test]

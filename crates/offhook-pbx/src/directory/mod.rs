@@ -20,7 +20,6 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use offhook_sip::{DigestAlgorithm, Secret};
 use tokio::sync::{Mutex, mpsc};
 
 pub(crate) use change::{Change, ExtensionChange, SettingsChange, SwitchChange};
@@ -152,11 +151,6 @@ impl Directory {
     /// The realm of digest authentication.
     pub(crate) fn realm(&self) -> &str {
         &self.0.realm
-    }
-
-    /// What a phone of this extension registers with, `md5(number:realm:password)`: for its owner only.
-    pub(crate) fn ha1(&self, number: &str) -> Option<Secret> {
-        self.extension(number)?.ha1(DigestAlgorithm::Md5, &self.0.realm)
     }
 
     /// The store.

@@ -149,7 +149,12 @@ impl Store {
     /// The rows of an extension.
     pub(crate) async fn cdrs(&self, extension: &str, query: Query) -> Result<CdrPage, StoreError> {
         let extension = extension.to_owned();
-        self.read(move |connection| find(connection, &extension, &query)).await
+        self.read(move |connection| find(connection, Some(&extension), &query)).await
+    }
+
+    /// The rows of all extensions.
+    pub(crate) async fn all_cdrs(&self, query: Query) -> Result<CdrPage, StoreError> {
+        self.read(move |connection| find(connection, None, &query)).await
     }
 
     /// One row of an extension's.
@@ -225,9 +230,12 @@ fn insert(connection: &Connection, record: &CdrRecord) -> Result<Vec<CdrRow>, St
     Ok(rows)
 }
 
-fn find(connection: &Connection, extension: &str, query: &Query) -> Result<CdrPage, StoreError> {
-    let mut wanted = " WHERE extension = ?".to_owned();
-    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(extension.to_owned())];
+fn find(connection: &Connection, extension: Option<&str>, query: &Query) -> Result<CdrPage, StoreError> {
+    let mut wanted = if extension.is_some() { " WHERE extension = ?" } else { " WHERE 1" }.to_owned();
+    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    if let Some(extension) = extension {
+        values.push(Box::new(extension.to_owned()));
+    }
     if let Some(status) = query.status {
         wanted.push_str(" AND status = ?");
         values.push(Box::new(status));

@@ -227,6 +227,8 @@ async fn settings_are_shown_changed_and_checked() {
         server.admin("PATCH", "settings", wrong).await.fails(422, 40002);
     }
     assert_eq!(server.admin("GET", "settings", Value::Null).await.ok(), after);
+    assert_eq!(server.admin("POST", "settings/reset", Value::Null).await.ok(), before);
+    assert_eq!(server.admin("GET", "settings", Value::Null).await.ok(), before);
 }
 
 #[tokio::test]
@@ -325,6 +327,9 @@ async fn call_records_of_every_extension_are_shown() {
     assert_eq!(page["total_number"], 1);
     let row = &page["cdrs"][0];
     assert_eq!((&row["extension"], &row["caller"], &row["callee"]), (&json!("1001"), &json!("1000"), &json!("1001")));
+    let all = server.admin("GET", "cdrs?sort_by=id&order_by=asc", Value::Null).await.ok();
+    assert_eq!(all["total_number"], 2, "the caller's and the callee's");
+    assert!(all["cdrs"].as_array().is_some_and(|rows| rows.contains(row)), "{all}");
     let one = server.admin("GET", &format!("extensions/1001/cdrs/{}", row["id"]), Value::Null).await.ok();
     assert_eq!(one["cdr"], *row);
     for other in [format!("1000/cdrs/{}", row["id"]), "1001/cdrs/0".to_owned(), "1001/cdrs/x".to_owned()] {

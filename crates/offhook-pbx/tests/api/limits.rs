@@ -57,6 +57,14 @@ async fn a_slow_head_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_is_closed() {
+    let server = Server::start().await;
+    for sent in [&b""[..], b"GET /api/v1.0/pbx/getproduct HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+        raw(&server, sent).await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_request_of_the_api_is_not_found() {
     let server = Server::start().await;
     let token = server.login("1000").await;

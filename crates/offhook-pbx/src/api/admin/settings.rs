@@ -48,13 +48,23 @@ pub(super) async fn change(State(api): State<Arc<Api>>, body: Body) -> Answer {
         sdk: fields.sdk_plan,
     };
     api.directory.change(Change::Settings(change)).await?;
+    Ok(changed(&api))
+}
+
+/// POST `settings/reset`: what was changed is forgotten, the configuration counts again.
+pub(super) async fn reset(State(api): State<Arc<Api>>) -> Answer {
+    api.directory.change(Change::ResetSettings).await?;
+    Ok(changed(&api))
+}
+
+fn changed(api: &Api) -> Done {
     let directory = api.directory.now();
     let settings = directory.settings();
     // They have been told why before.
     if !settings.sdk || (api.pseries.plan == PlanMode::Cn && !settings.internal_client) {
         api.sessions.close_all(&End(None));
     }
-    Ok(shown(settings))
+    shown(settings)
 }
 
 /// POST `hot_standby`: tells all clients to subscribe again, as when another machine has taken over.

@@ -22,6 +22,13 @@ pub(super) async fn calls(State(api): State<Arc<Api>>) -> Done {
     Done::with(json!({ "calls": api.status().await.calls }))
 }
 
+/// GET `cdrs`: those of all extensions, a row for each extension that has to do with a call.
+pub(super) async fn all_cdrs(State(api): State<Arc<Api>>, params: Params) -> Answer {
+    let page = api.directory.store().all_cdrs(cdr::query(&params)?).await?;
+    let rows: Vec<Value> = page.rows.iter().map(cdr::full).collect();
+    Ok(Done::with(json!({ "cdrs": rows, "total_number": page.total })))
+}
+
 /// GET `extensions/NUMBER/cdrs`, with the parameters of `cdr/searchpersonal`. Also of one that is deleted.
 pub(super) async fn cdrs(State(api): State<Arc<Api>>, Path(number): Path<String>, params: Params) -> Answer {
     let page = api.directory.store().cdrs(&number, cdr::query(&params)?).await?;
