@@ -568,6 +568,20 @@ mod tests {
     }
 
     #[test]
+    fn what_an_extension_may_do_is_read() {
+        let of = |lines: &str| {
+            let text = format!("[[extension]]\nnumber = \"1\"\npassword = \"correct horse\"\n{lines}\n");
+            let extension = PbxConfig::parse(&text).expect("right").extensions.remove(0);
+            let clients = (extension.has_web_client(), extension.has_desktop_client());
+            (extension.is_enabled(), extension.has_call_waiting(), clients, extension.has_voicemail())
+        };
+        assert_eq!(of(""), (true, true, (true, true), false));
+        assert_eq!(of("enabled = false\ncall_waiting = false"), (false, false, (true, true), false));
+        assert_eq!(of("web_client = false\nvoicemail = true"), (true, true, (false, true), true));
+        assert_eq!(of("desktop_client = false"), (true, true, (true, false), false));
+    }
+
+    #[test]
     fn the_documented_example_is_right() {
         let docs = include_str!("config.rs");
         let example: String = docs

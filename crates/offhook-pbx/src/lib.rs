@@ -47,7 +47,8 @@
 //!
 //! **Voicemail** ([`Extension::voicemail`]; it needs [`PbxConfig::data_dir`]) answers for an extension that does not answer in
 //! time, is busy or not registered: a greeting, a beep, then the message, which ends when the caller hangs up or dials `#`, after 10 s of
-//! silence, or after 3 min. The extension hears its messages at `*97`, the newest first: `*` again, `#` the next, `7` deletes.
+//! silence, or after 3 min. One of less than a second, or in which nothing is said, is not kept. The extension hears its
+//! messages at `*97`, the newest first: `*` again, `#` the next, `7` deletes. They go with an extension that is deleted.
 //!
 //! # Transfers
 //!

@@ -83,6 +83,7 @@ fn record(run: i64, wall_ms: i64, now: Millis, call: Concluded) -> CdrRecord {
         disposition: call.disposition,
         dcontext: DIAL_PLAN.to_owned(),
         sip_call_id: call.sip_call_id,
+        callee_sip_call_id: call.callee_sip_call_id,
         seen_by: call.seen_by,
     }
 }

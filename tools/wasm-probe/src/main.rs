@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod pbx;
 mod scene;
 mod storms;
 
@@ -14,7 +15,7 @@ mod storms;
 const MARK: [&str; 2] = ["offhook transcript ", "begins here: "];
 
 fn main() {
-    let transcript = scene::play() + &storms::play();
+    let transcript = scene::play() + &pbx::play() + &storms::play();
     print!("{transcript}");
     let marked = format!("{}{}{:08x}{transcript}", MARK[0], MARK[1], transcript.len());
     std::hint::black_box(Box::leak(marked.into_boxed_str()));

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
+use offhook_core::pbx::{SubscriptionInput, SubscriptionOutput};
 use offhook_core::{
     CallOptions, CloseReason, Credentials, MediaCommand, MediaEvent, Now, Phone, PhoneConfig, StatsSample,
 };
@@ -17,7 +18,9 @@ const CONNECTION: ConnectionId = ConnectionId(1);
 
 /// Plays the scene and gives everything both sides put out, a line each.
 pub(crate) fn play() -> String {
-    let mut scene = Scene::new();
+    let mut config = PhoneConfig::new("ws://pbx.test/ws", "1000", None, [1; 32]).expect("constants");
+    config.credentials = Some(Credentials::password("1000", "secret"));
+    let mut scene = Scene::new(Phone::new(config));
     scene.phone(|phone, now| _ = phone.start(now));
     scene.pass(1_000);
     let mut call = None;
@@ -38,7 +41,7 @@ pub(crate) fn play() -> String {
     scene.transcript
 }
 
-struct Scene {
+pub(crate) struct Scene {
     phone: Driven<Phone>,
     server: Driven<Agent>,
     verifier: Verifier,
@@ -47,15 +50,13 @@ struct Scene {
     from_server: VecDeque<offhook_sip::Output>,
     phone_timer: Option<u64>,
     server_timer: Option<u64>,
-    transcript: String,
+    pub(crate) transcript: String,
 }
 
 impl Scene {
-    fn new() -> Self {
-        let mut config = PhoneConfig::new("ws://pbx.test/ws", "1000", None, [1; 32]).expect("constants");
-        config.credentials = Some(Credentials::password("1000", "secret"));
+    pub(crate) fn new(phone: Phone) -> Self {
         Self {
-            phone: Driven::new(Phone::new(config)),
+            phone: Driven::new(phone),
             server: Driven::new(Agent::new(AgentConfig::new([2; 32]))),
             verifier: Verifier::new("pbx.test", [3; 32], 300_000),
             now: 0,
@@ -68,7 +69,7 @@ impl Scene {
     }
 
     /// Does something to the phone, and lets both sides talk until neither has anything to say.
-    fn phone(&mut self, act: impl FnOnce(&mut Phone, Now)) {
+    pub(crate) fn phone(&mut self, act: impl FnOnce(&mut Phone, Now)) {
         self.turn_phone(act);
         loop {
             if let Some(output) = self.from_phone.pop_front() {
@@ -84,7 +85,7 @@ impl Scene {
     }
 
     /// Lets time pass, from timer to timer.
-    fn pass(&mut self, ms: u64) {
+    pub(crate) fn pass(&mut self, ms: u64) {
         let until = self.now + ms;
         while let Some(next) = [self.phone_timer, self.server_timer].into_iter().flatten().min() {
             if next > until {
@@ -148,6 +149,18 @@ impl Scene {
                 if let Some(event) = media(command) {
                     self.turn_phone(|phone, now| phone.handle_input(now, Input::Media { call_id, event }));
                 }
+            }
+            Output::Http { id, request } => {
+                let result = crate::pbx::answer(&request);
+                self.turn_phone(|phone, now| phone.handle_input(now, Input::Http { id, result }));
+            }
+            Output::Subscription(output) => {
+                let input = match output {
+                    SubscriptionOutput::Open { .. } => SubscriptionInput::Connected,
+                    SubscriptionOutput::Close => SubscriptionInput::Closed { status: None, reason: CloseReason::Local },
+                    _ => return,
+                };
+                self.turn_phone(|phone, now| phone.handle_input(now, Input::Subscription(input)));
             }
             _ => {}
         }

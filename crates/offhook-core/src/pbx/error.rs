@@ -151,7 +151,7 @@ impl PbxError {
             | Self::InvalidQuery { .. }
             | Self::InvalidArgument { .. }
             | Self::Destroyed => Fault::Usage,
-            Self::Network { .. } => Fault::Network,
+            Self::Network { .. } | Self::GetProduct { failure: Some(_), .. } => Fault::Network,
             Self::GetProduct { .. } | Self::Api { .. } | Self::Registry { .. } => Fault::Peer,
             Self::PersonalNotFound
             | Self::ClientDisabled { .. }
@@ -204,13 +204,16 @@ mod tests {
     fn every_error_has_its_number_word_and_fault() {
         let text = || "x".to_owned();
         let network = PbxError::Network { request: "x", failure: HttpFailure::Timeout };
+        let unreached = PbxError::GetProduct { detail: text(), failure: Some(HttpFailure::Timeout) };
         let api = PbxError::Api { request: "x", errcode: 1, errmsg: text() };
         let disabled = PbxError::ClientDisabled { client: ClientKind::WebPc };
         let all = [
             (PbxError::InvalidUrl { url: text(), why: "x" }, -2, "INVALID_PBX_URL", Fault::Usage),
             (PbxError::NotHttps { host: text() }, -3, "PBX_URL_NOT_HTTPS", Fault::Usage),
-            (PbxError::GetProduct { detail: text() }, -4, "GET_PRODUCT_FAILED", Fault::Peer),
+            (PbxError::GetProduct { detail: text(), failure: None }, -4, "GET_PRODUCT_FAILED", Fault::Peer),
+            (unreached, -4, "GET_PRODUCT_FAILED", Fault::Network),
             (PbxError::InvalidQuery { detail: text() }, -100, "UNKNOWN_ERROR", Fault::Usage),
+            (PbxError::InvalidArgument { detail: text() }, -100, "UNKNOWN_ERROR", Fault::Usage),
             (PbxError::Destroyed, -100, "UNKNOWN_ERROR", Fault::Usage),
             (PbxError::Registry { detail: text() }, -101, "REGISTRY_FAILED", Fault::Peer),
             (network, -102, "PBX_NETWORK_ERROR", Fault::Network),

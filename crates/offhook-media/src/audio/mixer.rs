@@ -15,9 +15,9 @@ const RATE: u32 = 48_000;
 /// Samples of a tick at that rate.
 const FRAME: usize = 960;
 /// Ticks kept. A peer that is later than this is not heard at that moment.
-const KEPT: usize = 8;
-/// Ticks after which a listener is given a sum: later than that nobody is likely to add to it.
-const SETTLED: i64 = 3;
+const KEPT: usize = 16;
+/// Ticks after which a listener is given a sum: peers make up for 100 ms at most, later than that nobody adds to it.
+const SETTLED: i64 = 8;
 /// Peak that the limiter allows: −1 dBFS.
 const CEILING: f32 = 29_204.0;
 /// What the limiter gives back of its gain in a tick: from −9 dB to 0 in 0.65 s.
@@ -38,7 +38,7 @@ impl Mixer {
         Self::default()
     }
 
-    /// Who hears all that is said in it, at 48 kHz and 60 ms late, until another one or nobody is given: a recording. It
+    /// Who hears all that is said in it, at 48 kHz and 160 ms late, until another one or nobody is given: a recording. It
     /// hears nothing while no member hears anything. Called on a member's task: it must not block.
     pub fn set_listener(&self, listener: Option<Box<dyn AudioSink>>) {
         // The one before completes its file when it is dropped: not under the lock.
@@ -394,8 +394,8 @@ mod tests {
             }
             mixer.set_listener(None);
             let heard: Vec<Vec<i16>> = read.iter().collect();
-            assert!((56..=58).contains(&heard.len()), "each tick once: {}", heard.len());
-            let heard: Vec<i16> = heard.into_iter().skip(7).take(50).flatten().collect();
+            assert!((51..=53).contains(&heard.len()), "each tick once: {}", heard.len());
+            let heard: Vec<i16> = heard.into_iter().skip(1).take(50).flatten().collect();
             for (_, hz, peak) in FIVE {
                 let amplitude = amplitude(&heard, RATE, hz);
                 assert!((amplitude - peak).abs() < peak * 0.03, "{hz} Hz at {amplitude}");
@@ -409,12 +409,12 @@ mod tests {
         let (paper, read) = std::sync::mpsc::channel();
         mixer.set_listener(Some(Box::new(Paper(paper))));
         let mut seat = Seat::new(mixer.clone());
-        for tick in (0..10).chain(1_000..1_010) {
+        for tick in (0..20).chain(1_000..1_020) {
             seat.say(tick, RATE, &[tick as i16; FRAME]);
         }
         mixer.set_listener(None);
         let firsts: Vec<i16> = read.iter().map(|frame| frame[0]).collect();
-        assert_eq!(firsts, (0..7).chain(1_000..1_007).collect::<Vec<i16>>());
+        assert_eq!(firsts, (0..12).chain(1_000..1_012).collect::<Vec<i16>>());
     }
 
     #[test]

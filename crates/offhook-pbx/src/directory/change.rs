@@ -70,6 +70,8 @@ pub(crate) enum SwitchChange {
         extension: Option<Extension>,
         /// Phones have to prove the new password before they are called.
         is_other_password: bool,
+        /// It is gone for good: whoever has its number later is somebody else.
+        is_deleted: bool,
     },
     /// The digits that switch recording on and off.
     RecordFeatureCode(String),
@@ -182,8 +184,9 @@ impl Directory {
             }
         }
         self.set(after);
-        let extension = extension.filter(Extension::is_enabled);
-        self.switch(SwitchChange::Extension { number: number.to_owned(), extension, is_other_password }).await?;
+        let is_deleted = extension.is_none();
+        let (number, extension) = (number.to_owned(), extension.filter(Extension::is_enabled));
+        self.switch(SwitchChange::Extension { number, extension, is_other_password, is_deleted }).await?;
         self.tell(notices);
         Ok(())
     }

@@ -118,7 +118,7 @@ async fn the_switch_knows_a_change_when_it_is_made() {
     fixture
         .change(update("1000", ExtensionChange { password: Some("another horse".into()), ..Default::default() }))
         .await;
-    let [SwitchChange::Extension { number, extension: Some(extension), is_other_password: true }] =
+    let [SwitchChange::Extension { number, extension: Some(extension), is_other_password: true, is_deleted: false }] =
         &fixture.switched()[..]
     else {
         panic!("no new password");

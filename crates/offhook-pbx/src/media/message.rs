@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use offhook_media::{AudioSink, Recording, WavSink};
@@ -42,6 +44,8 @@ pub(crate) struct Taking {
     pub(crate) sink: MessageSink,
     pub(crate) file: PathBuf,
     pub(crate) recording: Recording,
+    /// Whether anything was said.
+    pub(crate) spoken: Arc<AtomicBool>,
 }
 
 impl Mailboxes {
@@ -87,7 +91,9 @@ impl Mailboxes {
                 Err(error) => return Err(shown(error)),
             }
             let (wav, recording) = WavSink::create(&file, RATE).map_err(|error| error.to_string())?;
-            return Ok(Taking { sink: MessageSink { wav, quiet: 0, heard: 0, over: Some(over) }, file, recording });
+            let spoken = Arc::new(AtomicBool::new(false));
+            let sink = MessageSink { wav, quiet: 0, heard: 0, spoken: spoken.clone(), over: Some(over) };
+            return Ok(Taking { sink, file, recording, spoken });
         }
         Err(format!("{}: too many messages at once", directory.display()))
     }
@@ -117,8 +123,8 @@ fn number(directory: &str) -> Option<String> {
 }
 
 /// A message's file is complete. Blocks.
-pub(crate) fn keep(file: PathBuf, frames: u64) -> Result<Message, String> {
-    if frames * 2 < SMALLEST {
+pub(crate) fn keep(file: PathBuf, frames: u64, spoken: bool) -> Result<Message, String> {
+    if !spoken || frames * 2 < SMALLEST {
         delete(&file);
         return Err("nothing was said".to_owned());
     }
@@ -144,6 +150,7 @@ pub(crate) struct MessageSink {
     quiet: u64,
     /// So long is it, ms.
     heard: u64,
+    spoken: Arc<AtomicBool>,
     over: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -156,7 +163,12 @@ impl AudioSink for MessageSink {
         let ms = samples.len() as u64 * 1_000 / u64::from(sample_rate.max(1));
         self.heard += ms;
         let power = samples.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>() / samples.len().max(1) as f64;
-        self.quiet = if power.sqrt() < QUIET { self.quiet + ms } else { 0 };
+        if power.sqrt() < QUIET {
+            self.quiet += ms;
+        } else {
+            self.quiet = 0;
+            self.spoken.store(true, Ordering::Relaxed);
+        }
         let is_over = self.quiet >= SILENCE.as_millis() as u64 || self.heard >= LONGEST.as_millis() as u64;
         if let Some(over) = self.over.take_if(|_| is_over) {
             over();
@@ -206,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_is_over_after_ten_seconds_of_silence_and_a_short_one_is_none() {
+    async fn a_message_is_over_after_ten_seconds_of_silence_and_a_short_or_silent_one_is_none() {
         let mailboxes = mailboxes("take");
         let (sender, over) = std::sync::mpsc::channel();
         let told = Box::new(move || sender.send(()).expect("read"));
@@ -223,13 +235,20 @@ mod tests {
         assert!(over.try_recv().is_ok());
         drop(taking.sink);
         let summary = taking.recording.finished().await.expect("written");
-        let kept = keep(taking.file, summary.frames).expect("long enough");
+        let spoken = taking.spoken.load(Ordering::Relaxed);
+        let kept = keep(taking.file, summary.frames, spoken).expect("long enough");
         assert_eq!(mailboxes.list()["1000"], [kept]);
 
-        let short = mailboxes.take("1001", Box::new(|| {})).expect("a file");
-        drop(short.sink);
-        let summary = short.recording.finished().await.expect("written");
-        assert!(keep(short.file, summary.frames).is_err());
+        for (frames, sample) in [(1, 3_000), (400, 20)] {
+            let mut none = mailboxes.take("1001", Box::new(|| {})).expect("a file");
+            for _ in 0..frames {
+                none.sink.write(8_000, &[sample; 160]);
+            }
+            drop(none.sink);
+            let summary = none.recording.finished().await.expect("written");
+            let spoken = none.spoken.load(Ordering::Relaxed);
+            assert!(keep(none.file, summary.frames, spoken).is_err(), "{frames} frames");
+        }
         assert!(!mailboxes.list().contains_key("1001"));
         std::fs::remove_dir_all(&mailboxes.0).expect("removed");
     }

@@ -130,13 +130,16 @@ impl MediaHost {
             Ok(taking) => *taking,
             Err(reason) => return Some(MediaEvent::MessageLost { message, mailbox, reason }),
         };
-        let message::Taking { sink, file, recording } = taking;
+        let message::Taking { sink, file, recording, spoken } = taking;
         if let Some(known) = self.messages.get(&message).and_then(|leg| self.legs.get(leg)) {
             known.peer.set_sink(Some(Box::new(sink)));
         }
         let finished = recording.finished().then(move |result| async move {
             let kept = match result {
-                Ok(summary) => tokio::task::spawn_blocking(move || message::keep(file, summary.frames)).await,
+                Ok(summary) => {
+                    let is_spoken = spoken.load(std::sync::atomic::Ordering::Relaxed);
+                    tokio::task::spawn_blocking(move || message::keep(file, summary.frames, is_spoken)).await
+                }
                 Err(error) => Ok(Err(error.to_string())),
             };
             Reply::Event(match kept.unwrap_or_else(|_| Err("the PBX stops".to_owned())) {

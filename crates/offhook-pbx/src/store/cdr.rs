@@ -35,6 +35,8 @@ pub(crate) struct CdrRecord {
     pub(crate) dcontext: String,
     /// Call-ID of the caller's SIP dialog; empty without one.
     pub(crate) sip_call_id: String,
+    /// Call-ID of the SIP dialog with the device that answered; empty when none did.
+    pub(crate) callee_sip_call_id: String,
     /// Who sees it, and how.
     pub(crate) seen_by: Vec<(String, CdrStatus)>,
 }
@@ -79,6 +81,7 @@ pub(crate) struct CdrRow {
     pub(crate) dcontext: String,
     /// `"name" <number>` of the caller.
     pub(crate) clid: String,
+    /// Call-ID of the SIP dialog with this extension, where there was one; the caller's otherwise.
     pub(crate) sip_call_id: String,
 }
 
@@ -196,7 +199,10 @@ fn insert(connection: &Connection, record: &CdrRecord) -> Result<Vec<CdrRow>, St
             disposition: record.disposition,
             dcontext: record.dcontext.clone(),
             clid: clid(&record.caller_name, &record.caller),
-            sip_call_id: record.sip_call_id.clone(),
+            sip_call_id: match status {
+                CdrStatus::Inbound if !record.callee_sip_call_id.is_empty() => record.callee_sip_call_id.clone(),
+                _ => record.sip_call_id.clone(),
+            },
         };
         row.id = statement.insert(named_params! {
             ":extension": row.extension,

@@ -52,6 +52,7 @@ fn call(n: i64, caller: &str, callee: &str) -> CdrRecord {
         disposition: Disposition::Answered,
         dcontext: "internal".to_owned(),
         sip_call_id: format!("call-{n}"),
+        callee_sip_call_id: format!("answered-{n}"),
         seen_by: vec![(caller.to_owned(), CdrStatus::Outbound), (callee.to_owned(), CdrStatus::Inbound)],
     }
 }
@@ -69,6 +70,8 @@ async fn a_record_is_a_row_for_each_side_and_outlives_the_store() {
     assert_eq!((rows[0].number.as_str(), rows[1].number.as_str()), ("1001", "1000"));
     assert_eq!(rows[0].clid, "\"A 'quoted' name\" <1000>");
     assert_eq!(rows[0].talk_s(), 3, "begun seconds count");
+    let sides = [rows[0].sip_call_id.as_str(), rows[1].sip_call_id.as_str()];
+    assert_eq!(sides, ["call-7", "answered-7"], "each side knows its own dialog");
     store.close().await;
     drop(store);
     let store = open(&dir);

@@ -162,8 +162,8 @@ impl Switch {
         }
         let others: Vec<LegId> = call.callees.iter().copied().filter(|&callee| callee != leg).collect();
         let extension = self.legs.get(&leg).map(|leg| leg.extension.clone());
+        self.set_winner(id, leg);
         if let Some(call) = self.calls.get_mut(&id) {
-            call.winner = Some(leg);
             call.notes.answered_by = extension.filter(|extension| *extension != call.to);
         }
         self.set_deadline(id, None);

@@ -9,6 +9,7 @@ use offhook_sip::Millis;
 
 use super::{Action, Switch};
 use crate::events::CallId;
+use crate::media::LegId;
 use crate::store::{CdrStatus, Disposition};
 
 /// Of a number or a Call-ID in a record, characters.
@@ -28,6 +29,8 @@ pub(crate) struct Concluded {
     pub(crate) disposition: Disposition,
     /// Of the caller's dialog; empty without one.
     pub(crate) sip_call_id: String,
+    /// Of the dialog with the device that answered; empty when none did.
+    pub(crate) callee_sip_call_id: String,
     /// Who has a row of it.
     pub(crate) seen_by: Vec<(String, CdrStatus)>,
 }
@@ -42,6 +45,8 @@ pub(super) struct Notes {
     pub(super) called: Vec<String>,
     /// The extension that answered, when it is not the called number.
     pub(super) answered_by: Option<String>,
+    /// SIP Call-ID of the leg of the device that answered: it may be gone when the record is written.
+    pub(super) callee_sip_call_id: String,
 }
 
 impl Switch {
@@ -72,6 +77,7 @@ impl Switch {
             callee_name: String::new(),
             disposition,
             sip_call_id,
+            callee_sip_call_id: call.notes.callee_sip_call_id.clone(),
             seen_by,
         });
     }
@@ -90,8 +96,18 @@ impl Switch {
             callee_name: String::new(),
             disposition: of_status(status),
             sip_call_id,
+            callee_sip_call_id: String::new(),
             seen_by: vec![(from.to_owned(), CdrStatus::Outbound), (to.to_owned(), CdrStatus::Missed)],
         });
+    }
+
+    /// A callee is the one that its call is with from now on.
+    pub(super) fn set_winner(&mut self, id: CallId, leg: LegId) {
+        let sip_call_id = self.legs.get(&leg).map(|leg| leg.sip_call_id.clone());
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.winner = Some(leg);
+            call.notes.callee_sip_call_id = sip_call_id.unwrap_or_default();
+        }
     }
 
     /// Only extensions have rows.
@@ -100,7 +116,7 @@ impl Switch {
         concluded.caller_name = name(&concluded.caller);
         concluded.callee_name = name(&concluded.callee);
         // What came over the network is as long as its sender likes.
-        for text in [&mut concluded.callee, &mut concluded.sip_call_id] {
+        for text in [&mut concluded.callee, &mut concluded.sip_call_id, &mut concluded.callee_sip_call_id] {
             *text = text.chars().take(MOST_CHARS).collect();
         }
         concluded.seen_by.retain(|(number, _)| self.auth.extension(number).is_some());

@@ -159,11 +159,11 @@ impl Switch {
             call.consulting = None;
             match side {
                 Side::Caller => call.caller = Some(leg),
-                Side::Callee => {
-                    call.callees.push(leg);
-                    call.winner = Some(leg);
-                }
+                Side::Callee => call.callees.push(leg),
             }
+        }
+        if side == Side::Callee {
+            self.set_winner(original, leg);
         }
         self.connect_established(leg, held);
         self.tell_identity(turn, leg, held);

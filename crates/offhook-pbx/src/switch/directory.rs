@@ -17,7 +17,7 @@ impl Switch {
                     *record_code = code;
                 }
             }
-            SwitchChange::Extension { number, extension, is_other_password } => {
+            SwitchChange::Extension { number, extension, is_other_password, is_deleted } => {
                 if extension.is_none() {
                     self.end_calls_of(turn, &number);
                 }
@@ -26,6 +26,9 @@ impl Switch {
                     let gone = self.registrar.forget(&number);
                     self.tell_unregistered(gone);
                     self.auth.forget(&number);
+                }
+                if is_deleted {
+                    self.forget_mailbox(turn, &number);
                 }
                 self.auth.set(&number, extension);
             }

@@ -28,8 +28,8 @@ impl Switch {
         if let Some(call) = self.calls.get_mut(&id) {
             call.caller = Some(caller);
             call.callees = vec![target];
-            call.winner = Some(target);
         }
+        self.set_winner(id, target);
         self.set_deadline(id, None);
         self.answered(turn, id);
         self.connect_established(caller, target);

@@ -119,7 +119,10 @@ impl Switch {
 
     /// Its file is complete.
     pub(super) fn message_kept(&mut self, message: MessageId, mailbox: String, kept: Message) {
-        self.taking.remove(&message);
+        if self.taking.remove(&message).is_none() {
+            // Its owner was deleted meanwhile.
+            return self.media(MediaAction::DeleteMessage { file: kept.file });
+        }
         if let Some(mailboxes) = &mut self.mailboxes {
             let messages = mailboxes.entry(mailbox).or_default();
             messages.push(kept);
@@ -136,6 +139,20 @@ impl Switch {
             // The disk is full: who speaks should know that nobody will hear it.
             self.do_next(id, Doing::Nothing);
             self.say_goodbye(turn, id, caller, vec![Piece::Failed]);
+        }
+    }
+
+    /// An extension is deleted: whoever has its number next must not hear what was left for it.
+    pub(super) fn forget_mailbox(&mut self, turn: &mut Turn<'_>, mailbox: &str) {
+        let taking = self.taking.iter().filter(|(_, (_, name))| name == mailbox);
+        for (message, id) in taking.map(|(message, (id, _))| (*message, *id)).collect::<Vec<_>>() {
+            self.taking.remove(&message);
+            self.stop_message(id);
+            self.end(turn, id, 404, "Extension deleted");
+        }
+        let messages = self.mailboxes.as_mut().and_then(|mailboxes| mailboxes.remove(mailbox));
+        for Message { file, .. } in messages.into_iter().flatten() {
+            self.media(MediaAction::DeleteMessage { file });
         }
     }
 

@@ -108,12 +108,20 @@ impl Ear {
     }
 }
 
-/// The share of a tone in the whole of a recorded file of one channel, 0 to 1, its first and last half second left out.
-pub(crate) fn purity_in_file(path: &std::path::Path, hz: f64) -> f64 {
-    let wav = offhook_media::WavSource::open(path).expect("a WAV");
-    let samples = to_rate(wav.samples(), wav.sample_rate());
-    let edge = RATE / 2;
-    purity(samples.get(edge..samples.len().saturating_sub(edge)).expect("more than a second"), hz)
+/// The share of a tone in each channel of a recorded file, 0 to 1, its first and last half second left out.
+pub(crate) fn purity_in_file(path: &std::path::Path, hz: f64) -> Vec<f64> {
+    let wav = std::fs::read(path).expect("a file");
+    let channels = usize::from(wav[22]);
+    let rate = u32::from_le_bytes(wav[24..28].try_into().expect("four bytes"));
+    let samples: Vec<i16> =
+        wav[44..].chunks_exact(2).map(|pair| i16::from_le_bytes(pair.try_into().expect("two"))).collect();
+    let channel = |n: usize| {
+        let samples: Vec<i16> = samples.iter().copied().skip(n).step_by(channels).collect();
+        let samples = to_rate(&samples, rate);
+        let edge = RATE / 2;
+        purity(samples.get(edge..samples.len().saturating_sub(edge)).expect("more than a second"), hz)
+    };
+    (0..channels).map(channel).collect()
 }
 
 /// Says a tone.

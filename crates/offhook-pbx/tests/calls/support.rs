@@ -6,8 +6,8 @@ use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use offhook_media::{Addresses, Direction, Peer, PeerConfig, PeerEvents};
 use offhook_pbx::{Load, Pbx};
 use offhook_sip::{
-    Accept, Agent, AgentConfig, CallKey, ConnectionId, ConnectionKind, Credentials, Driven, Event, Input, Invite,
-    Modify, ModifyMethod, ModifyOutcome, NameAddr, Output, Register, Ring, Termination, Uri,
+    Accept, Agent, AgentConfig, CallKey, ConnectionId, ConnectionKind, Credentials, Driven, Event, HeaderField, Input,
+    Invite, Modify, ModifyMethod, ModifyOutcome, NameAddr, Output, Register, Ring, Termination, Uri,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -161,6 +161,22 @@ impl Phone {
     }
 
     pub(crate) async fn dial_with(&mut self, number: &str, config: PeerConfig) -> Call {
+        self.invite(number, config, Vec::new()).await
+    }
+
+    /// Takes over a call of another device of the extension.
+    pub(crate) async fn take(&mut self, number: &str, from: &Phone, call: &Call) -> Call {
+        let key = call.key;
+        let replaces = from.act(move |agent, _| {
+            let view = agent.call(key).expect("a call");
+            let remote = view.remote_tag.expect("a dialog");
+            format!("{};to-tag={remote};from-tag={}", view.call_id, view.local_tag)
+        });
+        let replaces = HeaderField::new("Replaces", &replaces.await).expect("a header");
+        self.invite(number, PeerConfig::new(&self.number), vec![replaces]).await
+    }
+
+    async fn invite(&mut self, number: &str, config: PeerConfig, headers: Vec<HeaderField>) -> Call {
         let (peer, events, ear) = media(config);
         let offer = peer.create_offer(Direction::SendRecv).await.expect("an offer");
         let invite = Invite {
@@ -170,7 +186,7 @@ impl Phone {
             contact: self.contact(),
             call_id: None,
             route: Vec::new(),
-            headers: Vec::new(),
+            headers,
             offer: Some(offer),
             credentials: Some(self.credentials()),
             no_answer_ms: None,

@@ -1,7 +1,7 @@
 //! Logging in, and what comes of it.
 
 use futures_util::StreamExt as _;
-use offhook::{ClientKind, InitParams, PbxError, PhoneEvent, RecordPermissions};
+use offhook::{CdrQuery, ClientKind, Init, InitParams, Operator, PbxError, PbxOperator, PhoneEvent, RecordPermissions};
 use serde_json::{Value, json};
 
 use crate::support::{SECRET, Server, TOKEN, soon, until};
@@ -36,6 +36,18 @@ async fn init_logs_in_reads_the_settings_and_makes_a_phone_that_is_not_started()
     soon("registering", phone.connect()).await.expect("registered with the HA1 of the PBX");
     assert_eq!(until("the first event", &mut events, |_| true).await, PhoneEvent::Connected);
     assert!(phone.is_registered());
+}
+
+#[test]
+fn handles_and_futures_can_go_to_any_thread() {
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    fn future<F: Future + Send + 'static>(_: fn(PbxOperator) -> F) {}
+    shared::<Operator>();
+    shared::<PbxOperator>();
+    future(|pbx| pbx.cdr_query(CdrQuery::new(1, 10)));
+    future(|pbx| pbx.logout());
+    future(|pbx| async move { pbx.destroy().await });
+    future(|pbx| Init::new(pbx.url(), pbx.username(), pbx.secret().clone()).connect());
 }
 
 #[tokio::test]
@@ -83,6 +95,6 @@ async fn the_phone_alone_can_be_destroyed() {
     assert!(operator.phone.connect().await.is_err());
     assert_eq!(soon("the stream's end", events.next()).await, None);
     soon("unregistered", server.pbx.load_when(|load| load.registrations == 0)).await.expect("the PBX lives");
-    let query = offhook::CdrQuery::new(1, 10);
+    let query = CdrQuery::new(1, 10);
     soon("a query", operator.pbx.cdr_query(query)).await.expect("the PBX's operator goes on");
 }

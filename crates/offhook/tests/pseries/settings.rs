@@ -79,3 +79,14 @@ async fn neither_report_nor_log_go_to_a_pbx_that_is_not_to_have_them() {
     // No service fqdn, and no log wanted.
     assert!(server.asked("rascallreport/web").is_empty() && server.asked("systemlog/webclientlog").is_empty());
 }
+
+/// A STUN server that the PBX names is not used by this build, and stands in no call's way.
+#[tokio::test]
+async fn a_stun_server_of_the_pbx_stands_in_no_calls_way() {
+    let mut server = Server::start().await;
+    let global = json!({ "enable_nat_fqdn": 1, "fqdn_domain": "pbx.example", "record_feature_code": "*1" });
+    server.answer("extension/getpersonalglobal", [Answer::Json(global)]);
+    let (operator, _subscription) = server.operator().await;
+    let session = call(&operator).await;
+    soon("hanging up", session.hangup()).await.expect("hangs up");
+}

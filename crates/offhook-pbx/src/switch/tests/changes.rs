@@ -9,12 +9,12 @@ use crate::extension::Extension;
 use crate::store::CdrStatus;
 
 fn gone(number: &str) -> SwitchChange {
-    SwitchChange::Extension { number: number.to_owned(), extension: None, is_other_password: false }
+    SwitchChange::Extension { number: number.to_owned(), extension: None, is_other_password: false, is_deleted: true }
 }
 
 fn with_password(number: &str, password: &str) -> SwitchChange {
     let extension = Some(Extension::new(number, "Ada", password));
-    SwitchChange::Extension { number: number.to_owned(), extension, is_other_password: true }
+    SwitchChange::Extension { number: number.to_owned(), extension, is_other_password: true, is_deleted: false }
 }
 
 fn refusal(net: &mut Network, who: Who) -> u16 {
@@ -63,6 +63,7 @@ fn a_deleted_extension_is_as_one_that_never_was() {
         number: "1000".to_owned(),
         extension: Some(Extension::new("1000", "Ada", "secret-1000")),
         is_other_password: false,
+        is_deleted: false,
     });
     net.register(a, 600, "secret-1000");
     assert!(net.events(a).iter().any(|event| matches!(event, Event::Registered { .. })));

@@ -7,6 +7,7 @@ use offhook_sip::{
 
 use super::network::{HELD, Network, SDP, Who};
 use crate::config::PbxConfig;
+use crate::directory::SwitchChange;
 use crate::extension::Extension;
 use crate::features::{Conference, RingGroup, RingStrategy};
 use crate::media::{LegId, MediaEvent};
@@ -132,6 +133,14 @@ fn chaos(seed: u64) {
                     net.media_event(MediaEvent::MessageOver { message });
                 }
             }
+            // An extension is deleted, or there again.
+            19 if dice.roll(5) == 0 => {
+                let number = OWN[dice.roll(OWN.len())].to_owned();
+                let extension =
+                    config().extensions.into_iter().find(|known| known.number() == number && dice.roll(2) == 0);
+                let is_deleted = extension.is_none() && dice.roll(2) == 0;
+                net.change(SwitchChange::Extension { number, extension, is_other_password: false, is_deleted });
+            }
             11 if net.is_connected(who) && dice.roll(2) == 0 => net.disconnect(who),
             11 if !net.is_connected(who) => {
                 net.reconnect(who);
@@ -158,6 +167,9 @@ fn chaos(seed: u64) {
         for (i, &who) in phones.iter().enumerate() {
             react(&mut net, who, &mut calls[i]);
         }
+    }
+    if seed.is_multiple_of(3) {
+        net.stop();
     }
     while net.deliver() {}
     net.slow = None;

@@ -43,6 +43,7 @@ fn an_answered_call_has_one_record_whoever_hangs_up() {
         net.advance(61_000);
         assert_eq!(net.records, []);
         let call_id = net.command(a, |agent, _| agent.call(ours).map(|view| view.call_id.to_owned()));
+        let their_call_id = net.command(b, |agent, _| agent.call(theirs).map(|view| view.call_id.to_owned()));
         if caller_ends {
             hang_up(&mut net, a, ours)
         } else {
@@ -53,6 +54,7 @@ fn an_answered_call_has_one_record_whoever_hangs_up() {
         assert_eq!((record.started, record.answered, record.ended), (1_000, Some(3_000), 64_000));
         assert_eq!((record.caller_name.as_str(), record.callee_name.as_str()), ("Ada", "Ben"));
         assert_eq!(Some(&record.sip_call_id), call_id.as_ref(), "the caller knows it by this");
+        assert_eq!(Some(&record.callee_sip_call_id), their_call_id.as_ref(), "and the callee by this");
         net.assert_nothing_left();
     }
 }

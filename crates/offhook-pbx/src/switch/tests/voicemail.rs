@@ -252,6 +252,34 @@ fn two_devices_hear_one_mailbox_and_both_delete_the_same_message() {
 }
 
 #[test]
+fn whoever_has_a_deleted_extensions_number_hears_nothing_that_was_left_for_it() {
+    use crate::directory::SwitchChange;
+    let mut net = Network::with(config());
+    let (a, c) = (net.phone("1000"), net.phone("1002"));
+    let file = leave(&mut net, a);
+    net.call(c, "1001");
+    greeted(&mut net, c);
+    let extension = |extension: Option<Extension>, is_deleted| SwitchChange::Extension {
+        number: "1001".to_owned(),
+        extension,
+        is_other_password: false,
+        is_deleted,
+    };
+    // Switched off it keeps its messages.
+    net.change(extension(None, false));
+    assert_eq!(kept(&net), 1);
+    net.change(extension(None, true));
+    assert_eq!(net.ended(c).kind, TerminationKind::Bye, "whoever is leaving one");
+    assert_eq!((kept(&net), net.deleted.len()), (0, 2));
+    assert!(net.deleted.contains(&file));
+    net.change(extension(Some(Extension::new("1001", "Zoë", "secret-1001").voicemail(true)), false));
+    let b = net.phone("1001");
+    let (_, leg) = listen(&mut net, b);
+    assert_eq!(net.prompted(leg), [Piece::Failed]);
+    net.assert_nothing_left();
+}
+
+#[test]
 fn digits_come_by_info_too() {
     let mut net = Network::with(config());
     let a = net.phone("1000");

@@ -1,0 +1,95 @@
+//! What comes over the subscription, and what it does.
+
+use offhook_sip::Millis;
+
+use super::{Effect, PbxOperator};
+use crate::io::{Now, Output};
+use crate::pbx::error::PbxError;
+use crate::pbx::event::PbxEvent;
+use crate::pbx::json;
+use crate::pbx::notice::Notice;
+use crate::pbx::params::ClientKind;
+use crate::pbx::product::PlanMode;
+use crate::pbx::subscription::{Happened, SubscriptionInput};
+use crate::session::Outbox;
+
+impl PbxOperator {
+    pub(crate) fn on_subscription(&mut self, now: Now, input: SubscriptionInput, out: &mut Outbox) {
+        match self.subscription.input(now.mono, input, &mut self.random, out) {
+            Happened::Nothing => {}
+            Happened::TokenLost => self.token_lost(now.mono, out),
+            Happened::Message(_) if self.is_destroyed() => {}
+            Happened::Message(message) => match Notice::read(&message) {
+                Ok(Some(notice)) => self.on_notice(now.mono, notice, out),
+                Ok(None) => {}
+                Err(why) => {
+                    let kind = json::number(&message, "type");
+                    tracing::warn!(?kind, "a notification is ignored: {why}");
+                    self.note(now, &format!("notification {kind:?} ignored: {why}"));
+                }
+            },
+        }
+    }
+
+    fn on_notice(&mut self, now: Millis, notice: Notice, out: &mut Outbox) {
+        let client = self.logged_in.params.user_agent;
+        let of_mode = |mode| self.logged_in.product.mode == mode;
+        match notice {
+            Notice::SubscribeAgain => self.subscription.subscribe_again(now, out),
+            Notice::LoggedIn { username } => {
+                if username == self.username() || username == self.extension_number() {
+                    self.fatal(PbxError::LoggedInElsewhere);
+                }
+            }
+            Notice::ExtensionDeleted { number } => {
+                if number.is_none_or(|number| number == self.extension_number()) {
+                    self.fatal(PbxError::ExtensionDeleted);
+                }
+            }
+            Notice::LogInAgain => self.token_lost(now, out),
+            Notice::WebClient(enabled) => {
+                if !enabled && of_mode(PlanMode::En) && client == ClientKind::WebClient {
+                    self.fatal(PbxError::ClientDisabled { client });
+                }
+            }
+            Notice::DesktopClient(enabled) => {
+                if !enabled && of_mode(PlanMode::En) && client == ClientKind::WebPc {
+                    self.fatal(PbxError::ClientDisabled { client });
+                }
+            }
+            Notice::InternalClient(enabled) => {
+                if !enabled && of_mode(PlanMode::Cn) {
+                    self.fatal(PbxError::ClientDisabled { client });
+                }
+            }
+            Notice::SdkPlan(enabled) => {
+                if !enabled {
+                    self.fatal(PbxError::SdkPlanDisabled);
+                }
+            }
+            Notice::RecordCode(code) => self.effects.push_back(Effect::RecordCode(code)),
+            Notice::RecordPermissions(permissions) => {
+                self.effects.push_back(Effect::RecordPermissions(permissions));
+            }
+            Notice::CallStatus(status) => self.effects.push_back(Effect::CallStatus(status)),
+            Notice::CdrChange(change) => {
+                if change.ext_num.is_empty() || change.ext_num == self.extension_number() {
+                    out.push(Output::Pbx(PbxEvent::CdrChange(change)));
+                }
+            }
+            Notice::Services(services) => {
+                let before = std::mem::replace(&mut self.logged_in.services, services);
+                if before.video != services.video {
+                    self.effects.push_back(Effect::VideoPlan(services.video));
+                }
+            }
+            Notice::Stun(stun) => {
+                self.logged_in.global.update_stun(&stun);
+                let servers = self.logged_in.global.stun(self.logged_in.product.cloud);
+                self.effects.push_back(Effect::IceServers(servers));
+            }
+            Notice::RegisterInfo(info) => self.effects.push_back(Effect::Register(info.credentials())),
+            Notice::CallWaiting(offered) => self.effects.push_back(Effect::CallWaiting(offered)),
+        }
+    }
+}
