@@ -107,6 +107,7 @@ fn contacts_settings_and_the_rest() {
     let settings = server.json(&["setting", "set", "--record-feature-code", "*7", "--video-licence", "off"]);
     assert_eq!(settings["settings"]["record_feature_code"], "*7");
     assert_eq!(server.json(&["setting", "show"]), settings);
+    assert_eq!(server.json(&["setting", "reset"])["settings"]["record_feature_code"], "*1");
     server.ctl(&["setting", "hot-standby"]).succeeds();
     assert_eq!(server.json(&["logout", "1000"])["logged_out"], 0);
     assert_eq!(server.json(&["cdr", "1000", "--status", "missed"])["total_number"], 0);

@@ -245,6 +245,8 @@ pub enum SettingCommand {
     Show,
     /// Change what is given.
     Set(SettingFields),
+    /// Forget what was changed: what the configuration says counts again.
+    Reset,
     /// Tell all clients to subscribe again, as when another machine has taken over.
     HotStandby,
 }

@@ -149,6 +149,7 @@ async fn setting(client: &Client, command: SettingCommand) -> Result<Shown, Fail
             something(&body, "a setting to change; `setting set --help` lists them")?;
             (client.ask(Method::PATCH, "settings", Some(&Value::Object(body))).await?, show::settings)
         }
+        SettingCommand::Reset => (client.ask(Method::POST, "settings/reset", None).await?, show::settings),
         SettingCommand::HotStandby => (client.ask(Method::POST, "hot_standby", None).await?, show::told),
     })
 }
