@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = new URL('../', import.meta.url);
 const page = 'docs/conformance.md';
-const lists = ['docs/conformance/session.json', 'docs/conformance/phone.json'];
+const lists = ['docs/conformance/session.json', 'docs/conformance/phone.json', 'docs/conformance/pbx.json'];
 const regenerate = 'node tools/conformance.mjs --write';
 
 /** Everything wrong, as sentences; empty when the contract is proven. */
