@@ -15,6 +15,7 @@ use crate::events::{Load, PbxEvent};
 use crate::media::{Mailboxes, MediaEvent, MediaHost};
 use crate::notice::{Audience, CdrChange, Fact, Notice, Notices};
 use crate::outbox::{Outbox, Outgoing, TooMuch};
+use crate::random::random;
 use crate::records::{Records, Written};
 use crate::server::ConnectionHandle;
 use crate::status::Status;
@@ -332,10 +333,4 @@ async fn sleep_until(due: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-fn random() -> Result<[u8; 32], PbxError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|e| PbxError::Random { reason: e.to_string() })?;
-    Ok(bytes)
 }

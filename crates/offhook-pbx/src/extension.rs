@@ -48,17 +48,7 @@ enum Proof {
 impl Extension {
     /// With a password. `name` is shown to those it calls.
     pub fn new(number: impl Into<String>, name: impl Into<String>, password: impl Into<Secret>) -> Self {
-        Self {
-            number: number.into(),
-            name: name.into(),
-            proof: Proof::Password(password.into()),
-            enabled: true,
-            record: RecordPermissions::All,
-            call_waiting: true,
-            web_client: true,
-            desktop_client: true,
-            voicemail: false,
-        }
+        Self::proven_by(number.into(), name.into(), Proof::Password(password.into()))
     }
 
     /// With the hash of a password instead, `md5(number:realm:password)` in hex: the realm of the PBX must then never change.
@@ -69,7 +59,10 @@ impl Extension {
     pub(crate) fn with_hashes(number: String, name: String, md5: Option<Secret>, sha256: Option<Secret>) -> Self {
         // The digest is made over the hash as it is written in RFC 7616 §3.4.2: lower case.
         let lower = |hash: Secret| Secret::new(hash.expose().to_ascii_lowercase());
-        let proof = Proof::Ha1 { md5: md5.map(lower), sha256: sha256.map(lower) };
+        Self::proven_by(number, name, Proof::Ha1 { md5: md5.map(lower), sha256: sha256.map(lower) })
+    }
+
+    fn proven_by(number: String, name: String, proof: Proof) -> Self {
         Self {
             number,
             name,

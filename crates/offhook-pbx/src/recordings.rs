@@ -1,12 +1,12 @@
 //! The files of recorded calls.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use offhook_media::{Recorder, Recording, Tap, TapFrame, WavSink};
 
 use crate::events::CallId;
 use crate::media::Taped;
+use crate::wall::wall_ms;
 
 /// Of recordings, Hz: what telephony can hold, and a third of what Opus is decoded at.
 const RATE: u32 = 16_000;
@@ -49,8 +49,7 @@ impl NewFile {
     pub(crate) fn create(directory: Option<&Path>, call: CallId, of: Taped) -> Result<Self, String> {
         let directory = directory.ok_or("no directory is configured")?;
         std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-        let path = directory.join(format!("{time}-{}.wav", call.0));
+        let path = directory.join(format!("{}-{}.wav", wall_ms(), call.0));
         let (listener, handle) = match of {
             Taped::Callee(_) | Taped::Caller(_) => Recorder::create(&path, RATE).map(|(recorder, handle)| {
                 let at_caller = matches!(of, Taped::Caller(_));

@@ -1,6 +1,6 @@
 //! Records of calls on their way to the disk.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -11,6 +11,7 @@ use crate::events::CallId;
 use crate::outbox::Barrier;
 use crate::store::{CdrRecord, CdrRow, Store, StoreError};
 use crate::switch::Concluded;
+use crate::wall::wall_ms;
 
 /// How long a call's end waits for a disk. RFC 3261 §17.1.2.2 gives the other side up to 32 s for its BYE.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -66,8 +67,8 @@ impl Records {
 }
 
 /// The switch's times as those of the wall's clock, of which only the present is known.
-fn record(run: i64, wall_ms: i64, now: Millis, call: Concluded) -> CdrRecord {
-    let wall = |at: Millis| wall_ms.saturating_sub(i64::try_from(now.saturating_sub(at)).unwrap_or(i64::MAX));
+fn record(run: i64, wall_ms: u64, now: Millis, call: Concluded) -> CdrRecord {
+    let wall = |at: Millis| i64::try_from(wall_ms.saturating_sub(now.saturating_sub(at))).unwrap_or(i64::MAX);
     let start_ms = wall(call.started);
     CdrRecord {
         // The run makes it differ from those of earlier starts, whatever the clock says.
@@ -86,9 +87,4 @@ fn record(run: i64, wall_ms: i64, now: Millis, call: Concluded) -> CdrRecord {
         callee_sip_call_id: call.callee_sip_call_id,
         seen_by: call.seen_by,
     }
-}
-
-fn wall_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -101,15 +101,19 @@ impl World {
 
     pub fn with(configure: impl Fn(&mut PhoneConfig)) -> Self {
         let mut world = Self::unregistered(2, configure);
-        for who in [A, B] {
-            world.act(who, |phone, now| phone.start(now)).expect("starts");
-        }
-        world.run(1_000);
-        for who in [A, B] {
-            assert!(world.phone(who).is_registered());
-            world.clear(who);
-        }
+        world.register_both();
         world
+    }
+
+    fn register_both(&mut self) {
+        for who in [A, B] {
+            self.act(who, |phone, now| phone.start(now)).expect("starts");
+        }
+        self.run(1_000);
+        for who in [A, B] {
+            assert!(self.phone(who).is_registered());
+            self.clear(who);
+        }
     }
 
     pub fn unregistered(count: usize, configure: impl Fn(&mut PhoneConfig)) -> Self {
@@ -152,14 +156,7 @@ impl World {
     /// Phone A has a PBX and is registered, as is B, which has none.
     pub fn with_pbx(script: impl FnOnce(&mut pbx::Api)) -> Self {
         let mut world = Self::with_pbx_unregistered(script);
-        for who in [A, B] {
-            world.act(who, |phone, now| phone.start(now)).expect("starts");
-        }
-        world.run(1_000);
-        for who in [A, B] {
-            assert!(world.phone(who).is_registered());
-            world.clear(who);
-        }
+        world.register_both();
         world.api.clear();
         world
     }

@@ -10,12 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::Api;
 use super::answer::{Answer, Done, Errcode, Fault};
 use super::limit::place;
 use super::request::{self, Caller, From};
 use super::session::{ClientKind, End, locked};
 use super::signature::Subject;
-use super::{Api, token};
 use crate::extension::Extension;
 use crate::pseries::PlanMode;
 
@@ -135,7 +135,7 @@ impl Api {
         let kept = algorithms.into_iter().find_map(|algorithm| Some((algorithm, extension.ha1(algorithm, realm)?)));
         kept.is_some_and(|(algorithm, kept)| {
             let given = ha1(algorithm, extension.number(), realm, &password);
-            token::same(given.expose(), kept.expose())
+            given.is(&kept)
         })
     }
 }

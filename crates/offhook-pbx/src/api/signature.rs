@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::hmac;
 
-use super::token::hex;
 use crate::error::PbxError;
+use crate::hex::hex;
+use crate::random::random;
 
 /// Makes and checks signatures.
 #[derive(Debug)]
@@ -30,9 +31,7 @@ impl Signer {
 
     /// A signature; `expires` is in seconds since 1970, 0 means never.
     pub(crate) fn sign(&self, subject: Subject<'_>, expires: u64) -> Result<String, PbxError> {
-        let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce).map_err(|e| PbxError::Random { reason: e.to_string() })?;
-        let head = format!("{expires:x}-{}", hex(&nonce));
+        let head = format!("{expires:x}-{}", hex(&random::<16>()?));
         let mac = hmac::sign(&self.0, signed(subject, &head).as_bytes());
         Ok(format!("{head}-{}", hex(mac.as_ref())))
     }

@@ -4,6 +4,8 @@ use offhook_sip::Secret;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::PbxError;
+use crate::hex::hex;
+use crate::random;
 
 /// What is kept of a token. Finding one by its hash tells nothing about it in the time it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,23 +23,13 @@ impl TokenHash {
 
 /// A new token: 256 random bits, as 64 hex digits.
 pub(crate) fn random() -> Result<Secret, PbxError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|e| PbxError::Random { reason: e.to_string() })?;
-    Ok(Secret::new(hex(&bytes)))
+    Ok(Secret::new(hex(&random::random::<32>()?)))
 }
 
 /// Compares secrets; how long it takes does not depend on where they differ, nor on their lengths.
 pub(crate) fn same(one: &str, other: &str) -> bool {
     let (one, other) = (TokenHash::of(one), TokenHash::of(other));
     one.0.iter().zip(other.0).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

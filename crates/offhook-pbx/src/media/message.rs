@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use offhook_media::{AudioSink, Recording, WavSink};
+
+use crate::wall::wall_ms;
 
 /// Of messages, Hz.
 const RATE: u32 = 8_000;
@@ -81,7 +83,7 @@ impl Mailboxes {
         let directory = self.directory(mailbox);
         let shown = |error: std::io::Error| format!("{}: {error}", directory.display());
         std::fs::create_dir_all(&directory).map_err(shown)?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        let now = wall_ms();
         // Two at the same moment: the later one is a little later still.
         for at in now..now + 100 {
             let file = directory.join(format!("{at}.wav"));

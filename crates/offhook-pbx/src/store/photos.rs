@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
 use super::{Store, StoreError};
+use crate::hex::hex;
 
 /// The largest photo, bytes.
 pub(crate) const MOST_BYTES: usize = 512 * 1024;
@@ -34,8 +35,7 @@ impl Photo {
 
     /// Its name: the hash of its bytes, in hex, and its suffix.
     pub(crate) fn name(&self) -> String {
-        let hex: String = Sha256::digest(&self.data).iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{hex}.{}", self.kind.suffix())
+        format!("{}.{}", hex(&Sha256::digest(&self.data)), self.kind.suffix())
     }
 }
 

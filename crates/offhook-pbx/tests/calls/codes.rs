@@ -1,7 +1,14 @@
 //! Transfers by feature codes, as they sound.
 
+use offhook_pbx::Pbx;
+
 use crate::sound::tone;
 use crate::support::{Call, Phone, assert_nothing_left, pbx};
+
+/// 1000, 1001 and 1002.
+async fn three(pbx: &Pbx) -> (Phone, Phone, Phone) {
+    (Phone::new(pbx, "1000").await, Phone::new(pbx, "1001").await, Phone::new(pbx, "1002").await)
+}
 
 /// 1000 has called 1001, and both say their tones.
 async fn talk(ada: &mut Phone, ben: &mut Phone) -> (Call, Call) {
@@ -19,8 +26,7 @@ async fn dial(call: &Call, tones: &str) {
 #[tokio::test]
 async fn an_attended_transfer_sounds_as_it_should_to_all_three() {
     let pbx = pbx().await;
-    let (mut ada, mut ben) = (Phone::new(&pbx, "1000").await, Phone::new(&pbx, "1001").await);
-    let mut cleo = Phone::new(&pbx, "1002").await;
+    let (mut ada, mut ben, mut cleo) = three(&pbx).await;
     let (mut ours, mut theirs) = talk(&mut ada, &mut ben).await;
     theirs.ear.hears_tone(500.0).await;
     dial(&ours, "*31002#").await;
@@ -41,8 +47,7 @@ async fn an_attended_transfer_sounds_as_it_should_to_all_three() {
 #[tokio::test]
 async fn who_asks_takes_the_other_back() {
     let pbx = pbx().await;
-    let (mut ada, mut ben) = (Phone::new(&pbx, "1000").await, Phone::new(&pbx, "1001").await);
-    let mut cleo = Phone::new(&pbx, "1002").await;
+    let (mut ada, mut ben, mut cleo) = three(&pbx).await;
     let (mut ours, mut theirs) = talk(&mut ada, &mut ben).await;
     theirs.ear.hears_tone(500.0).await;
     dial(&theirs, "*31002#").await;
@@ -62,8 +67,7 @@ async fn who_asks_takes_the_other_back() {
 #[tokio::test]
 async fn a_blind_transfer_connects_the_other_side_and_one_that_fails_gives_it_back() {
     let pbx = pbx().await;
-    let (mut ada, mut ben) = (Phone::new(&pbx, "1000").await, Phone::new(&pbx, "1001").await);
-    let mut cleo = Phone::new(&pbx, "1002").await;
+    let (mut ada, mut ben, mut cleo) = three(&pbx).await;
     let (mut ours, mut theirs) = talk(&mut ada, &mut ben).await;
     dial(&ours, "*03604#").await;
     ours.ear.hears_tone(425.0).await;

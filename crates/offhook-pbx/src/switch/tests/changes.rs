@@ -1,6 +1,6 @@
 //! Extensions that change while they are in use.
 
-use offhook_sip::{Event, RegistrationFailure};
+use offhook_sip::{CallKey, Event, RegistrationFailure};
 
 use super::network::{Network, Who};
 use crate::directory::SwitchChange;
@@ -83,15 +83,20 @@ fn who_calls_an_extension_as_it_is_deleted_is_told_that_there_is_none() {
     net.assert_nothing_left();
 }
 
+/// The transferor sends the other side of its call to 1002, whose device rings.
+fn refer_until_it_rings(net: &mut Network, transferor: Who, call: CallKey, target: Who) {
+    let to = offhook_sip::HeaderField::new("Refer-To", "<sip:1002@localhost>").expect("a header");
+    net.command(transferor, |agent, now| agent.request(now, call, "REFER", vec![to], None)).expect("sent");
+    let ringing = net.incoming(target);
+    net.ring(target, ringing, None);
+}
+
 #[test]
 fn a_deleted_extension_gives_back_what_it_was_to_be_transferred() {
     let mut net = Network::new();
     let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
     let (ours, _) = net.established(a, b);
-    let to = offhook_sip::HeaderField::new("Refer-To", "<sip:1002@localhost>").expect("a header");
-    net.command(a, |agent, now| agent.request(now, ours, "REFER", vec![to], None)).expect("sent");
-    let target = net.incoming(c);
-    net.ring(c, target, None);
+    refer_until_it_rings(&mut net, a, ours, c);
     net.change(gone("1002"));
     assert_eq!(net.switch.calls(), 1, "the call goes on");
     assert!(net.ended(c).status.is_some());
@@ -104,10 +109,7 @@ fn a_deleted_transferor_takes_its_call_along() {
         let mut net = Network::new();
         let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
         let (ours, _) = net.established(a, b);
-        let to = offhook_sip::HeaderField::new("Refer-To", "<sip:1002@localhost>").expect("a header");
-        net.command(a, |agent, now| agent.request(now, ours, "REFER", vec![to], None)).expect("sent");
-        let target = net.incoming(c);
-        net.ring(c, target, None);
+        refer_until_it_rings(&mut net, a, ours, c);
         net.change(gone(number));
         net.advance(60_000);
         net.assert_nothing_left();
