@@ -210,12 +210,12 @@ impl Core {
     /// Sends what this turn brought: when calls ended in it, not before their records are on the disk. So whoever is told
     /// that a call is over, finds its record also after a crash.
     fn dispatch(&mut self, now: Millis, concluded: Vec<Concluded>, outgoing: Vec<(ConnectionId, Outgoing)>) {
-        let barrier = (!concluded.is_empty()).then(|| self.outbox.barrier(concluded.len()));
-        for (call, barrier) in concluded.into_iter().zip(std::iter::repeat(barrier).flatten()) {
+        let barrier = self.outbox.barrier(concluded.len());
+        for call in concluded {
             self.records.write(now, call, barrier);
         }
         for (connection, outgoing) in outgoing {
-            match self.outbox.push(connection, barrier, outgoing) {
+            match self.outbox.push(connection, Some(barrier), outgoing) {
                 Ok(Some(outgoing)) => self.send(connection, outgoing),
                 Ok(None) => {}
                 Err(TooMuch) => {
