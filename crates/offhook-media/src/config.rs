@@ -102,7 +102,7 @@ pub struct OpusConfig {
     /// Encoder effort, 0–10. Measured on speech, in units of the cost of 0: 3 and 5 cost 1.2, 6 costs 1.5, 8 and 10 cost
     /// 2.0 to 2.2. Default 5, the last before it gets dear: a leg then takes some 0.7 % of a core with its decoder.
     pub complexity: u8,
-    /// Loss for which in-band FEC is dimensioned, percent, 0–50.
+    /// Loss for which in-band FEC is dimensioned at the least, percent, 0–50; while the far end reports more, for that.
     pub expected_loss: u8,
 }
 

@@ -28,6 +28,7 @@ mod dtmf;
 mod error;
 mod event;
 mod jitter;
+mod offline;
 mod peer;
 mod reach;
 mod relay;
@@ -46,6 +47,7 @@ pub use config::{Addresses, Direction, OpusConfig, PeerConfig, Wanted};
 pub use error::{MediaError, SdpRefusal, TurnError};
 pub use event::{PeerEvent, PeerEvents};
 pub use jitter::JitterConfig;
+pub use offline::{AudioEncoder, AudioReceiver, ReceiverStats};
 pub use peer::{Peer, TapId, bridge, unbridge};
 pub use reach::{IceServer, TransportPolicy};
 pub use stats::{

@@ -16,6 +16,9 @@ mod tests;
 mod tones;
 mod video;
 
+pub(crate) use self::playout::Playout;
+pub(crate) use self::reception::Reception;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! Two cores on a virtual network in virtual time.
 
 mod changes;
+mod paths;
 mod video;
 
 use std::net::SocketAddr;
