@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::codec::Codec;
 use crate::jitter::JitterConfig;
+use crate::reach::{IceServer, TransportPolicy};
 
 /// Which local addresses are bound and offered as host candidates.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -101,7 +102,7 @@ pub struct OpusConfig {
     /// Encoder effort, 0–10. Measured on speech, in units of the cost of 0: 3 and 5 cost 1.2, 6 costs 1.5, 8 and 10 cost
     /// 2.0 to 2.2. Default 5, the last before it gets dear: a leg then takes some 0.7 % of a core with its decoder.
     pub complexity: u8,
-    /// Loss for which in-band FEC is dimensioned, percent, 0–50.
+    /// Loss for which in-band FEC is dimensioned at the least, percent, 0–50; while the far end reports more, for that.
     pub expected_loss: u8,
 }
 
@@ -128,6 +129,16 @@ pub struct PeerConfig {
     /// How long to look for a path before [`crate::MediaError::ConnectTimeout`]. Counted from the moment
     /// both descriptions are known. Default 15 s.
     pub connect_timeout: Duration,
+    /// STUN and TURN servers; of more than 8, the first ones.
+    pub ice_servers: Vec<IceServer>,
+    /// Which candidates may be used.
+    pub transport_policy: TransportPolicy,
+    /// How long a description waits for candidates from the servers: 0–500 ms, default 500 ms. It does not wait for all of
+    /// them, but for a first usable set: one address at a TURN server, and what the first STUN server says. Later ones are
+    /// used as well, without another offer.
+    pub gather_timeout: Duration,
+    /// CA certificates (DER) that are trusted for TURN over TLS, besides the system's.
+    pub turn_roots: Vec<Vec<u8>>,
 }
 
 impl Default for PeerConfig {
@@ -139,6 +150,10 @@ impl Default for PeerConfig {
             jitter: JitterConfig::default(),
             opus: OpusConfig::default(),
             connect_timeout: Duration::from_secs(15),
+            ice_servers: Vec::new(),
+            transport_policy: TransportPolicy::All,
+            gather_timeout: Duration::from_millis(500),
+            turn_roots: Vec::new(),
         }
     }
 }
@@ -170,6 +185,30 @@ impl PeerConfig {
     /// Sets the Opus encoder.
     pub fn opus(mut self, opus: OpusConfig) -> Self {
         self.opus = opus;
+        self
+    }
+
+    /// Sets the STUN and TURN servers.
+    pub fn ice_servers(mut self, servers: impl IntoIterator<Item = IceServer>) -> Self {
+        self.ice_servers = servers.into_iter().collect();
+        self
+    }
+
+    /// Sets which candidates may be used.
+    pub fn transport_policy(mut self, policy: TransportPolicy) -> Self {
+        self.transport_policy = policy;
+        self
+    }
+
+    /// Sets how long a description waits for candidates; more than 500 ms is taken as 500 ms.
+    pub fn gather_timeout(mut self, timeout: Duration) -> Self {
+        self.gather_timeout = timeout.min(Duration::from_millis(500));
+        self
+    }
+
+    /// Trusts this CA certificate (DER) for TURN over TLS, too.
+    pub fn turn_root(mut self, der: Vec<u8>) -> Self {
+        self.turn_roots.push(der);
         self
     }
 

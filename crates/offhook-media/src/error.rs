@@ -59,6 +59,48 @@ pub enum SdpRefusal {
     AnswerMismatch(String),
 }
 
+/// Why a STUN or TURN server is of no use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TurnError {
+    /// No TURN server is configured.
+    #[error("no TURN server is configured: give one in the ICE servers")]
+    NoServer,
+    /// Its name is unknown, it refuses the connection or does not take it: the network, or a wrong URL.
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(String),
+    /// TLS failed: a certificate that is not trusted, or no TLS there.
+    #[error("TLS with the server failed: {0}")]
+    Tls(String),
+    /// It answers nothing: a firewall, or no TURN server there.
+    #[error("the server does not answer: check the address, and that the firewall lets TURN through")]
+    Silent,
+    /// What it sends is no TURN.
+    #[error("what the server sends is no TURN: check the port")]
+    Protocol,
+    /// User name or password are wrong or out of date (401, 441).
+    #[error("the server refuses the user name or the credential: get new ones")]
+    Unauthorized,
+    /// The server does not let this user relay (403).
+    #[error("the server forbids this user to relay (403)")]
+    Forbidden,
+    /// This user has as many allocations as allowed (486).
+    #[error("this user has too many relay addresses at the server (486): end other calls, or raise its quota")]
+    QuotaReached,
+    /// The server has no address left (508).
+    #[error("the server has no relay address left (508): use another server")]
+    NoCapacity,
+    /// Another refusal.
+    #[error("the server refuses a relay address ({code})")]
+    Refused {
+        /// STUN error code (RFC 8489 §14.8, RFC 8656 §19).
+        code: u16,
+    },
+    /// The connection ended, or the allocation could not be kept.
+    #[error("the relay address at the server is lost")]
+    Lost,
+}
+
 /// Error of the media engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -80,6 +122,17 @@ pub enum MediaError {
         /// The operating system's words.
         reason: String,
     },
+    /// A STUN or TURN server's URL or credentials cannot be used.
+    #[error("ICE server {url}: {reason}")]
+    IceServer {
+        /// The URL as given, without what may be secret.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Only addresses at TURN servers may be used, and there is none.
+    #[error("no address at a TURN server, and others are not allowed (iceTransportPolicy relay): {0}")]
+    NoRelay(TurnError),
     /// The far end's description cannot be used: the peer's fault or configuration.
     #[error(transparent)]
     Sdp(#[from] SdpRefusal),

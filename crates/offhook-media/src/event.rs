@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use crate::codec::Codec;
-use crate::error::MediaError;
+use crate::error::{MediaError, TurnError};
 use crate::stats::IceState;
 use crate::video::VideoCodec;
 
@@ -40,6 +40,13 @@ pub enum PeerEvent {
     KeyframeRequested,
     /// The source given to [`crate::Peer::set_source`] has come to its end; silence follows.
     SourceEnded,
+    /// A STUN or TURN server is of no use, or no more. The call goes on with the other candidates, if there are any.
+    ServerFailed {
+        /// Its URL, without credentials.
+        url: String,
+        /// What is wrong with it.
+        error: TurnError,
+    },
     /// The connection is unusable; [`PeerEvent::Closed`] follows.
     Failed(MediaError),
     /// The far end closed DTLS, or we closed. The last event.

@@ -28,7 +28,9 @@ mod dtmf;
 mod error;
 mod event;
 mod jitter;
+mod offline;
 mod peer;
+mod reach;
 mod relay;
 mod sdp;
 mod stats;
@@ -42,10 +44,12 @@ pub use audio::{
 };
 pub use codec::{Codec, UnknownCodec};
 pub use config::{Addresses, Direction, OpusConfig, PeerConfig, Wanted};
-pub use error::{MediaError, SdpRefusal};
+pub use error::{MediaError, SdpRefusal, TurnError};
 pub use event::{PeerEvent, PeerEvents};
 pub use jitter::JitterConfig;
+pub use offline::{AudioEncoder, AudioReceiver, ReceiverStats};
 pub use peer::{Peer, TapId, bridge, unbridge};
+pub use reach::{IceServer, TransportPolicy};
 pub use stats::{
     CandidateKind, CandidatePair, DtlsState, IceState, InboundStats, OutboundStats, PeerStats, RemoteReport, VideoStats,
 };

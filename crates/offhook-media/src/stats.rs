@@ -142,7 +142,8 @@ pub struct InboundStats {
     pub jitter_buffer_target_ms: f64,
     /// Mean time a packet waited in the jitter buffer, ms.
     pub jitter_buffer_delay_ms: f64,
-    /// Samples that were made up because no packet was there, at `sample_rate`.
+    /// Samples that were made up because no packet was there, at `sample_rate`. What the next packet had a copy of (Opus in-band
+    /// FEC) is not made up.
     pub concealed_samples: u64,
     /// How many times concealment began.
     pub concealment_events: u64,

@@ -3,9 +3,9 @@
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
@@ -17,12 +17,16 @@ use crate::core::{Output, PeerCore, Seeds};
 use crate::error::MediaError;
 use crate::event::{PeerEvent, PeerEvents};
 use crate::peer::Command;
+use crate::reach::link::{self, LinkEvent};
+use crate::reach::{self, Reach, ReachOutput};
 use crate::relay::{self, LinkId, RelayReceiver, RelaySender, Relayed};
 
 /// Events that may wait for a slow reader.
 const EVENTS: usize = 256;
 /// Largest datagram taken: above the MTU of any path in use.
 const DATAGRAM: usize = 2_048;
+/// A description waits no longer for candidates.
+const LONGEST_GATHERING: Duration = Duration::from_millis(500);
 /// Most local addresses: a host with more offers the first ones.
 const MAX_ADDRESSES: usize = 8;
 
@@ -35,10 +39,28 @@ pub(crate) fn spawn(
     let (relay_sender, relay) = relay::channel();
     let (events, receiver) = mpsc::channel(EVENTS);
     let now = Instant::now();
-    let addresses = sockets.iter().map(|(address, _)| *address).collect();
-    let core = PeerCore::new(&config, addresses, grid(), now, seeds()?);
-    let (label, addresses) = (config.label, config.addresses);
-    let task = Task { label, addresses, core, sockets, commands: inbox, relay, events, link: None, next_socket: 0 };
+    let hosts = sockets.iter().map(|(address, _)| *address).collect();
+    let limit = config.gather_timeout.min(LONGEST_GATHERING);
+    let reach = Reach::new(now, &config.ice_servers, config.transport_policy, limit, hosts);
+    let core = PeerCore::new(&config, reach.candidates(), grid(), now, seeds()?);
+    let (net_sender, net) = link::channel();
+    let task = Task {
+        label: config.label,
+        addresses: config.addresses,
+        core,
+        reach,
+        held: None,
+        net,
+        net_sender,
+        links: Vec::new(),
+        turn_roots: config.turn_roots.into(),
+        sockets,
+        commands: inbox,
+        relay,
+        events,
+        link: None,
+        next_socket: 0,
+    };
     runtime.spawn(task.run());
     Ok((commands, relay_sender, PeerEvents { receiver, closed: false }))
 }
@@ -112,6 +134,14 @@ struct Task {
     /// Which addresses are wanted.
     addresses: Addresses,
     core: PeerCore,
+    reach: Reach,
+    /// A description that waits for candidates; the commands after it wait for it.
+    held: Option<Command>,
+    net: mpsc::Receiver<LinkEvent>,
+    net_sender: mpsc::Sender<LinkEvent>,
+    /// Connections to TURN servers.
+    links: Vec<(reach::LinkId, mpsc::Sender<Vec<u8>>)>,
+    turn_roots: Arc<[Vec<u8>]>,
     sockets: Vec<(SocketAddr, UdpSocket)>,
     commands: mpsc::UnboundedReceiver<Command>,
     relay: RelayReceiver,
@@ -127,6 +157,7 @@ enum Wake {
     /// All handles are gone.
     Dropped,
     Relayed(Relayed),
+    Net(LinkEvent),
     /// A datagram of this length for this socket.
     Datagram {
         socket: usize,
@@ -139,10 +170,12 @@ enum Wake {
 impl Task {
     async fn run(mut self) {
         let mut buffer = vec![0u8; DATAGRAM];
-        let mut timer = Box::pin(tokio::time::sleep(std::time::Duration::from_secs(3_600)));
+        let mut timer = Box::pin(tokio::time::sleep(Duration::from_secs(3_600)));
         let mut armed = None;
+        self.outputs(Instant::now());
         while !self.core.is_closed() {
-            let timeout = self.core.timeout();
+            let reach = if self.reach.has_servers() { self.reach.timeout(Instant::now()) } else { None };
+            let timeout = self.core.timeout().into_iter().chain(reach).min();
             if timeout != armed {
                 if let Some(at) = timeout {
                     timer.as_mut().reset(at.into());
@@ -152,7 +185,12 @@ impl Task {
             let wake = poll_fn(|context| self.poll(context, &mut buffer, &mut timer, armed.is_some())).await;
             let now = Instant::now();
             match wake {
-                Wake::Command(command) => self.command(now, command),
+                Wake::Command(command) => {
+                    if matches!(&command, Command::CreateOffer(wanted, _) if wanted.ice_restart) {
+                        self.rebind(now);
+                    }
+                    self.held = Some(command);
+                }
                 Wake::Dropped => self.core.close(now),
                 Wake::Relayed(relayed) => {
                     self.unlink_if_told(&relayed);
@@ -160,14 +198,29 @@ impl Task {
                 }
                 Wake::Datagram { socket, source, length } => {
                     let to = self.sockets.get(socket).map(|(address, _)| *address);
-                    if let (Some(to), Some(data)) = (to, buffer.get(..length)) {
+                    if let (Some(to), Some(data)) = (to, buffer.get(..length))
+                        && !self.reach.host_received(now, to, source, data)
+                    {
                         self.core.receive(now, source, to, data);
                     }
                 }
-                Wake::Timer => self.core.handle_timeout(now),
+                Wake::Net(event) => self.net(now, event),
+                Wake::Timer => {
+                    self.core.handle_timeout(now);
+                    self.reach.handle_timeout(now);
+                }
             }
-            self.outputs();
+            self.outputs(now);
+            let waits = matches!(self.held, Some(Command::CreateOffer(..) | Command::AcceptOffer(..)));
+            if !(waits && self.waits_for_candidates(now))
+                && let Some(command) = self.held.take()
+            {
+                self.command(now, command);
+                self.outputs(now);
+            }
         }
+        self.reach.close(Instant::now());
+        self.outputs(Instant::now());
         if let Some((link, sender)) = self.link.take() {
             let _ = sender.try_send(Relayed::Unlink(link));
         }
@@ -181,7 +234,9 @@ impl Task {
         timer: &mut Pin<Box<Sleep>>,
         armed: bool,
     ) -> Poll<Wake> {
-        if let Poll::Ready(command) = self.commands.poll_recv(context) {
+        if self.held.is_none()
+            && let Poll::Ready(command) = self.commands.poll_recv(context)
+        {
             return Poll::Ready(command.map_or(Wake::Dropped, Wake::Command));
         }
         if armed && timer.as_mut().poll(context).is_ready() {
@@ -190,6 +245,10 @@ impl Task {
         // The peer holds a sender of its own while it lives: the channel does not end before the commands.
         if let Poll::Ready(Some(relayed)) = self.relay.poll_recv(context) {
             return Poll::Ready(Wake::Relayed(relayed));
+        }
+        // This task holds a sender of its own.
+        if let Poll::Ready(Some(event)) = self.net.poll_recv(context) {
+            return Poll::Ready(Wake::Net(event));
         }
         for turn in 0..self.sockets.len() {
             let index = (self.next_socket + turn) % self.sockets.len();
@@ -214,13 +273,14 @@ impl Task {
     fn command(&mut self, now: Instant, command: Command) {
         let core = &mut self.core;
         match command {
-            Command::CreateOffer(wanted, reply) => {
-                if wanted.ice_restart {
-                    self.rebind();
-                }
-                reply.send(self.core.create_offer(now, wanted));
-            }
-            Command::AcceptOffer(sdp, wanted, reply) => reply.send(core.accept_offer(now, &sdp, wanted)),
+            Command::CreateOffer(wanted, reply) => reply.send(match self.reach.is_hopeless() {
+                Some(error) => Err(MediaError::NoRelay(error)),
+                None => core.create_offer(now, wanted),
+            }),
+            Command::AcceptOffer(sdp, wanted, reply) => reply.send(match self.reach.is_hopeless() {
+                Some(error) => Err(MediaError::NoRelay(error)),
+                None => core.accept_offer(now, &sdp, wanted),
+            }),
             Command::AcceptAnswer(sdp, reply) => reply.send(core.accept_answer(now, &sdp)),
             Command::Rollback(reply) => reply.send(core.rollback()),
             Command::SetMuted(muted) => core.set_muted(muted),
@@ -250,7 +310,7 @@ impl Task {
     }
 
     /// The machine may have come to another network: sockets on the addresses that it has now.
-    fn rebind(&mut self) {
+    fn rebind(&mut self, now: Instant) {
         let ips = wanted_addresses(&self.addresses);
         if ips.is_empty() {
             // No network at all just now: the old addresses are as good as none.
@@ -268,7 +328,89 @@ impl Task {
         }
         if kept < before || self.sockets.len() > kept {
             self.next_socket = 0;
-            self.core.set_addresses(self.sockets.iter().map(|(address, _)| *address).collect());
+        }
+        self.reach.restart(now, self.sockets.iter().map(|(address, _)| *address).collect());
+        self.core.set_candidates(now, self.reach.candidates());
+    }
+
+    /// Whether a description would be made too early.
+    fn waits_for_candidates(&self, now: Instant) -> bool {
+        self.reach.has_servers() && !self.reach.is_ready(now)
+    }
+
+    fn net(&mut self, now: Instant, event: LinkEvent) {
+        match event {
+            LinkEvent::Resolved { server, addresses } => self.reach.resolved(now, server, &addresses),
+            LinkEvent::Up { link, stream, local, server } => self.reach.link_up(now, link, stream, local, server),
+            LinkEvent::Message { link, data } => self.reach.link_received(now, link, &data),
+            LinkEvent::Down { link, error } => {
+                self.links.retain(|(known, _)| *known != link);
+                self.reach.link_down(now, link, error);
+            }
+        }
+    }
+
+    /// Carries out what the core and the gathering want done. Each may want something of the other.
+    fn outputs(&mut self, now: Instant) {
+        self.core_outputs(now);
+        if !self.reach.has_servers() {
+            return;
+        }
+        while let Some(output) = self.reach.poll_output() {
+            self.reach_output(now, output);
+            self.core_outputs(now);
+        }
+    }
+
+    fn reach_output(&mut self, now: Instant, output: ReachOutput) {
+        match output {
+            ReachOutput::Resolve { server } => {
+                if let Some(config) = self.reach.server(server) {
+                    tokio::spawn(link::resolve(server, config.clone(), self.net_sender.clone()));
+                }
+            }
+            ReachOutput::Open { link, server } => {
+                if let Some(config) = self.reach.server(server) {
+                    // Where the system chooses, it chooses by its routes.
+                    let from = match &self.addresses {
+                        Addresses::Host => Vec::new(),
+                        chosen => wanted_addresses(chosen),
+                    };
+                    let (roots, net) = (Arc::clone(&self.turn_roots), self.net_sender.clone());
+                    self.links.push((link, link::open(link, config.clone(), from, roots, net)));
+                }
+            }
+            ReachOutput::Host { base, destination, data } => self.send(base, destination, &data),
+            ReachOutput::Link { link, data } => {
+                if let Some((_, sender)) = self.links.iter().find(|(known, _)| *known == link)
+                    && sender.try_send(data).is_err()
+                {
+                    tracing::trace!("not relayed: the connection to the TURN server is behind");
+                }
+            }
+            ReachOutput::Close { link } => self.links.retain(|(known, _)| *known != link),
+            ReachOutput::Data { relay, peer, data } => self.core.receive(now, peer, relay, &data),
+            ReachOutput::Candidates => self.core.set_candidates(now, self.reach.candidates()),
+            ReachOutput::Failed { server, error } => {
+                let url = self.reach.server(server).map(reach::IceServer::url).unwrap_or_default();
+                tracing::info!(label = self.label, url, %error, "ICE server");
+                self.tell(PeerEvent::ServerFailed { url, error });
+            }
+        }
+    }
+
+    fn send(&self, base: SocketAddr, destination: SocketAddr, data: &[u8]) {
+        // A full buffer is loss on the path, and is treated like it.
+        if let Some((_, socket)) = self.sockets.iter().find(|(address, _)| *address == base)
+            && let Err(error) = socket.try_send_to(data, destination)
+        {
+            tracing::trace!(%error, %destination, "not sent");
+        }
+    }
+
+    fn tell(&self, event: PeerEvent) {
+        if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
+            tracing::debug!(label = self.label, ?event, "nobody reads the events");
         }
     }
 
@@ -287,21 +429,19 @@ impl Task {
         }
     }
 
-    fn outputs(&mut self) {
+    fn core_outputs(&mut self, now: Instant) {
         while let Some(output) = self.core.poll_output() {
             match output {
                 Output::Transmit { source, destination, data } => {
-                    // A full buffer is loss on the path, and is treated like it.
-                    if let Some((_, socket)) = self.sockets.iter().find(|(address, _)| *address == source)
-                        && let Err(error) = socket.try_send_to(&data, destination)
-                    {
-                        tracing::trace!(%error, %destination, "not sent");
+                    if !(self.reach.has_servers() && self.reach.send(now, source, destination, &data)) {
+                        self.send(source, destination, &data);
                     }
                 }
                 Output::Event(event) => {
-                    if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
-                        tracing::debug!(label = self.label, ?event, "nobody reads the events");
+                    if event == PeerEvent::Connected {
+                        self.reach.connected();
                     }
+                    self.tell(event);
                 }
                 Output::Relay(relayed) => {
                     let closed = self.link.as_ref().is_some_and(|(_, sender)| {

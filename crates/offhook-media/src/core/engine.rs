@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use str0m::config::{DtlsCert, Fingerprint};
 use str0m::format::{Codec as Format, CodecConfig, FormatParams};
+use str0m::ice::StunMessage;
 use str0m::media::{Frequency, KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpWrite, SeqNo, Ssrc};
 use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Output, Rtc, RtcError};
 
 use crate::error::MediaError;
+use crate::reach::LocalCandidate;
 use crate::sdp::{AgreedVideo, RemoteTransport, Transport};
 use crate::stats::{CandidateKind, CandidatePair, DtlsState, IceState, RemoteReport};
 use crate::video::CLOCK;
@@ -37,8 +39,10 @@ pub(crate) struct Engine {
     /// New credentials that an offer of ours names, until it is answered.
     restarting: Option<IceCreds>,
     certificate: DtlsCert,
-    /// Our host candidates, to give them up.
-    hosts: Vec<(SocketAddr, Candidate)>,
+    /// Our candidates, to give them up.
+    candidates: Vec<(LocalCandidate, Candidate)>,
+    /// The address under which the far end sees each of those that we send from, for the statistics.
+    mapped: Vec<(SocketAddr, SocketAddr)>,
     remote: Option<RemoteTransport>,
     remote_candidates: Vec<(SocketAddr, CandidateKind)>,
     /// SSRCs packets are taken from, and when one of them was last authentic.
@@ -82,9 +86,13 @@ pub(crate) struct RtpIn {
 }
 
 impl Engine {
-    /// A transport on these addresses. `clock_rates` gives the RTP clock of payload types that are no Opus.
-    pub(crate) fn new(now: Instant, addresses: &[SocketAddr], clock_rates: &[(u8, u32)]) -> Result<Self, MediaError> {
-        Self::make(now, addresses, clock_rates, None)
+    /// A transport with these candidates. `clock_rates` gives the RTP clock of payload types that are no Opus.
+    pub(crate) fn new(
+        now: Instant,
+        candidates: &[LocalCandidate],
+        clock_rates: &[(u8, u32)],
+    ) -> Result<Self, MediaError> {
+        Self::make(now, candidates, clock_rates, None)
     }
 
     /// Another transport under the same description of ours (credentials, certificate, sources): towards another far end
@@ -92,12 +100,13 @@ impl Engine {
     pub(crate) fn again(&self, now: Instant) -> Result<Self, MediaError> {
         let mut rates: Vec<(u8, u32)> = Vec::with_capacity(self.clock_rates.len());
         rates.extend((0u8..128).zip(self.clock_rates));
-        Self::make(now, &self.local.addresses, &rates, Some(self))
+        let candidates: Vec<_> = self.candidates.iter().map(|(candidate, _)| *candidate).collect();
+        Self::make(now, &candidates, &rates, Some(self))
     }
 
     fn make(
         now: Instant,
-        addresses: &[SocketAddr],
+        candidates: &[LocalCandidate],
         clock_rates: &[(u8, u32)],
         like: Option<&Self>,
     ) -> Result<Self, MediaError> {
@@ -128,8 +137,8 @@ impl Engine {
             let credentials = IceCreds { ufrag: like.local.ufrag.clone(), pass: like.local.password.clone() };
             rtc.direct_api().set_local_ice_credentials(credentials);
         }
-        let hosts = addresses.iter().map(|address| add_host(&mut rtc, *address)).collect::<Result<Vec<_>, _>>()?;
-        let hosts: Vec<_> = hosts.into_iter().flatten().collect();
+        let added = candidates.iter().map(|candidate| add(&mut rtc, *candidate)).collect::<Result<Vec<_>, _>>()?;
+        let candidates: Vec<_> = added.into_iter().flatten().collect();
         let mut direct = rtc.direct_api();
         direct.declare_media(mid, MediaKind::Audio);
         let (send_ssrc, video_ssrc) = match like {
@@ -142,8 +151,8 @@ impl Engine {
             ufrag: credentials.ufrag,
             password: credentials.pass,
             fingerprint: direct.local_dtls_fingerprint().to_string(),
-            candidates: hosts.iter().map(|(_, candidate)| sdp_of(candidate)).collect(),
-            addresses: addresses.to_vec(),
+            candidates: candidates.iter().map(|(_, candidate)| sdp_of(candidate)).collect(),
+            addresses: bases(&candidates),
             ssrc: *send_ssrc,
             video_ssrc: *video_ssrc,
             cname: rtc.media(mid).map(|media| media.cname().to_owned()).unwrap_or_default(),
@@ -158,7 +167,8 @@ impl Engine {
             local,
             restarting: None,
             certificate,
-            hosts,
+            candidates,
+            mapped: Vec::new(),
             remote: None,
             remote_candidates: Vec::new(),
             streams: Vec::new(),
@@ -215,23 +225,23 @@ impl Engine {
         }
     }
 
-    /// These are our addresses now: candidates of others are given up, those of new ones added.
-    pub(crate) fn set_addresses(&mut self, addresses: &[SocketAddr]) {
+    /// These are our candidates now: others are given up, new ones added and tried.
+    pub(crate) fn set_candidates(&mut self, candidates: &[LocalCandidate]) {
         let (kept, gone): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.hosts).into_iter().partition(|(address, _)| addresses.contains(address));
-        self.hosts = kept;
+            std::mem::take(&mut self.candidates).into_iter().partition(|(known, _)| candidates.contains(known));
+        self.candidates = kept;
         for (_, candidate) in gone {
             self.rtc.direct_api().invalidate_candidate(&candidate);
         }
-        for address in addresses {
-            if self.hosts.iter().all(|(known, _)| known != address)
-                && let Ok(Some(host)) = add_host(&mut self.rtc, *address)
+        for candidate in candidates {
+            if self.candidates.iter().all(|(known, _)| known != candidate)
+                && let Ok(Some(added)) = add(&mut self.rtc, *candidate)
             {
-                self.hosts.push(host);
+                self.candidates.push(added);
             }
         }
-        self.local.candidates = self.hosts.iter().map(|(_, candidate)| sdp_of(candidate)).collect();
-        self.local.addresses = addresses.to_vec();
+        self.local.candidates = self.candidates.iter().map(|(_, candidate)| sdp_of(candidate)).collect();
+        self.local.addresses = bases(&self.candidates);
     }
 
     /// There is video, under these payload types.
@@ -325,6 +335,7 @@ impl Engine {
         if let Some((ssrc, pt)) = rtp_ssrc(data) {
             self.expect(ssrc, pt);
         }
+        self.note_mapped(destination, data);
         self.rtc.handle_input(input).map_err(rtc_error)
     }
 
@@ -419,7 +430,29 @@ impl Engine {
             .iter()
             .find(|(address, _)| *address == remote)
             .map_or(CandidateKind::Prflx, |&(_, kind)| kind);
-        Some(CandidatePair { local, local_kind: CandidateKind::Host, remote, remote_kind })
+        Some(CandidatePair { local, local_kind: self.local_kind(local), remote, remote_kind })
+    }
+
+    /// Kind of the candidate that the far end sees us at (RFC 8445 §7.2.5.3.1) when we send from this one.
+    fn local_kind(&self, base: SocketAddr) -> CandidateKind {
+        let kind = |address| self.candidates.iter().map(|(c, _)| c).find(|c| c.address == address).map(|c| c.kind);
+        match (kind(base), self.mapped.iter().find(|(from, _)| *from == base)) {
+            (Some(CandidateKind::Relay), _) => CandidateKind::Relay,
+            (_, Some((_, seen))) if *seen != base => kind(*seen).unwrap_or(CandidateKind::Prflx),
+            (known, _) => known.unwrap_or_default(),
+        }
+    }
+
+    /// Reads the address we are seen at from an answer to a check of ours.
+    fn note_mapped(&mut self, base: SocketAddr, data: &[u8]) {
+        if !data.starts_with(&[1, 1]) || self.candidates.iter().all(|(known, _)| known.base != base) {
+            return;
+        }
+        let Some(seen) = StunMessage::parse(data).ok().and_then(|message| message.mapped_address()) else { return };
+        match self.mapped.iter_mut().find(|(from, _)| *from == base) {
+            Some((_, before)) => *before = seen,
+            None => self.mapped.push((base, seen)),
+        }
     }
 
     /// What the far end reports of our stream.
@@ -502,9 +535,29 @@ fn codec_config(rates: &[u32; 128]) -> CodecConfig {
     config
 }
 
-fn add_host(rtc: &mut Rtc, address: SocketAddr) -> Result<Option<(SocketAddr, Candidate)>, MediaError> {
-    let candidate = Candidate::host(address, Protocol::Udp).map_err(engine_error)?;
-    Ok(rtc.add_local_candidate(candidate).map(|candidate| (address, candidate.clone())))
+fn add(rtc: &mut Rtc, local: LocalCandidate) -> Result<Option<(LocalCandidate, Candidate)>, MediaError> {
+    let LocalCandidate { kind, address, base } = local;
+    let candidate = match kind {
+        CandidateKind::Srflx | CandidateKind::Prflx => Candidate::server_reflexive(address, base, Protocol::Udp),
+        CandidateKind::Relay => Candidate::relayed(address, base, Protocol::Udp),
+        CandidateKind::Host => Candidate::host(address, Protocol::Udp),
+    };
+    let candidate = match candidate {
+        Ok(candidate) => candidate,
+        Err(error) if kind == CandidateKind::Host => return Err(engine_error(error)),
+        // Whatever a server says must not keep the others from being used.
+        Err(error) => {
+            tracing::debug!(%error, "candidate not used");
+            return Ok(None);
+        }
+    };
+    Ok(rtc.add_local_candidate(candidate).map(|candidate| (local, candidate.clone())))
+}
+
+/// What we send from: the default address of a description is one of these.
+fn bases(candidates: &[(LocalCandidate, Candidate)]) -> Vec<SocketAddr> {
+    let sends = |c: &&LocalCandidate| matches!(c.kind, CandidateKind::Host | CandidateKind::Relay);
+    candidates.iter().map(|(candidate, _)| candidate).filter(sends).map(|candidate| candidate.base).collect()
 }
 
 fn sdp_of(candidate: &Candidate) -> String {

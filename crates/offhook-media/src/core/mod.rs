@@ -16,6 +16,9 @@ mod tests;
 mod tones;
 mod video;
 
+pub(crate) use self::playout::Playout;
+pub(crate) use self::reception::Reception;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -31,6 +34,7 @@ use crate::dtmf::Tones;
 use crate::error::MediaError;
 use crate::event::PeerEvent;
 use crate::peer::{Reply, TapId};
+use crate::reach::LocalCandidate;
 use crate::relay::{LinkId, Relayed};
 use crate::sdp::{Answered, Negotiation, RemoteTransport};
 use crate::stats::{DtlsState, IceState, PeerStats};
@@ -63,7 +67,7 @@ pub(crate) struct Seeds {
 
 pub(crate) struct PeerCore {
     connect_timeout: Duration,
-    addresses: Vec<SocketAddr>,
+    candidates: Vec<LocalCandidate>,
     /// A tick of the grid all peers share, before any other time.
     grid: Instant,
     started: Instant,
@@ -87,17 +91,17 @@ pub(crate) struct PeerCore {
 }
 
 impl PeerCore {
-    /// A peer on these addresses. `grid` is a moment in the past from which frames are counted.
+    /// A peer with these candidates. `grid` is a moment in the past from which frames are counted.
     pub(crate) fn new(
         config: &PeerConfig,
-        addresses: Vec<SocketAddr>,
+        candidates: Vec<LocalCandidate>,
         grid: Instant,
         now: Instant,
         seeds: Seeds,
     ) -> Self {
         Self {
             connect_timeout: config.connect_timeout,
-            addresses,
+            candidates,
             grid,
             started: now,
             engine: None,
@@ -157,7 +161,7 @@ impl PeerCore {
         self.check_open()?;
         let wanted: Wanted = wanted.into();
         if self.engine.is_none() {
-            self.engine = Some(Engine::new(now, &self.addresses, &[])?);
+            self.engine = Some(Engine::new(now, &self.candidates, &[])?);
         }
         let Some(engine) = &mut self.engine else { return Err(MediaError::Closed) };
         let restarted = (wanted.ice_restart && engine.is_started()).then(|| engine.offer_restart());
@@ -188,7 +192,7 @@ impl PeerCore {
                 .chain(remote.codecs.iter().map(|&(codec, pt)| (pt, codec.clock_rate())))
                 .chain(remote.video.iter().flat_map(|video| &video.codecs).map(|&(_, pt)| (pt, CLOCK)))
                 .collect();
-            self.engine = Some(Engine::new(now, &self.addresses, &rates)?);
+            self.engine = Some(Engine::new(now, &self.candidates, &rates)?);
         }
         let Some(engine) = &mut self.engine else { return Err(MediaError::Closed) };
         engine.drop_restart();
@@ -226,12 +230,16 @@ impl PeerCore {
         self.outbound.muted = muted;
     }
 
-    /// The machine has these addresses now.
-    pub(crate) fn set_addresses(&mut self, addresses: Vec<SocketAddr>) {
+    /// These are our candidates now.
+    pub(crate) fn set_candidates(&mut self, now: Instant, candidates: Vec<LocalCandidate>) {
         if let Some(engine) = &mut self.engine {
-            engine.set_addresses(&addresses);
+            engine.set_candidates(&candidates);
         }
-        self.addresses = addresses;
+        self.candidates = candidates;
+        if self.engine.as_ref().is_some_and(Engine::is_started) && !self.closed {
+            // Those of a call under way are tried at once.
+            self.flush(now);
+        }
     }
 
     pub(crate) fn set_volume(&mut self, volume: f32) {

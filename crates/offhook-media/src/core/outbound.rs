@@ -14,7 +14,7 @@ use crate::error::MediaError;
 use crate::jitter::JitterConfig;
 use crate::relay::Relayed;
 use crate::sdp::Agreed;
-use crate::stats::OutboundStats;
+use crate::stats::{OutboundStats, RemoteReport};
 
 pub(super) struct Outbound {
     opus: OpusConfig,
@@ -23,6 +23,8 @@ pub(super) struct Outbound {
     pub(super) events: EventSender,
     pub(super) tones: ToneSender,
     encoder: Option<(Codec, Encoder)>,
+    /// Reports of the far end that the encoder knows of.
+    reports: u64,
     relaying: Relaying,
     /// What is heard, brought to the rate of what is sent, for the echo.
     convert: Option<Resampler>,
@@ -86,6 +88,7 @@ impl Outbound {
             events: EventSender::default(),
             tones: ToneSender::default(),
             encoder: None,
+            reports: 0,
             relaying: Relaying::new(jitter),
             convert: None,
             converted: Vec::new(),
@@ -156,7 +159,8 @@ impl Outbound {
         // What is relayed as it came has been sent when it came.
         let encoded_here = !self.is_relaying() || self.muted || self.relaying.is_transcoding() || own;
         if audio && encoded_here {
-            self.encode(codec)?;
+            let report = engine.remote_report().filter(|report| report.reports != self.reports);
+            self.encode(codec, report)?;
             let marker = !self.talking;
             let timestamp = self.stream.timestamp;
             self.stream.send(engine, now, pt, timestamp, marker, self.packet.as_slice().into());
@@ -260,13 +264,17 @@ impl Outbound {
         step
     }
 
-    fn encode(&mut self, codec: Codec) -> Result<(), MediaError> {
+    fn encode(&mut self, codec: Codec, report: Option<RemoteReport>) -> Result<(), MediaError> {
         if self.encoder.as_ref().is_none_or(|(encoding, _)| *encoding != codec) {
             self.encoder = Some((codec, Encoder::new(codec, &self.opus)?));
         }
         let Some((_, encoder)) = &mut self.encoder else { return Ok(()) };
         if let Some(rate) = self.source.rate() {
             encoder.set_source_rate(rate)?;
+        }
+        if let Some(report) = report {
+            self.reports = report.reports;
+            encoder.loss_reported(report.fraction_lost)?;
         }
         encoder.encode(&self.frame, &mut self.packet)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::codec::{Codec, Decoder, packet_samples};
+use crate::codec::{Codec, Decoder, carries_copy, packet_samples};
 use crate::error::MediaError;
 use crate::jitter::{JitterBuffer, JitterConfig, Next, Packet};
 
@@ -19,6 +19,10 @@ pub(crate) struct Playout {
     quiet: bool,
     concealing: bool,
     pub(crate) concealed_samples: u64,
+    /// From the copy in the packet after a lost one.
+    pub(crate) recovered_samples: u64,
+    /// Silence since the first packet, because nothing came for so long that the sender is taken to pause.
+    pub(crate) silent_samples: u64,
     pub(crate) concealment_events: u64,
     pub(crate) total_samples: u64,
 }
@@ -33,6 +37,8 @@ impl Playout {
             quiet: true,
             concealing: false,
             concealed_samples: 0,
+            recovered_samples: 0,
+            silent_samples: 0,
             concealment_events: 0,
             total_samples: 0,
         })
@@ -105,7 +111,12 @@ impl Playout {
                 result
             }
             Next::Lost { duration, following } => {
-                self.concealed_samples += u64::from(duration);
+                let copied = following.as_deref().is_some_and(|next| carries_copy(self.codec, next));
+                if copied {
+                    self.recovered_samples += u64::from(duration);
+                } else {
+                    self.concealed_samples += u64::from(duration);
+                }
                 self.decoder.conceal(duration as usize, following.as_deref(), &mut self.ready)
             }
             Next::Stretch => {
@@ -113,6 +124,9 @@ impl Playout {
                 self.decoder.conceal(frame, None, &mut self.ready)
             }
             Next::Silence => {
+                if self.jitter.counters().played > 0 {
+                    self.silent_samples += frame as u64;
+                }
                 self.ready.resize(start + frame, 0);
                 Ok(())
             }

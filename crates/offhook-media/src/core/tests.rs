@@ -1,6 +1,7 @@
 //! Two cores on a virtual network in virtual time.
 
 mod changes;
+mod paths;
 mod video;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use crate::dtmf::parse_tones;
 use crate::error::MediaError;
 use crate::event::PeerEvent;
 use crate::peer::Reply;
+use crate::reach::LocalCandidate;
 
 /// What the network does to datagram number `n` of one side: `None` loses it, else it takes this long.
 type Path = Box<dyn FnMut(u64) -> Option<Duration>>;
@@ -48,7 +50,7 @@ impl Side {
         let config = PeerConfig::new("virtual").codecs(codecs.iter().copied());
         let seeds = Seeds { session_id: u64::from(port), seq: 65_500, timestamp: u32::MAX - 48_000 };
         let address = SocketAddr::from(([10, 0, 0, 1], port));
-        let mut core = PeerCore::new(&config, vec![address], grid, now, seeds);
+        let mut core = PeerCore::new(&config, vec![LocalCandidate::host(address)], grid, now, seeds);
         let heard = Heard::default();
         core.set_sink(Some(Box::new(heard.clone())));
         let path: Path = Box::new(|_| Some(Duration::from_millis(10)));

@@ -69,6 +69,8 @@ pub(crate) struct Counters {
     pub(crate) lost: u64,
     /// Sum of the waiting times of packets played, µs.
     pub(crate) waited: u64,
+    /// Longest of them, µs.
+    pub(crate) longest_wait: u64,
 }
 
 #[derive(Debug)]
@@ -239,7 +241,9 @@ impl JitterBuffer {
         clock.stalled = 0;
         self.last_seq = Some(packet.seq);
         self.counters.played += 1;
-        self.counters.waited += (now - packet.arrival).max(0) as u64;
+        let waited = (now - packet.arrival).max(0) as u64;
+        self.counters.waited += waited;
+        self.counters.longest_wait = self.counters.longest_wait.max(waited);
         Some(packet)
     }
 

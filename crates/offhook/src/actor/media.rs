@@ -21,12 +21,27 @@ pub(super) fn codecs(options: &CallOptions) -> Result<Vec<Codec>, PhoneError> {
     options.codecs.iter().map(|name| name.parse().map_err(unknown)).collect()
 }
 
+/// The STUN and TURN servers that a call asks for.
+fn ice_servers(options: &CallOptions) -> Result<Vec<engine::IceServer>, PhoneError> {
+    let mut servers = Vec::new();
+    for server in &options.ice_servers {
+        let credential = server.credential.as_ref().map(|secret| secret.expose());
+        for url in &server.urls {
+            let read = engine::IceServer::parse(url, server.username.as_deref(), credential);
+            servers.push(read.map_err(|error| PhoneError::InvalidArgument { detail: error.to_string() })?);
+        }
+    }
+    Ok(servers)
+}
+
 /// What this host cannot do is refused before the call is made.
 pub(super) fn check(options: &CallOptions) -> Result<(), PhoneError> {
     codecs(options)?;
-    if !options.ice_servers.is_empty() || options.ice_transport_policy != IceTransportPolicy::All {
-        let what = "STUN and TURN servers cannot be used yet: call without iceServers, and with iceTransportPolicy all";
-        return Err(PhoneError::Unsupported { what });
+    let servers = ice_servers(options)?;
+    let turn = |server: &engine::IceServer| server.url().starts_with("turn");
+    if options.ice_transport_policy == IceTransportPolicy::Relay && !servers.iter().any(turn) {
+        let detail = "iceTransportPolicy relay needs a TURN server among the iceServers".to_owned();
+        return Err(PhoneError::InvalidArgument { detail });
     }
     if options.input_device.is_some() {
         return Err(PhoneError::Unsupported { what: crate::in_call::NO_DEVICES });
@@ -102,7 +117,14 @@ fn open(call: &Arc<Call>, config: &MediaConfig, options: &CallOptions) {
     // Checked before the call was made.
     let wanted = codecs(options).unwrap_or_default();
     let codecs = if wanted.is_empty() { config.codecs.clone() } else { wanted };
-    let mut peer = PeerConfig::new(call.id().as_str()).addresses(config.addresses.clone());
+    let policy = match options.ice_transport_policy {
+        IceTransportPolicy::Relay => engine::TransportPolicy::Relay,
+        _ => engine::TransportPolicy::All,
+    };
+    let mut peer = PeerConfig::new(call.id().as_str())
+        .addresses(config.addresses.clone())
+        .ice_servers(ice_servers(options).unwrap_or_default())
+        .transport_policy(policy);
     if !codecs.is_empty() {
         peer = peer.codecs(codecs);
     }

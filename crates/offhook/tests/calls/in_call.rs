@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
-use offhook::{CallOptions, Cause, IceTransportPolicy, PhoneError, SessionEvent, SignalingState};
+use offhook::{CallOptions, Cause, IceServer, IceTransportPolicy, PhoneError, SessionEvent, SignalingState};
 
 use crate::support::{Talk, at, ear, hears, hears_nothing, pbx, phone, soon, talk, tone, until};
 
@@ -77,15 +77,31 @@ async fn what_this_build_cannot_do_is_refused_and_said() {
     let unsupported = |result: Result<(), PhoneError>| assert!(matches!(result, Err(PhoneError::Unsupported { .. })));
     unsupported(soon(a.set_input_device("x")).await);
     unsupported(soon(a.set_output_device("x")).await);
-    let turn = offhook::IceServer { urls: vec!["turn:turn.example".to_owned()], username: None, credential: None };
+    let options = CallOptions { input_device: Some("x".to_owned()), ..CallOptions::default() };
+    unsupported(soon(alice.call("600", options)).await.map(drop));
+    let turn = IceServer { urls: vec!["turn:turn.example".to_owned()], username: None, credential: None };
     for options in [
         CallOptions { ice_servers: vec![turn], ..CallOptions::default() },
         CallOptions { ice_transport_policy: IceTransportPolicy::Relay, ..CallOptions::default() },
-        CallOptions { input_device: Some("x".to_owned()), ..CallOptions::default() },
     ] {
-        unsupported(soon(alice.call("600", options)).await.map(drop));
+        let refused = soon(alice.call("600", options)).await.map(drop);
+        assert!(matches!(refused, Err(PhoneError::InvalidArgument { .. })), "{refused:?}");
     }
     assert_eq!(alice.sessions().len(), 1);
+}
+
+#[tokio::test]
+async fn the_ice_servers_of_a_call_are_asked_and_a_silent_one_does_not_keep_it() {
+    let (pbx, turn) = (pbx().await, tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("binds"));
+    let alice = phone(&pbx, "1000").await;
+    let url = format!("turn:{}", turn.local_addr().expect("an address"));
+    let server = IceServer { urls: vec![url], username: Some("ada".to_owned()), credential: Some("hidden".into()) };
+    let options = CallOptions { ice_servers: vec![server], ..CallOptions::default() };
+    let call = soon(alice.call("600", options)).await.expect("calls");
+    let mut request = [0u8; 1_500];
+    soon(turn.recv(&mut request)).await.expect("is asked");
+    assert_eq!(request[..2], [0, 3], "an Allocate request (RFC 8656)");
+    soon(call.confirmed()).await.expect("talks all the same");
 }
 
 #[tokio::test]

@@ -61,8 +61,8 @@ fn a_refused_ice_restart_changes_nothing() {
 fn after_the_network_changed_a_restart_brings_the_call_to_the_new_address() {
     let mut pair = Pair::connected(&[Codec::Pcmu]);
     let moved = SocketAddr::from(([10, 7, 7, 7], 1_234));
-    pair.sides[0].core.set_addresses(vec![moved]);
     let now = pair.now;
+    pair.sides[0].core.set_candidates(now, vec![crate::reach::LocalCandidate::host(moved)]);
     let offer = pair.sides[0].core.create_offer(now, RESTART).unwrap();
     assert!(offer.contains("10.7.7.7 1234 typ host") && !offer.contains("10.0.0.1 1000 typ host"), "{offer}");
     let answer = pair.sides[1].core.accept_offer(now, &offer, Direction::SendRecv).unwrap();

@@ -1,0 +1,83 @@
+//! Calls on bad paths, for minutes.
+
+use offhook_netem::{Loss, Path, Profile};
+
+use super::*;
+use crate::audio::WavSource;
+use crate::stats::IceState;
+
+/// Both directions like this from now on.
+fn spoil(pair: &mut Pair, profile: &Profile) {
+    let begun = pair.now;
+    for (side, seed) in pair.sides.iter_mut().zip(1..) {
+        // A datagram's number tells nothing of its time here; loss and delay do not need it.
+        let mut path = Path::new(profile.clone(), seed);
+        side.path = Box::new(move |n| {
+            let now = Duration::from_micros(n);
+            path.send(now, 200)[0].map(|at| at.saturating_sub(now))
+        });
+    }
+    assert_eq!(pair.now, begun);
+}
+
+fn goes_on_for_five_minutes(profile: &Profile) {
+    let mut pair = Pair::connected(&[Codec::Pcmu]);
+    for side in &mut pair.sides {
+        side.core.set_source(AudioSource::Tone(ToneSpec::new(440.0)));
+        side.events.clear();
+    }
+    spoil(&mut pair, profile);
+    for minute in 0..5 {
+        pair.run(60_000);
+        for (index, side) in pair.sides.iter().enumerate() {
+            let level = side.level();
+            assert!(level > 1_000.0, "{profile:?}: side {index} hears {level} in minute {minute}");
+        }
+    }
+    for side in &pair.sides {
+        let ended = |event: &&PeerEvent| {
+            matches!(event, PeerEvent::Failed(_) | PeerEvent::Closed | PeerEvent::IceState(IceState::Disconnected))
+        };
+        assert_eq!(side.events.iter().find(ended), None, "{profile:?}");
+        assert!(!side.core.is_closed());
+    }
+}
+
+/// Voiced sound in syllables: what an encoder takes for speech.
+fn speech() -> AudioSource {
+    let samples: Vec<i16> = (0..48_000 * 4)
+        .map(|n| {
+            let t = f64::from(n) / 48_000.0;
+            let phase = std::f64::consts::TAU * 140.0 * t;
+            let voice: f64 = (1..20).map(|k| (f64::from(k) * phase).sin() / f64::from(k)).sum();
+            (5_000.0 * (t * 12.0).sin().max(0.0).sqrt() * voice) as i16
+        })
+        .collect();
+    AudioSource::Wav(WavSource::from_samples(48_000, samples).unwrap().looped())
+}
+
+#[test]
+fn a_sender_that_is_told_of_loss_sends_copies_of_what_is_lost() {
+    let mut pair = Pair::connected(&[Codec::Opus]);
+    pair.sides[0].core.set_source(speech());
+    spoil(&mut pair, &Profile { loss: Loss::random(0.12), ..Profile::default() });
+    // Five reports.
+    pair.run(10_000);
+    let before = pair.sides[1].core.stats(pair.now).inbound;
+    pair.run(30_000);
+    let after = pair.sides[1].core.stats(pair.now).inbound;
+    let lost = (after.packets_lost - before.packets_lost) as f64 * 960.0;
+    let made_up = (after.concealed_samples - before.concealed_samples) as f64;
+    assert!(lost > 48_000.0 * 30.0 * 0.08, "{lost}");
+    assert!(made_up < 0.6 * lost, "{} of the lost is made up", made_up / lost);
+}
+
+#[test]
+fn twenty_percent_loss_do_not_end_a_call() {
+    goes_on_for_five_minutes(&Profile { loss: Loss::random(0.2), ..Profile::default() });
+}
+
+#[test]
+fn half_a_second_of_delay_does_not_end_a_call() {
+    goes_on_for_five_minutes(&Profile { delay: Duration::from_millis(500), ..Profile::default() });
+}

@@ -1,0 +1,18 @@
+//! Networks for tests of offhook's media: coturn as a child process, and NATs in network namespaces.
+//!
+//! Needs the Debian package `coturn`, and for the namespaces root, `ip` and `iptables`. Everything here panics, with the
+//! daemon's log, when it cannot be done: it is for tests.
+
+#![forbid(unsafe_code)]
+
+mod audio;
+mod certificate;
+mod coturn;
+mod namespaces;
+mod remote;
+
+pub use audio::{Ear, LEFT_TONE, RIGHT_TONE};
+pub use certificate::Certificate;
+pub use coturn::{CREDENTIAL, Coturn, USERNAME};
+pub use namespaces::{Nat, Networks};
+pub use remote::{Remote, serve};

@@ -1,0 +1,6 @@
+//! Calls through coturn and NATs.
+
+mod failures;
+mod nats;
+mod relayed;
+mod support;
