@@ -7,6 +7,8 @@ import { measure } from './stats.js';
 const GATHERING = 500;
 /** And so long for the first; ms. */
 const FIRST_CANDIDATE = 5_000;
+/** The addresses of all interfaces come within this of the first; ms. */
+const INTERFACES = 20;
 
 export class Media {
   connection;
@@ -23,6 +25,7 @@ export class Media {
   #generation = 0;
   #muted = false;
   #early;
+  #hostsOnly;
 
   /**
    * `tell(kind, request, text)`: to the core. `stats(request, …)`: likewise. `localStream()`: it is another.
@@ -33,8 +36,11 @@ export class Media {
     this.#options = options;
     const { iceServers = [], iceTransportPolicy = 'all' } = options;
     const connection = (this.connection = new RTCPeerConnection({ iceServers, iceTransportPolicy }));
+    this.#hostsOnly = iceServers.length === 0;
     connection.ontrack = ({ track }) => {
       this.remoteStream ??= new MediaStream();
+      // Resumed after a hold, it is told anew, and is the same.
+      if (this.remoteStream.getTracks().includes(track)) return;
       this.remoteStream.addTrack(track);
       tell.event(track.kind);
     };
@@ -224,11 +230,13 @@ export class Media {
         setTimeout(() => done(), FIRST_CANDIDATE),
       ];
       const look = ({ candidate }) => {
-        // Seen from outside: whoever can be reached at all can be reached there.
-        if (late || connection.iceGatheringState === 'complete' || /^(srflx|relay)$/.test(candidate?.type)) done();
+        // Without servers there are no better ones to come; and what is seen from outside is reached wherever anything is.
+        const enough = candidate?.type === 'host' ? this.#hostsOnly : candidate?.candidate;
+        if (late || connection.iceGatheringState === 'complete') done();
+        else if (enough) timers.push(setTimeout(done, INTERFACES));
       };
       const done = () => {
-        timers.forEach(clearTimeout);
+        timers.forEach((timer) => clearTimeout(timer));
         connection.removeEventListener('icecandidate', look);
         connection.removeEventListener('icegatheringstatechange', look);
         resolve();
