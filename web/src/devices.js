@@ -34,6 +34,12 @@ export class MediaFault extends Error {
   }
 }
 
+/** Which fault it is that the core has refused a call for, from what `survey` said; `undefined`: none of media. */
+export function faultOf({ code }) {
+  const insecure = !navigator.mediaDevices && 'insecureContext';
+  return { [-202]: 'denied', [-206]: insecure || 'other', [-290]: 'noDevice', [-291]: 'noDevice' }[code];
+}
+
 /** Opens a microphone, a camera or both. Throws a `MediaFault`. */
 export async function acquire({ audio, video, microphoneId, cameraId }) {
   const media = navigator.mediaDevices;

@@ -25,9 +25,10 @@ export async function createPhone(config) {
   const account = [server, user, domain, displayName, authorizationUser, password, ha1, userAgent];
   let core;
   try {
+    if (!/^wss?:\/\//i.test(server)) throw `${server}: a server is written wss://host[:port][/path]`;
     core = new Core(...account, attempts, !disableCallWaiting, offset, seed);
   } catch (detail) {
-    throw Object.assign(new TypeError(detail), { code: -2 });
+    throw Object.assign(new TypeError(detail), { code: -2, name: 'INVALID_PBX_URL' });
   }
   return new Phone(core, config);
 }

@@ -1,7 +1,7 @@
 // The phone as a page holds it: registration and the set of calls.
 
 import { COMMANDS } from './commands.js';
-import { acquire, survey } from './devices.js';
+import { acquire, faultOf, survey } from './devices.js';
 import { Driver } from './driver.js';
 import { Emitter, emit, silence } from './emitter.js';
 import { Media } from './media.js';
@@ -147,7 +147,7 @@ export class Phone extends Emitter {
     return new Promise(async (resolve) => {
       driver.devices(await survey());
       const refused = driver.run(method, true, ...parameters);
-      if (typeof refused !== 'number') return resolve(refused);
+      if (typeof refused !== 'number') return resolve({ ...refused, media: faultOf(refused) });
       let stream;
       try {
         stream = await acquire({ audio: true, video: !!options.video, ...this.#devices(options) });

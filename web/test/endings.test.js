@@ -16,7 +16,7 @@ after(() => scene?.close());
 
 for (const [number, cause, code] of [
   ['604', 'Busy', 486],
-  ['605', 'SIP Failure Code', 500],
+  ['605', 'SIP Failure Code', 503],
   ['609', 'Rejected', 403],
   ['999', 'Not Found', 404],
 ]) {
@@ -88,9 +88,15 @@ test('what call() and answer() refuse, in order, with their codes', async () => 
   await happened(page, 'progress');
   await page.evaluate(() => softphone.last.hangup());
   await happened(page, 'deleteSession');
-  // Two within a second.
-  const both = await page.evaluate(async () => [await phone.call('604'), await softphone.journal.waitFor('failed', { after: softphone.journal.mark() }), await phone.call('600')]);
-  assert.deepEqual([both[0].code, told(both[2])], [200, [-208, 'CALL_TOO_MANY_TIMES']]);
+  // Two within a second; the last one is not yet a second ago.
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 1_000)));
+  const both = await page.evaluate(async () => {
+    const after = softphone.journal.mark();
+    const first = await phone.call('604');
+    await softphone.journal.waitFor('deleteSession', { after });
+    return [first, await phone.call('600')];
+  });
+  assert.deepEqual([both[0].code, told(both[1])], [200, [-208, 'CALL_TOO_MANY_TIMES']]);
   for (const method of ['hangup', 'reject', 'hold', 'unhold', 'mute', 'unmute', 'terminate', 'renegotiate', 'audioToVideo', 'videoToAudio', 'startRecord', 'pauseRecord']) {
     assert.equal(await page.evaluate((method) => phone[method]('nobody'), method), false, method);
   }
@@ -116,7 +122,7 @@ test('no connection, wrong password, wrong address', async () => {
     ...scene.account('1000'),
     server: 'https://127.0.0.1/',
   });
-  assert.equal(url.code, -2);
+  assert.equal(url.code, -2, JSON.stringify(url));
 });
 
 test('a phone of JsSIP is called and calls', async () => {
