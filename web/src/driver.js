@@ -12,7 +12,11 @@ export class Driver {
   #server;
   #host;
   #clock = new Clock();
-  #timer = new Timer(() => this.run('time'));
+  #timer = new Timer(() => {
+    this.#deadline = undefined;
+    this.run('time');
+  });
+  #deadline;
   #socket;
   #outputs = [];
   #busy = false;
@@ -59,7 +63,7 @@ export class Driver {
 
   /** A command: whether it was accepted. */
   accepts(verb, callId = '', argument = '', more = '') {
-    return typeof this.run('act', verb, callId, String(argument), String(more)) === 'number';
+    return typeof this.run('act', verb, String(callId), String(argument), String(more)) === 'number';
   }
 
   /** A command of which the end matters: its refusal, or nothing. */
@@ -89,7 +93,14 @@ export class Driver {
     if (this.#busy) return;
     this.#busy = true;
     while (this.#outputs.length > 0) {
-      if (this.#one(this.#outputs.shift())) {
+      let resolved = false;
+      try {
+        resolved = this.#one(this.#outputs.shift());
+      } catch (error) {
+        // Whatever a browser refuses, what comes after it is carried out.
+        reportError(error);
+      }
+      if (resolved) {
         // A promise was resolved: whoever awaits it goes on before anything else happens.
         queueMicrotask(() => {
           this.#busy = false;
@@ -115,7 +126,8 @@ export class Driver {
         this.#socket?.send(value);
         break;
       case 'timeout':
-        this.#timer.set(Math.max(0, Math.ceil(value - this.mono())));
+        if (value !== this.#deadline) this.#timer.set(Math.max(0, Math.ceil(value - this.mono())));
+        this.#deadline = value;
         break;
       case 'event':
         this.#host.event(value);

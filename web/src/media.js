@@ -69,7 +69,11 @@ export class Media {
   }
 
   carryOut(name, command) {
-    this[name]?.(command);
+    try {
+      this[name]?.(command);
+    } catch (error) {
+      this.#tell.event('other', command?.request, error.message);
+    }
   }
 
   // --- commands, by their names ---

@@ -98,16 +98,12 @@ export class Phone extends Emitter {
 
   // --- calls ---
 
-  call(number, options = {}, transferId = undefined) {
-    const { video, offerToReceiveVideo, extraHeaders } = options;
-    const parameters = [String(number ?? ''), transferId, !!video, !!offerToReceiveVideo, extraHeaders ?? []];
-    return this.#withMedia('call', parameters, options, ([command, callId]) => [command, callId]);
+  call(number, options, transferId) {
+    return this.#withMedia('call', [text(number) ?? '', text(transferId)], options, ([command, callId]) => [command, callId]);
   }
 
-  answer(callId, options = {}) {
-    const { video, offerToReceiveVideo, extraHeaders } = options;
-    const parameters = [callId, !!video, !!offerToReceiveVideo, extraHeaders ?? []];
-    return this.#withMedia('answer', parameters, options, (command) => [command, callId]);
+  answer(callId, options) {
+    return this.#withMedia('answer', [String(callId)], options, (command) => [command, callId]);
   }
 
   terminate(callId, type = 'terminate') {
@@ -134,36 +130,46 @@ export class Phone extends Emitter {
     return this.#driver.accepts('setCurrentSession', callId ?? '');
   }
 
-  setSessionStaticStatus(callId, { name, avatar, company } = {}, startManualModel = undefined) {
-    return typeof this.#driver.run('identify', callId, name, avatar, company, startManualModel) === 'number';
+  setSessionStaticStatus(callId, status, startManualModel) {
+    const { name, avatar, company } = status ?? {};
+    const parameters = [name, avatar, company].map(text);
+    return typeof this.#driver.run('identify', String(callId), ...parameters, startManualModel) === 'number';
   }
 
   // --- inside ---
 
   /** Gets the microphone (and camera) before the call is announced or answered. */
-  #withMedia(method, parameters, options, made) {
-    const driver = this.#driver;
+  #withMedia(method, first, options, made) {
     // Resolved by hand, so that whoever awaits it goes on in the very moment.
-    return new Promise(async (resolve) => {
-      driver.devices(await survey());
-      const refused = driver.run(method, true, ...parameters);
-      if (typeof refused !== 'number') return resolve({ ...refused, media: faultOf(refused) });
-      let stream;
-      try {
-        stream = await acquire({ audio: true, video: !!options.video, ...this.#devices(options) });
-      } catch (fault) {
-        return resolve(fault.result(options.video));
-      }
-      const done = driver.turn(method, false, ...parameters);
-      if (done.code) {
-        for (const track of stream.getTracks()) track.stop();
-        return resolve(done);
-      }
-      const [command, callId] = made(done);
-      this.#prepared.set(callId, { options, stream });
-      driver.settled(command, (refusal) => resolve({ ...result(refusal), callId }));
-      driver.carryOut();
+    return new Promise((resolve) => {
+      this.#prepare(method, first, options ?? {}, made, resolve).catch(({ message }) =>
+        resolve({ code: -200, message: 'UNKNOWN_ERROR', detail: message }),
+      );
     });
+  }
+
+  async #prepare(method, first, options, made, resolve) {
+    const driver = this.#driver;
+    const { video, offerToReceiveVideo, extraHeaders } = options;
+    const parameters = [...first, !!video, !!offerToReceiveVideo, (extraHeaders ?? []).map(String)];
+    driver.devices(await survey());
+    const refused = driver.run(method, true, ...parameters);
+    if (typeof refused !== 'number') return resolve({ ...refused, media: faultOf(refused) });
+    let stream;
+    try {
+      stream = await acquire({ audio: true, video: !!video, ...this.#devices(options) });
+    } catch (fault) {
+      return resolve(fault.result(video));
+    }
+    const done = driver.turn(method, false, ...parameters);
+    if (done.code) {
+      for (const track of stream.getTracks()) track.stop();
+      return resolve(done);
+    }
+    const [command, callId] = made(done);
+    this.#prepared.set(callId, { options, stream });
+    driver.settled(command, (refusal) => resolve({ ...result(refusal), callId }));
+    driver.carryOut();
   }
 
   #devices({ inputDevice } = {}) {
@@ -186,7 +192,14 @@ export class Phone extends Emitter {
       localStream: () => this.#sessions.get(callId)?.tell('updateLocalStream', { callId }, this.#media.get(callId)),
     };
     const { iceServers, iceTransportPolicy } = this.#config;
-    const media = new Media(tell, { iceServers, iceTransportPolicy, ...options, ...this.#devices(options) });
+    let media;
+    try {
+      media = new Media(tell, { iceServers, iceTransportPolicy, ...options, ...this.#devices(options) });
+    } catch (error) {
+      // Servers that are none.
+      for (const track of stream?.getTracks() ?? []) track.stop();
+      return tell.event('other', undefined, error.message);
+    }
     this.#media.set(callId, media);
     this.#sessions.get(callId)?.connect(media.connection);
     if (stream) media.take(stream);
@@ -241,6 +254,11 @@ export class Phone extends Emitter {
     this.#media.clear();
     this.#sessions.clear();
   }
+}
+
+/** What a page gave as text, or did not give. */
+function text(value) {
+  return value == null ? undefined : String(value);
 }
 
 function result(refusal) {

@@ -63,9 +63,10 @@ export class Session extends Emitter {
     return this;
   }
 
-  setStatus({ name, avatar, company, number, recordStatus, isConference } = {}) {
-    this.setStaticStatus({ name, avatar, company });
-    this.#driver.run('patch', this.callId, number, recordStatus, isConference);
+  setStatus(status) {
+    const { number, recordStatus, isConference } = status ?? {};
+    this.setStaticStatus(status);
+    this.#driver.run('patch', this.callId, number == null ? undefined : String(number), recordStatus, isConference);
     return this;
   }
 

@@ -104,6 +104,26 @@ test('what call() and answer() refuse, in order, with their codes', async () => 
   assert.equal(await page.evaluate(() => phone.blindTransfer('nobody', '1001')), false);
 });
 
+test('what a browser does not take ends the call, and nothing that a page gives throws', async () => {
+  const page = await scene.phone('1000');
+  const made = await page.evaluate(() => softphone.call('600', { iceServers: [{ urls: 'nonsense' }] }));
+  assert.equal(made.code, 200);
+  assert.equal((await happened(page, 'clientError')).payload[0].cause, 'WebRTC Error');
+  await assertOneEnd(page);
+  assert.deepEqual(await page.evaluate(() => softphone.sources.map(({ stream }) => stream.getTracks()[0].readyState)), ['ended']);
+
+  const told = await page.evaluate(async () => [
+    phone.hold(undefined),
+    phone.dtmf(null, 5),
+    phone.setSessionStaticStatus(undefined, null),
+    phone.getSession(undefined),
+    (await phone.call(undefined, null)).code,
+    (await phone.call('600', { extraHeaders: 7 })).code,
+    (await phone.answer(undefined, null)).code,
+  ]);
+  assert.deepEqual(told, [false, false, false, undefined, -209, -200, -211]);
+});
+
 test('no connection, wrong password, wrong address', async () => {
   const page = await scene.page();
   const bad = await page.evaluate((account) => softphone.register(account), { ...scene.account('1000'), password: 'wrong' });

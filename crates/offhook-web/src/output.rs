@@ -20,10 +20,7 @@ pub(crate) enum Out {
     /// Tell this to the listeners.
     Event(Box<PhoneEvent>),
     /// Give the description of the `sdp` event before it back, as its listeners left it.
-    FilterSdp {
-        call_id: String,
-        filter: u64,
-    },
+    FilterSdp { call_id: String, filter: u64 },
     /// A command is over; with its error, unless it went well.
     Settled(u64, Option<Refusal>),
     /// When to input that time passed.
@@ -37,18 +34,41 @@ pub(crate) enum Out {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Media {
     Open,
-    CreateOffer { request: u64, direction: Direction, video: Option<Direction>, ice_restart: bool },
-    AcceptOffer { request: u64, direction: Direction, video: Option<Direction>, sdp: String },
-    AcceptAnswer { request: u64, early: bool, sdp: String },
+    CreateOffer {
+        request: u64,
+        direction: Direction,
+        video: Option<Direction>,
+        ice_restart: bool,
+    },
+    AcceptOffer {
+        request: u64,
+        direction: Direction,
+        video: Option<Direction>,
+        sdp: String,
+    },
+    AcceptAnswer {
+        request: u64,
+        early: bool,
+        sdp: String,
+    },
     ConfirmEarly,
     Rollback,
     SetMuted(bool),
     SetVolume(f64),
-    SendDtmf { request: u64, tones: String, duration_ms: u32, gap_ms: u32 },
-    TakeStats { request: u64 },
+    SendDtmf {
+        request: u64,
+        tones: String,
+        duration_ms: u32,
+        gap_ms: u32,
+    },
+    TakeStats {
+        request: u64,
+    },
     Close,
     /// What a browser cannot do: it failed.
-    Unsupported { request: u64 },
+    Unsupported {
+        request: u64,
+    },
     /// Nothing that a browser would have to do.
     Nothing,
 }

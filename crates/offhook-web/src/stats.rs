@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn what_is_not_known_is_left_out() {
         let nan = f64::NAN;
-        let sample = sample("relay", String::new(), ["opus".to_owned(), String::new()], &[nan, 2.5, 0.1, 7.0, -1.0, nan]);
+        let sample =
+            sample("relay", String::new(), ["opus".to_owned(), String::new()], &[nan, 2.5, 0.1, 7.0, -1.0, nan]);
         assert_eq!(sample.remote_candidate, Some(CandidateKind::Relay));
         assert_eq!((sample.rtt_ms, sample.total_samples_duration_s), (None, 2.5));
         assert_eq!(sample.audio_input_dbfs, Some(-20.0));
