@@ -173,7 +173,7 @@ impl Core {
         self.input(mono, wall, Input::Media { call_id: call_id.into(), event })
     }
 
-    /// Statistics of a peer connection; see [`stats::sample`].
+    /// Statistics of a peer connection, as `stats.rs` reads them.
     #[allow(clippy::too_many_arguments, reason = "an object costs more bytes, and one caller there is")]
     pub fn stats(
         &mut self,

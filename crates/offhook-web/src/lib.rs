@@ -5,7 +5,7 @@
 //!
 //! Whatever changes the phone answers with a JSON text `[result, outputs]`. `result` is the number of an accepted command
 //! (0: done already), `{code, name, detail}` of a refused one, or `[command, callId]` of a call. `outputs` are carried
-//! out in order; see [`Out`](output::Out) for their form. Times are milliseconds: `mono` never goes backwards, `wall` counts from 1970.
+//! out in order; `output.rs` has their form. Times are milliseconds: `mono` never goes backwards, `wall` counts from 1970.
 
 mod config;
 mod core;
