@@ -30,6 +30,7 @@ class Softphone {
   #context;
   #listeners = new Map();
   #tone = null;
+  #called = -Infinity;
 
   /** The microphone says a sine of so many Hz from the next call on; `null`: it is Chromium's own again. */
   say(frequency) {
@@ -66,9 +67,13 @@ class Softphone {
     return phone.start();
   }
 
-  /** `phone.call`, with its resolution in the journal. */
+  /** `phone.call`, with its resolution in the journal. A second call within a second would be refused: it waits as long. */
   async call(...parameters) {
+    const wait = this.#called + 1_050 - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     const result = await this.phone.call(...parameters);
+    // It counts from when the microphone was there.
+    this.#called = performance.now();
     this.journal.add('resolved', { result });
     return result;
   }
@@ -86,7 +91,9 @@ class Softphone {
 
   /** What is heard in a call now: `{rms, frequency, purity}`. */
   async hear() {
-    return this.#listeners.get(this.last.callId).measure();
+    const listener = () => this.#listeners.get(this.last.callId);
+    while (!listener()) await this.journal.waitFor('streamAdded', { after: this.journal.mark() });
+    return listener().measure();
   }
 
   left = left;
