@@ -63,13 +63,7 @@ impl Phone {
     /// [`PhoneError::UnknownCall`] if it does not ring (any more), [`PhoneError::CallNotConnected`] if another call is being
     /// made or answered, [`PhoneError::NoCamera`] for video without a camera, [`PhoneError::InvalidArgument`] for a header.
     pub fn answer(&mut self, now: Now, call_id: &CallId, options: CallOptions) -> Result<CommandId, PhoneError> {
-        self.ringing(call_id)?;
-        if self.sessions.iter().any(|session| session.call_id() != call_id && session.is_connecting()) {
-            return Err(PhoneError::CallNotConnected);
-        }
-        if options.video && self.is_none_camera() {
-            return Err(PhoneError::NoCamera);
-        }
+        self.may_answer(call_id, &options)?;
         let headers = extra_headers(&options.extra_headers)?;
         self.check_recording(&options)?;
         self.hold_others(now, call_id);

@@ -8,12 +8,43 @@ use crate::config::{CallOptions, Permission};
 use crate::error::PhoneError;
 use crate::io::Now;
 use crate::number;
-use crate::session::Session;
+use crate::session::{Session, extra_headers};
 
 /// Between two calls made, ms.
 const CALL_INTERVAL_MS: u64 = 1_000;
 
 impl Phone {
+    /// What [`call`](Self::call), or [`consult`](Self::consult) for `parent`, would refuse at this moment: for a driver that
+    /// asks the user for the microphone before the call is there.
+    ///
+    /// # Errors
+    /// As theirs.
+    pub fn may_call(
+        &self,
+        now: Now,
+        number: &str,
+        options: &CallOptions,
+        parent: Option<&CallId>,
+    ) -> Result<(), PhoneError> {
+        self.check_call(now, number, options, parent)?;
+        extra_headers(&options.extra_headers).map(drop)
+    }
+
+    /// What [`answer`](Self::answer) would refuse at this moment.
+    ///
+    /// # Errors
+    /// As its.
+    pub fn may_answer(&self, call_id: &CallId, options: &CallOptions) -> Result<(), PhoneError> {
+        self.ringing(call_id)?;
+        if self.sessions.iter().any(|session| session.call_id() != call_id && session.is_connecting()) {
+            return Err(PhoneError::CallNotConnected);
+        }
+        if options.video && self.is_none_camera() {
+            return Err(PhoneError::NoCamera);
+        }
+        extra_headers(&options.extra_headers).map(drop)
+    }
+
     /// The reasons to refuse [`Phone::call`] and [`Phone::consult`], in the contract's order; being disconnected, of which
     /// it says nothing, comes last.
     pub(super) fn check_call(

@@ -1,0 +1,323 @@
+// The contract of the package. Durations in seconds, times in milliseconds since 1970-01-01 UTC, unless said otherwise.
+
+/** A phone at any SIP-over-WebSocket server (RFC 7118); not started: add listeners, then `start()`. */
+export function createPhone(config: PhoneConfig): Promise<Phone>;
+
+export interface PhoneConfig {
+  /** `wss://host[:port][/path]`. */
+  server: string;
+  user: string;
+  /** Domain of the addresses; the server's host unless given. */
+  domain?: string;
+  /** What the other side is shown. */
+  displayName?: string;
+  /** For the digest; `user` unless given. */
+  authorizationUser?: string;
+  password?: string;
+  /** Instead of the password: `md5(user:realm:password)` in hex. */
+  ha1?: string;
+  userAgent?: string;
+  /** At most one call at a time. */
+  disableCallWaiting?: boolean;
+  /** Attempts to register before giving up; without it there is no limit. */
+  reRegistryPhoneTimes?: number;
+  deviceIds?: DeviceIds;
+  iceServers?: RTCIceServer[];
+  iceTransportPolicy?: RTCIceTransportPolicy;
+  /** Where `offhook.wasm` is, or what it is; beside the script unless given. */
+  wasm?: RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
+}
+
+export interface DeviceIds {
+  cameraId?: string;
+  microphoneId?: string;
+}
+
+/** What became of a command. Success: 0, 100 and 200. */
+export interface Result {
+  code: number;
+  /** The name of the code, such as `MAX_LIMIT_CALL`. */
+  message: string;
+  /** What happened and what to do about it, in words. */
+  detail?: string;
+  /** Of a call that was made or answered. */
+  callId?: string;
+  /** Why there is no microphone or camera, where that is the reason. */
+  media?: MediaFaultKind;
+}
+
+/** `denied` by the user, the system or the page's policy; `dismissed` unanswered; `busy`: used by another program; `overConstrained`: the
+ * wanted device is not there; `insecureContext`: the page came neither over https nor from this machine. */
+export type MediaFaultKind = 'denied' | 'dismissed' | 'noDevice' | 'busy' | 'overConstrained' | 'insecureContext' | 'other';
+
+export interface CallOptions {
+  video?: boolean;
+  offerToReceiveVideo?: boolean;
+  /** `Name: value` each, for the INVITE or its 200. */
+  extraHeaders?: string[];
+  iceServers?: RTCIceServer[];
+  iceTransportPolicy?: RTCIceTransportPolicy;
+  /** The id of a microphone, for this call. */
+  inputDevice?: string;
+}
+
+/** Listeners by name. One that throws harms no other: the page's handler of errors hears of it. */
+interface Events<Map> {
+  on<Name extends keyof Map>(event: Name, listener: Listener<Map[Name]>): void;
+  once<Name extends keyof Map>(event: Name, listener: Listener<Map[Name]>): void;
+  /** Without a listener: all of the event. */
+  off<Name extends keyof Map>(event: Name, listener?: Listener<Map[Name]>): void;
+}
+
+type Listener<Payload> = (...payload: Payload extends unknown[] ? Payload : [Payload]) => void;
+
+export class Phone implements Events<PhoneEvents> {
+  private constructor();
+  on<Name extends keyof PhoneEvents>(event: Name, listener: Listener<PhoneEvents[Name]>): void;
+  once<Name extends keyof PhoneEvents>(event: Name, listener: Listener<PhoneEvents[Name]>): void;
+  off<Name extends keyof PhoneEvents>(event: Name, listener?: Listener<PhoneEvents[Name]>): void;
+
+  readonly currentSessionID: string | null;
+  readonly currentSession: Session | null;
+  readonly sessions: Map<string, Session>;
+  readonly incomingList: Session[];
+  readonly isRegistered: boolean;
+  readonly reRegistryPhoneTimes: number | undefined;
+  /** Used from the next call on. */
+  deviceIds: DeviceIds;
+  /** 0: none, 1: pause and resume, 2: all. */
+  readonly recordPermissions: 0 | 1 | 2;
+  readonly isMaxCall: boolean;
+  readonly isNoneCamera: boolean;
+  /** Without the password. */
+  readonly config: Omit<PhoneConfig, 'password' | 'ha1'>;
+
+  /** Connects and registers, and stays so. Resolves with the first registration or the first failure. */
+  start(): Promise<Result>;
+  /** Registers again at once; with both parameters by another user name and HA1. */
+  reRegister(authorizationUser?: string, ha1?: string): Promise<Result>;
+  /** Ends the calls, unregisters and closes the connection. */
+  disconnect(): Promise<Result>;
+  /** Ends everything and lets go of everything; no listener is told any more. */
+  destroy(): Promise<void>;
+
+  /** Opens the microphone, then calls. Resolves when the call exists: what becomes of it, its events tell. `transferId`: the
+   * call that it is a consultation for. */
+  call(number: string, options?: CallOptions, transferId?: string): Promise<Result>;
+  /** Opens the microphone, then answers. Resolves when the call is confirmed. */
+  answer(callId: string, options?: CallOptions): Promise<Result>;
+  reject(callId: string): boolean;
+  hangup(callId: string): boolean;
+  terminate(callId: string, type?: TerminateType): boolean;
+  hold(callId: string): boolean;
+  unhold(callId: string): boolean;
+  mute(callId: string): boolean;
+  unmute(callId: string): boolean;
+  /** `0123456789*#ABCD`, and `,` for a pause of 2 s. */
+  dtmf(callId: string, tones: string): boolean;
+  blindTransfer(callId: string, number: string): boolean;
+  /** Connects the parent of this consultation call with its far end. */
+  attendedTransfer(callId: string, number?: string): boolean;
+  startRecord(callId: string): boolean;
+  pauseRecord(callId: string): boolean;
+  renegotiate(callId: string, offerToReceiveVideo?: boolean): boolean;
+  audioToVideo(callId: string): boolean;
+  videoToAudio(callId: string): boolean;
+
+  getSession(callId: string): Session | undefined;
+  getSessions(): Session[];
+  getCurrentSession(): Session | null;
+  setCurrentSession(callId: string | null): boolean;
+  setSessionStaticStatus(callId: string, status: Partial<StaticCallStatus>, startManualModel?: boolean): boolean;
+}
+
+export class Session implements Events<SessionEvents> {
+  private constructor();
+  on<Name extends keyof SessionEvents>(event: Name, listener: Listener<SessionEvents[Name]>): void;
+  once<Name extends keyof SessionEvents>(event: Name, listener: Listener<SessionEvents[Name]>): void;
+  off<Name extends keyof SessionEvents>(event: Name, listener?: Listener<SessionEvents[Name]>): void;
+
+  readonly callId: string;
+  /** A snapshot: replaced, never changed. */
+  readonly status: CallStatus;
+  readonly timer: TimerType;
+  /** `null` before the answer. */
+  readonly callReport: Report | null;
+  /** The phone's calls that ring inbound. */
+  readonly incomingList: Session[];
+  readonly RTCSession: RTCSession;
+  /** The camera, without audio. */
+  readonly localStream: MediaStream | null;
+  readonly remoteStream: MediaStream | null;
+  /** Asked when the far end wants to add video; without it video is refused. */
+  agreeChangeVideo: ((request: { callId: string; name: string }) => boolean | Promise<boolean>) | undefined;
+
+  answer(options?: CallOptions): Promise<Result>;
+  reject(): boolean;
+  hangup(): boolean;
+  terminate(type?: TerminateType): boolean;
+  hold(): boolean;
+  unhold(): boolean;
+  mute(): boolean;
+  unmute(): boolean;
+  dtmf(tones: string): boolean;
+  blindTransfer(number: string): boolean;
+  attendedTransfer(number?: string): boolean;
+  startRecord(): boolean;
+  pauseRecord(): boolean;
+  renegotiate(offerToReceiveVideo?: boolean): boolean;
+  audioToVideo(): boolean;
+  videoToAudio(): boolean;
+  restartIce(): boolean;
+  sendInfo(contentType: string, body: string): boolean;
+  sendMessage(contentType: string, body: string): boolean;
+  getStats(): Promise<RTCStatsReport | null>;
+  stopTimer(): this;
+  /** What signalling decides (how far the call is, holding, muting) is not changed by it. */
+  setStatus(status: Partial<CallStatus>): this;
+  setStaticStatus(status: Partial<StaticCallStatus>, startManualModel?: boolean): this;
+  /** Drops all listeners and ends the call. */
+  destroy(): void;
+}
+
+export type TerminateType = 'hangup' | 'reject' | 'terminate';
+
+/** The dialog and the peer connection under a call. */
+export interface RTCSession {
+  /** `null` until the event `peerconnection`. */
+  readonly connection: RTCPeerConnection | null;
+  readonly callId?: string;
+  readonly localTag?: string | null;
+  readonly remoteTag?: string | null;
+  readonly localUri?: string | null;
+  readonly remoteUri?: string | null;
+  readonly direction?: CommunicationType;
+  readonly localSdp?: string | null;
+  readonly remoteSdp?: string | null;
+  readonly signalingState: 'stable' | 'have-local-offer' | 'have-remote-offer' | 'closed';
+}
+
+export type CommunicationType = 'outbound' | 'inbound';
+
+export interface StaticCallStatus {
+  name: string;
+  avatar: string;
+  company: string;
+}
+
+export interface CallStatus extends StaticCallStatus {
+  number: string;
+  callId: string;
+  communicationType: CommunicationType;
+  isVideo: boolean;
+  isRing: boolean;
+  isHold: boolean;
+  isRemoteHold: boolean;
+  isMute: boolean;
+  callStatus: 'calling' | 'ringing' | 'connecting' | 'talking';
+  callStartTime: number;
+  recordStatus: 'stop' | 'recording' | 'pause';
+  isTransfer: boolean;
+  transferParent?: {
+    callId: string;
+    avatar: string;
+    name: string;
+    number: string;
+    callDuration: number;
+    holdDuration: number;
+  };
+  isConference: boolean;
+}
+
+export interface TimerType {
+  ringDuration: number;
+  callingDuration: number;
+  callDuration: number;
+  holdDuration: number;
+}
+
+type Measured = 'Codec' | 'Rx' | 'RxLost' | 'RxMaxjitter' | 'RxAvgjitter' | 'Tx' | 'TxLost' | 'TxMaxjitter' | 'TxAvgjitter';
+
+/** Quality as strings, `"0"` where nothing is known, and as numbers in `stats`. */
+export type Report = Record<`lks${'Audio' | 'Video'}${Measured}`, string> & {
+  lksTimestamp: string;
+  lksDate: string;
+  callId: string;
+  extension: string;
+  iceResult: string;
+  lksNetworkType: string;
+  lksDeviceType: string;
+  lksDuration: string;
+  stats: ReportStats;
+};
+
+/** Of the audio. Shares are 0 to 1. */
+export interface ReportStats {
+  remoteCandidate: RTCIceCandidateType | null;
+  codec: string;
+  packetsReceived: number;
+  packetsLost: number;
+  loss: number;
+  jitterMs: number;
+  packetsSent: number;
+  remoteLoss: number | null;
+  rttMs: number | null;
+  jitterBufferDelayMs: number;
+  concealment: number;
+  /** Rating of the E-model (ITU-T G.107). */
+  rating: number | null;
+  /** 1 to 4.5. */
+  mos: number | null;
+}
+
+interface OfCall {
+  callId: string;
+}
+
+interface WithSession extends OfCall {
+  session: Session;
+}
+
+export type PhoneEvents = {
+  connected: [];
+  disconnected: { reason: string };
+  registered: [];
+  registrationFailed: [cause: string, more: { statusCode?: number; code: number }];
+  isRegisteredChange: [isRegistered: boolean];
+  recordPermissionsChange: [permissions: 0 | 1 | 2];
+  newRTCSession: WithSession;
+  incoming: WithSession;
+  startSession: WithSession;
+  deleteSession: OfCall & { cause: string };
+  reconnecting: { attempt: number; delayMs: number };
+};
+
+export type SessionEvents = {
+  callReport: OfCall & { callReport: Report };
+  streamAdded: OfCall & { communicationType: CommunicationType; stream: MediaStream };
+  updateLocalStream: OfCall & { localStream: MediaStream | null };
+  updateRemoteStream: OfCall & { remoteStream: MediaStream | null };
+  peerconnection: OfCall & { peerconnection: RTCPeerConnection };
+  /** A listener may replace `sdp`. */
+  sdp: OfCall & { originator: 'local' | 'remote'; type: 'offer' | 'answer'; sdp: string };
+  /** The value of an `a=candidate` line. */
+  icecandidate: OfCall & { candidate: string };
+  progress: OfCall & { statusCode: number };
+  accepted: WithSession;
+  confirmed: WithSession;
+  reinvite: WithSession & { isInviteVideo: boolean };
+  newInfo: OfCall & { originator: 'local' | 'remote'; contentType: string; body: string };
+  newMessage: OfCall & { originator: 'local' | 'remote'; contentType: string; body: string };
+  ended: OfCall & { cause: string; type?: TerminateType };
+  failed: OfCall & { cause: string; code?: number };
+  clientError: OfCall & { cause: string };
+  statusChange: [newStatus: CallStatus, oldStatus: CallStatus];
+  staticStatusChange: [newStatus: StaticCallStatus, oldStatus: StaticCallStatus];
+  updateTimer: OfCall & { timer: TimerType };
+  warningMessage: OfCall & { code: string; message: string };
+  transferProgress: OfCall & { statusCode: number };
+  transferFailed: OfCall & { statusCode: number };
+  reconnecting: OfCall;
+  reconnected: OfCall;
+  dtmf: OfCall & { tone: string; duration: number };
+};

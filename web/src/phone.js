@@ -1,0 +1,266 @@
+// The phone as a page holds it: registration and the set of calls.
+
+import { COMMANDS } from './commands.js';
+import { acquire, faultOf, survey } from './devices.js';
+import { Driver } from './driver.js';
+import { Emitter, emit, silence } from './emitter.js';
+import { Media } from './media.js';
+import { Session } from './session.js';
+
+/** Events of the phone that have a callId and are not the call's own. */
+const OF_PHONE = ['newRTCSession', 'incoming', 'startSession', 'deleteSession'];
+
+export class Phone extends Emitter {
+  #driver;
+  #config;
+  #sessions = new Map();
+  /** Peer connections by callId. */
+  #media = new Map();
+  /** With what a call was made or answered: `{options, stream}` by callId, until its peer connection exists. */
+  #prepared = new Map();
+  /** The `sdp` event that was told last, by callId: a listener may have changed it. */
+  #described = new Map();
+  #destroyed;
+
+  deviceIds;
+  reRegistryPhoneTimes;
+
+  constructor(core, config) {
+    super();
+    this.#config = config;
+    this.deviceIds = { ...config.deviceIds };
+    this.reRegistryPhoneTimes = config.reRegistryPhoneTimes;
+    this.#driver = new Driver(core, config.server, {
+      before: () => this.#sessions.forEach((session) => session.keep()),
+      event: (event) => this.#tell(event),
+      media: (callId, name, command) => this.#carryOut(callId, name, command),
+      filter: (callId) => this.#described.get(callId)?.sdp ?? '',
+    });
+    navigator.mediaDevices?.addEventListener('devicechange', this.#surveyed);
+    addEventListener('pagehide', this.#left);
+  }
+
+  static {
+    for (const name of COMMANDS) {
+      Phone.prototype[name] = function (callId, argument = '') {
+        return this.#driver.accepts(name, callId, argument);
+      };
+    }
+    // As the core has them at the moment.
+    for (const name of ['isRegistered', 'isMaxCall', 'isNoneCamera', 'recordPermissions', 'currentSessionID']) {
+      Object.defineProperty(Phone.prototype, name, {
+        get() {
+          return this.#driver.read('state')?.[name];
+        },
+      });
+    }
+  }
+
+  // --- attributes ---
+
+  get config() {
+    const { password, ha1, ...shown } = this.#config;
+    return shown;
+  }
+
+  get sessions() {
+    return new Map(this.#sessions);
+  }
+
+  get incomingList() {
+    return [...this.#sessions.values()].filter((session) => session.status.isRing);
+  }
+
+  get currentSession() {
+    return this.getCurrentSession();
+  }
+
+  // --- registration ---
+
+  /** Settled with the first registration, or with the first failure. */
+  async start() {
+    this.#surveyed();
+    return result(await this.#driver.settles('start'));
+  }
+
+  async reRegister(authorizationUser = '', ha1 = '') {
+    return result(await this.#driver.settles('reRegister', '', authorizationUser, ha1));
+  }
+
+  async disconnect() {
+    return result(await this.#driver.settles('disconnect'));
+  }
+
+  /** Ends the calls, unregisters, closes the connection, and lets go of everything. */
+  destroy() {
+    return (this.#destroyed ??= this.#destroy());
+  }
+
+  // --- calls ---
+
+  call(number, options, transferId) {
+    return this.#withMedia('call', [text(number) ?? '', text(transferId)], options, ([command, callId]) => [command, callId]);
+  }
+
+  answer(callId, options) {
+    return this.#withMedia('answer', [String(callId)], options, (command) => [command, callId]);
+  }
+
+  terminate(callId, type = 'terminate') {
+    return this.#driver.accepts('terminate', callId, type);
+  }
+
+  renegotiate(callId, offerToReceiveVideo) {
+    return this.#driver.accepts('renegotiate', callId, offerToReceiveVideo ?? '');
+  }
+
+  getSession(callId) {
+    return this.#sessions.get(callId);
+  }
+
+  getSessions() {
+    return [...this.#sessions.values()];
+  }
+
+  getCurrentSession() {
+    return this.#sessions.get(this.currentSessionID) ?? null;
+  }
+
+  setCurrentSession(callId) {
+    return this.#driver.accepts('setCurrentSession', callId ?? '');
+  }
+
+  setSessionStaticStatus(callId, status, startManualModel) {
+    const { name, avatar, company } = status ?? {};
+    const parameters = [name, avatar, company].map(text);
+    return typeof this.#driver.run('identify', String(callId), ...parameters, startManualModel) === 'number';
+  }
+
+  // --- inside ---
+
+  /** Gets the microphone (and camera) before the call is announced or answered. */
+  #withMedia(method, first, options, made) {
+    // Resolved by hand, so that whoever awaits it goes on in the very moment.
+    return new Promise((resolve) => {
+      this.#prepare(method, first, options ?? {}, made, resolve).catch(({ message }) =>
+        resolve({ code: -200, message: 'UNKNOWN_ERROR', detail: message }),
+      );
+    });
+  }
+
+  async #prepare(method, first, options, made, resolve) {
+    const driver = this.#driver;
+    const { video, offerToReceiveVideo, extraHeaders } = options;
+    const parameters = [...first, !!video, !!offerToReceiveVideo, (extraHeaders ?? []).map(String)];
+    driver.devices(await survey());
+    const refused = driver.run(method, true, ...parameters);
+    if (typeof refused !== 'number') return resolve({ ...refused, media: faultOf(refused) });
+    let stream;
+    try {
+      stream = await acquire({ audio: true, video: !!video, ...this.#devices(options) });
+    } catch (fault) {
+      return resolve(fault.result(video));
+    }
+    const done = driver.turn(method, false, ...parameters);
+    if (done.code) {
+      for (const track of stream.getTracks()) track.stop();
+      return resolve(done);
+    }
+    const [command, callId] = made(done);
+    this.#prepared.set(callId, { options, stream });
+    driver.settled(command, (refusal) => resolve({ ...result(refusal), callId }));
+    driver.carryOut();
+  }
+
+  #devices({ inputDevice } = {}) {
+    const { microphoneId, cameraId } = this.deviceIds;
+    return { microphoneId: inputDevice ?? microphoneId, cameraId };
+  }
+
+  #carryOut(callId, name, command) {
+    if (name !== 'open') {
+      this.#media.get(callId)?.carryOut(name, command);
+      if (name === 'close') this.#media.delete(callId);
+      return;
+    }
+    const { options, stream } = this.#prepared.get(callId) ?? {};
+    this.#prepared.delete(callId);
+    const driver = this.#driver;
+    const tell = {
+      event: (kind, request, text = '') => void driver.run('media', callId, kind, request, text),
+      stats: (...measured) => void driver.run('stats', callId, ...measured),
+      localStream: () => this.#sessions.get(callId)?.tell('updateLocalStream', { callId }, this.#media.get(callId)),
+    };
+    const { iceServers, iceTransportPolicy } = this.#config;
+    let media;
+    try {
+      media = new Media(tell, { iceServers, iceTransportPolicy, ...options, ...this.#devices(options) });
+    } catch (error) {
+      // Servers that are none.
+      for (const track of stream?.getTracks() ?? []) track.stop();
+      return tell.event('other', undefined, error.message);
+    }
+    this.#media.set(callId, media);
+    this.#sessions.get(callId)?.connect(media.connection);
+    if (stream) media.take(stream);
+  }
+
+  #tell({ event: name, ...payload }) {
+    const { callId } = payload;
+    if (callId && !OF_PHONE.includes(name)) {
+      if (name === 'sdp') this.#described.set(callId, payload);
+      this.#sessions.get(callId)?.tell(name, payload, this.#media.get(callId));
+      return;
+    }
+    switch (name) {
+      case 'newRTCSession':
+        this.#sessions.set(callId, new Session(this, this.#driver, callId, this.#driver.read('status', callId) ?? { callId }));
+        break;
+      case 'deleteSession':
+        this.#sessions.delete(callId);
+        this.#described.delete(callId);
+        this.#prepared.delete(callId);
+        return this[emit](name, payload);
+      case 'registrationFailed': {
+        const { cause, ...more } = payload;
+        return this[emit](name, cause, more);
+      }
+      case 'isRegisteredChange':
+        return this[emit](name, payload.isRegistered);
+      case 'recordPermissionsChange':
+        return this[emit](name, payload.recordPermissions);
+    }
+    const session = this.#sessions.get(callId);
+    if (session) payload.session = session;
+    if (Object.keys(payload).length > 0) this[emit](name, payload);
+    else this[emit](name);
+  }
+
+  #surveyed = async () => this.#driver.devices(await survey());
+
+  /** The page is left for good: the far ends and the server are told in the last moment. */
+  #left = ({ persisted }) => {
+    if (!persisted) this.#driver.accepts('disconnect');
+  };
+
+  async #destroy() {
+    navigator.mediaDevices?.removeEventListener('devicechange', this.#surveyed);
+    removeEventListener('pagehide', this.#left);
+    this[silence]();
+    for (const session of this.#sessions.values()) session[silence]();
+    await this.#driver.settles('disconnect');
+    for (const media of this.#media.values()) media.close();
+    this.#driver.stop();
+    this.#media.clear();
+    this.#sessions.clear();
+  }
+}
+
+/** What a page gave as text, or did not give. */
+function text(value) {
+  return value == null ? undefined : String(value);
+}
+
+function result(refusal) {
+  return refusal ?? { code: 200, message: 'SUCCESS' };
+}

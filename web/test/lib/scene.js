@@ -1,0 +1,105 @@
+// What every test needs: the PBX, a browser, pages with the package, and whoever else is at the other end.
+
+import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+import { launch, openPage } from '../../../interop/jssip/lib/browser.js';
+import { Scene as Others } from '../../../interop/jssip/lib/scene.js';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const TYPES = { js: 'text/javascript', html: 'text/html', wasm: 'application/wasm' };
+const FILES = {
+  '/': here('../page/index.html'),
+  '/softphone.js': here('../page/softphone.js'),
+  '/spies.js': here('../page/spies.js'),
+  '/offhook.js': here('../../dist/offhook.js'),
+  '/offhook.wasm': here('../../dist/offhook.wasm'),
+  '/audio.js': here('../../../interop/jssip/page/audio.js'),
+  '/journal.js': here('../../../interop/jssip/page/journal.js'),
+  '/dtmf-worklet.js': here('../../../interop/jssip/page/dtmf-worklet.js'),
+};
+
+export class Scene {
+  #pages = [];
+
+  static async open() {
+    const scene = new Scene();
+    [scene.others, scene.server] = await Promise.all([Others.open(), serve()]);
+    scene.url = `http://127.0.0.1:${scene.server.address().port}/`;
+    scene.ws = scene.others.urls.ws;
+    return scene;
+  }
+
+  /** A page with the package and no phone yet. */
+  async page({ browser = this.others.browser, before } = {}) {
+    const page = await openPage(browser, before ? `${this.url}?${before}` : this.url);
+    this.#pages.push(page);
+    return page;
+  }
+
+  /** A page with a phone that is registered as `user`. */
+  async phone(user, config = {}) {
+    const page = await this.page();
+    const result = await page.evaluate((config) => softphone.register(config), { ...this.account(user), ...config });
+    if (result.code !== 200) throw new Error(`not registered: ${JSON.stringify(result)}`);
+    return page;
+  }
+
+  account(user) {
+    return { server: this.ws, user, domain: 'localhost', password: `secret-${user}` };
+  }
+
+  native(user, parameters) {
+    return this.others.native(user, parameters);
+  }
+
+  jssip(user) {
+    return this.others.phone(user);
+  }
+
+  /** A browser of its own, for other flags. */
+  browser(flags) {
+    return launch({ flags });
+  }
+
+  async clear() {
+    for (const page of this.#pages.splice(0)) {
+      page.check();
+      await page.context().close();
+    }
+    await this.others.clear();
+  }
+
+  async close() {
+    await this.clear();
+    this.server.close();
+    await this.others.close();
+  }
+}
+
+/** Waits in the page for an entry of its journal. */
+export function happened(page, name, options = {}) {
+  return page.evaluate(([name, options]) => softphone.journal.waitFor(name, options), [name, options]);
+}
+
+/** The journal's entries so far, as `[name, first of the payload …]`. */
+export function journal(page) {
+  return page.evaluate(() => softphone.journal.entries());
+}
+
+/** Waits until `check`, run in the page, gives something true; gives that. */
+export async function until(page, check, argument, timeoutMs = 10_000) {
+  const handle = await page.waitForFunction(check, argument, { timeout: timeoutMs, polling: 50 });
+  return handle.jsonValue();
+}
+
+async function serve() {
+  const server = createServer(async (request, response) => {
+    const path = FILES[new URL(request.url, 'http://localhost').pathname];
+    if (!path) return response.writeHead(404).end();
+    response.writeHead(200, { 'content-type': TYPES[path.split('.').pop()] }).end(await readFile(path));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}

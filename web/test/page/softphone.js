@@ -1,0 +1,155 @@
+// A page that uses the package, with a journal of all it is told and a microphone whose sound is known.
+
+import { left, made } from '/spies.js';
+
+import { Listener, ToneSource } from '/audio.js';
+import { Journal } from '/journal.js';
+import { createPhone } from '/offhook.js';
+
+
+const PHONE_EVENTS = [
+  'connected', 'disconnected', 'registered', 'registrationFailed', 'isRegisteredChange', 'newRTCSession', 'incoming',
+  'startSession', 'recordPermissionsChange', 'deleteSession', 'reconnecting',
+];
+const SESSION_EVENTS = [
+  'callReport', 'streamAdded', 'updateLocalStream', 'updateRemoteStream', 'peerconnection', 'sdp', 'icecandidate',
+  'progress', 'accepted', 'confirmed', 'reinvite', 'newInfo', 'newMessage', 'ended', 'failed', 'clientError',
+  'statusChange', 'staticStatusChange', 'updateTimer', 'warningMessage', 'transferProgress', 'transferFailed',
+  'reconnecting', 'reconnected', 'dtmf',
+];
+
+const openMicrophone = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+
+class Softphone {
+  journal = new Journal();
+  phone;
+  /** All there were. */
+  sessions = [];
+  connections = [];
+  sources = [];
+  #context;
+  #listeners = new Map();
+  #tone = null;
+  #called = -Infinity;
+
+  /** The microphone says a sine of so many Hz from the next call on; `null`: it is Chromium's own again. */
+  say(frequency) {
+    this.#tone = frequency;
+    navigator.mediaDevices.getUserMedia = frequency === null ? openMicrophone : async () => this.#source();
+  }
+
+  /** The microphone cannot be opened. */
+  refuse(name, message) {
+    navigator.mediaDevices.getUserMedia = async () => {
+      throw new DOMException(message, name);
+    };
+  }
+
+  /** What the next calls' microphone says, also of those that have it already. */
+  retune(frequency) {
+    for (const source of this.sources) source.setFrequency(frequency);
+  }
+
+  async make(config) {
+    const phone = (this.phone = window.phone = await createPhone(config));
+    for (const name of PHONE_EVENTS) {
+      phone.on(name, (...payload) => {
+        if (name === 'newRTCSession') this.#adopt(payload[0].session);
+        this.journal.add(name, { payload: shown(payload), of: 'phone', status: payload[0]?.session?.status });
+      });
+    }
+    return phone;
+  }
+
+  /** Registered, or the failure. */
+  async register(config) {
+    const phone = await this.make(config);
+    return phone.start();
+  }
+
+  /** `phone.call`, with its resolution in the journal. A second call within a second would be refused: it waits as long. */
+  async call(...parameters) {
+    const wait = this.#called + 1_050 - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    const result = await this.phone.call(...parameters);
+    // It counts from when the microphone was there.
+    this.#called = performance.now();
+    this.journal.add('resolved', { result });
+    return result;
+  }
+
+  async answer(options) {
+    const result = await this.phone.incomingList[0].answer(options);
+    this.journal.add('answered', { result });
+    return result;
+  }
+
+  /** The session made last. */
+  get last() {
+    return this.sessions.at(-1);
+  }
+
+  /** What is heard in a call now: `{rms, frequency, purity}`. */
+  async hear() {
+    const listener = () => this.#listeners.get(this.last.callId);
+    while (!listener()) await this.journal.waitFor('streamAdded', { after: this.journal.mark() });
+    return listener().measure();
+  }
+
+  left = left;
+
+  /** The connection to the server breaks. */
+  cut() {
+    made.sockets.at(-1).close();
+  }
+
+  async stats() {
+    const report = [...(await this.last.RTCSession.connection.getStats()).values()];
+    const of = (type) => report.find((stats) => stats.type === type && stats.kind === 'audio');
+    const [inbound, outbound] = [of('inbound-rtp'), of('outbound-rtp')];
+    const codec = report.find((stats) => stats.id === inbound?.codecId)?.mimeType;
+    const { dtlsState, srtpCipher } = report.find((stats) => stats.type === 'transport') ?? {};
+    return { codec, received: inbound?.packetsReceived ?? 0, sent: outbound?.packetsSent ?? 0, dtlsState, srtpCipher };
+  }
+
+  #source() {
+    this.#context ??= new AudioContext();
+    const source = new ToneSource(this.#context, this.#tone);
+    this.sources.push(source);
+    return source.stream;
+  }
+
+  #adopt(session) {
+    this.sessions.push(session);
+    for (const name of SESSION_EVENTS) {
+      session.on(name, (...payload) => {
+        if (name === 'peerconnection') this.connections.push(payload[0].peerconnection);
+        if (name === 'streamAdded') this.#listen(session.callId, payload[0].stream);
+        if (name === 'updateRemoteStream' && payload[0].remoteStream === null) this.#listeners.get(session.callId)?.close();
+        this.journal.add(name, { payload: shown(payload), of: session.status.number, number: session.status.number });
+      });
+    }
+  }
+
+  #listen(callId, stream) {
+    this.#context ??= new AudioContext();
+    this.#listeners.get(callId)?.close();
+    const listener = new Listener(this.#context, stream);
+    this.#listeners.set(callId, listener);
+    listener.watchDtmf((tone) => this.journal.add('heardDtmf', { tone }));
+  }
+}
+
+/** What of a payload goes through to the test: objects of the browser by their names. */
+function shown(payload) {
+  const one = (value) => {
+    if (value === null || typeof value !== 'object') return value;
+    const kind = value.constructor?.name;
+    if (kind && !['Object', 'Array'].includes(kind)) return value.callId ? `Session ${value.callId}` : `[${Object.prototype.toString.call(value).slice(8, -1)}]`;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, one(inner)]));
+  };
+  return payload.map(one);
+}
+
+window.softphone = new Softphone();
+softphone.say(440);

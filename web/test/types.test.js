@@ -1,0 +1,71 @@
+// The declarations: complete against what the package has, and the example of the README compiles with them.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import ts from 'typescript';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const OPTIONS = {
+  strict: true,
+  noEmit: true,
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
+  types: [],
+};
+
+test('the example of the README compiles, and misuse of it does not', async () => {
+  const [, example] = /```js\n([\s\S]*?)```/.exec(await readFile(here('../README.md'), 'utf8'));
+  const misuses = [
+    ["phone.call('600')", 'phone.call(600)'],
+    ['({ session }) => session.answer()', '({ sessions }) => sessions.answer()'],
+    ['before.callStatus', 'before.callstatus'],
+    ["'streamAdded'", "'streamadded'"],
+  ];
+  const wrong = misuses.map(([right, wrong]) => example.replace(right, wrong));
+  const [of, ...ofWrong] = await problems([example, ...wrong]);
+  assert.deepEqual(of, []);
+  misuses.forEach(([right, wrong], index) => {
+    assert.ok(example.includes(right), right);
+    assert.notDeepEqual(ofWrong[index], [], wrong);
+  });
+});
+
+test('what is declared of a phone and a session is there, and the other way round', async () => {
+  const program = ts.createProgram([here('../offhook.d.ts')], OPTIONS);
+  const declared = (name) => {
+    const source = program.getSourceFile(here('../offhook.d.ts'));
+    const found = source.statements.find((node) => ts.isClassDeclaration(node) && node.name.text === name);
+    return new Set(found.members.filter((member) => member.name).map((member) => member.name.text));
+  };
+  // A browser's globals that a class definition touches.
+  const { Phone } = await import('../src/phone.js');
+  const { Session } = await import('../src/session.js');
+  const fields = { Phone: ['deviceIds', 'reRegistryPhoneTimes'], Session: ['callId', 'status', 'callReport', 'localStream', 'remoteStream'] };
+  const internal = { Phone: [], Session: ['keep', 'connect', 'tell'] };
+  for (const made of [Phone, Session]) {
+    const own = [made.prototype, Object.getPrototypeOf(made.prototype)].flatMap((prototype) => Object.getOwnPropertyNames(prototype));
+    const real = new Set([...own, ...fields[made.name]].filter((name) => name !== 'constructor' && !internal[made.name].includes(name)));
+    assert.deepEqual([...declared(made.name)].sort(), [...real].sort(), made.name);
+  }
+});
+
+/** What the compiler says of each text. */
+async function problems(texts) {
+  // Within the package, so that it is found by its name, as in a page's project.
+  const folder = await mkdtemp(here('../types-'));
+  try {
+    const files = texts.map((_, index) => join(folder, `example${index}.mts`));
+    await Promise.all(files.map((file, index) => writeFile(file, texts[index])));
+    const program = ts.createProgram(files, OPTIONS);
+    const words = ({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n');
+    return files.map((file) => ts.getPreEmitDiagnostics(program, program.getSourceFile(file)).map(words));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
