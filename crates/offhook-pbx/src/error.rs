@@ -88,6 +88,12 @@ pub enum PbxError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// Another PBX uses the data directory.
+    #[error("another PBX uses the data directory {}: stop it, or give this one a directory of its own", .path.display())]
+    DataDirInUse {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A newer version of the program has written the data directory.
     #[error(
         "the database was written by a newer version (schema {found}, known up to {known}): use that version, or another data directory"
@@ -124,6 +130,7 @@ impl PbxError {
             Self::DataDir { .. } => "data-dir",
             Self::Certificate { .. } => "certificate",
             Self::Store { .. } => "store",
+            Self::DataDirInUse { .. } => "data-dir-in-use",
             Self::NewerStore { .. } => "newer-store",
             Self::Random { .. } => "random",
             Self::NoRuntime => "no-runtime",
@@ -134,6 +141,7 @@ impl PbxError {
 impl From<StoreError> for PbxError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::InUse { path } => Self::DataDirInUse { path },
             StoreError::Newer { found, known, .. } => Self::NewerStore { found, known },
             error => Self::Store { reason: error.to_string() },
         }

@@ -88,3 +88,54 @@ fn record(run: i64, wall_ms: u64, now: Millis, call: Concluded) -> CdrRecord {
         seen_by: call.seen_by,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::Outbox;
+    use crate::store::tests::hang;
+    use crate::store::{CdrStatus, Disposition, Query};
+
+    fn concluded(call: u64) -> Concluded {
+        Concluded {
+            call: CallId(call),
+            started: 0,
+            answered: Some(1_000),
+            ended: 3_000,
+            caller: "1000".to_owned(),
+            caller_name: String::new(),
+            callee: "1001".to_owned(),
+            callee_name: String::new(),
+            disposition: Disposition::Answered,
+            sip_call_id: format!("caller-{call}"),
+            callee_sip_call_id: format!("callee-{call}"),
+            seen_by: vec![("1000".to_owned(), CdrStatus::Outbound)],
+        }
+    }
+
+    /// The clock jumps to the next timer whenever nothing else is to be done.
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_does_not_answer_holds_the_end_of_a_call_for_ten_seconds() {
+        let store = Store::open(None).expect("opened");
+        let mut records = Records::new(store.clone());
+        let mut outbox = Outbox::default();
+        let disk = hang(&store);
+        let begun = tokio::time::Instant::now();
+        for call in [1, 2] {
+            records.write(3_000, concluded(call), outbox.barrier(1));
+        }
+        for _ in 0..2 {
+            let written = records.next().await;
+            assert_eq!(written.result, Err(StoreError::Busy), "{:?}", written.call);
+            assert_eq!(begun.elapsed(), PATIENCE);
+        }
+
+        // What the disk had been given, it writes when it can; the next is on time.
+        tokio::time::resume();
+        drop(disk);
+        records.write(3_000, concluded(3), outbox.barrier(1));
+        let written = records.next().await;
+        assert_eq!((written.call, written.result.map(|rows| rows.len())), (CallId(3), Ok(1)));
+        assert_eq!(store.cdrs("1000", Query::default()).await.map(|page| page.total), Ok(3));
+    }
+}

@@ -9,7 +9,7 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
@@ -20,6 +20,10 @@ use crate::server::router::{Link, Shared, router};
 
 /// The largest request head taken, bytes.
 const MAX_HEAD: usize = 16 * 1024;
+
+/// Connections that may wait to be accepted: all phones come at once after a restart, and a SYN that finds no room is
+/// sent again only a second later. The system may allow fewer (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
 
 /// After accept failed (out of file descriptors), how long until the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -49,7 +53,7 @@ impl Listeners {
             std::io::ErrorKind::AddrInUse => PbxError::PortInUse { listener: name, address },
             _ => PbxError::Listen { listener: name, address, reason: e.to_string() },
         };
-        let socket = TcpListener::bind(address).await.map_err(failed)?;
+        let socket = listening(address).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let acceptor = Acceptor {
             name,
@@ -60,6 +64,16 @@ impl Listeners {
         };
         Ok(Listener { address, task: tokio::spawn(acceptor.run(socket)) })
     }
+}
+
+/// As `TcpListener::bind`, which allows 128 to wait.
+fn listening(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Elsewhere than on Unix this means that others may take the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// A socket that is served while this lives.

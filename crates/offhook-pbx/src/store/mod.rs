@@ -7,6 +7,7 @@
 mod cdr;
 mod contacts;
 mod extensions;
+mod lock;
 mod photos;
 mod schema;
 mod seal;
@@ -47,6 +48,9 @@ pub(crate) enum StoreError {
     /// The file cannot be opened or written.
     #[error("{}: {reason}; make it a directory that this user may write, with room on the disk", .path.display())]
     Open { path: PathBuf, reason: String },
+    /// Another PBX has it.
+    #[error("another PBX uses the data directory {}; stop it, or give this one a directory of its own", .path.display())]
+    InUse { path: PathBuf },
     /// A newer version of the program has written it.
     #[error(
         "{} has schema {found}, and this version knows up to {known}; use the version that wrote it, or another data directory",
@@ -98,14 +102,15 @@ impl Store {
         let path = data_dir.map(|dir| dir.join(FILE));
         let shown = path.clone().unwrap_or_default();
         let failed = |e: rusqlite::Error| StoreError::Open { path: shown.clone(), reason: e.to_string() };
-        let mut connection = match &path {
-            None => Connection::open_in_memory().map_err(failed)?,
-            Some(path) => {
+        let (lock, mut connection) = match (data_dir, &path) {
+            (Some(dir), Some(path)) => {
                 let io = |e: std::io::Error| StoreError::Open { path: path.clone(), reason: e.to_string() };
-                path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(io)?;
+                std::fs::create_dir_all(dir).map_err(io)?;
+                let lock = lock::lock(dir)?;
                 seal::make_private(path).map_err(io)?;
-                Connection::open(path).map_err(failed)?
+                (Some(lock), Connection::open(path).map_err(failed)?)
             }
+            _ => (None, Connection::open_in_memory().map_err(failed)?),
         };
         schema::configure(&connection).map_err(failed)?;
         schema::migrate(&mut connection, &shown)?;
@@ -118,12 +123,12 @@ impl Store {
                 let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
                 schema::configure_reader(&connection).map_err(failed)?;
                 Some(
-                    Worker::spawn("offhook-pbx-read", connection)
+                    Worker::spawn("offhook-pbx-read", connection, None)
                         .map_err(|reason| StoreError::Open { path: shown.clone(), reason })?,
                 )
             }
         };
-        let writer = Worker::spawn("offhook-pbx-store", connection)
+        let writer = Worker::spawn("offhook-pbx-store", connection, lock)
             .map_err(|reason| StoreError::Open { path: shown.clone(), reason })?;
         let (permits, hashes) = (Semaphore::new(AT_ONCE), Arc::new(Semaphore::new(HASHES_AT_ONCE)));
         Ok(Self(Arc::new(Inner { writer, reader, permits, hashes, key, run })))

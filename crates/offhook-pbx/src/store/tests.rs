@@ -34,6 +34,17 @@ impl Drop for Dir {
     }
 }
 
+/// Holds up all writing, as a disk that does not answer, until the result is dropped.
+pub(crate) fn hang(store: &Store) -> std::sync::mpsc::Sender<()> {
+    let (held, end) = std::sync::mpsc::channel();
+    let job = move |_: &Connection| {
+        let _ = end.recv();
+        Ok(())
+    };
+    drop(store.write_now(job).expect("taken"));
+    held
+}
+
 fn open(dir: &Dir) -> Store {
     Store::open(Some(dir.path())).expect("opened")
 }

@@ -1,5 +1,6 @@
 //! A thread that owns a database connection.
 
+use std::fs::File;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
@@ -35,9 +36,10 @@ pub(super) struct Worker(Queue);
 pub(super) struct Queue(Mutex<Option<SyncSender<Job>>>);
 
 impl Worker {
-    pub(super) fn spawn(name: &str, connection: Connection) -> Result<Self, String> {
+    /// `lock`: kept as long as the connection is open.
+    pub(super) fn spawn(name: &str, connection: Connection, lock: Option<File>) -> Result<Self, String> {
         let (sender, jobs) = sync_channel(QUEUE);
-        let run = move || run(connection, &jobs);
+        let run = move || run(connection, lock, &jobs);
         std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|e| e.to_string())?;
         Ok(Self(Queue(Mutex::new(Some(sender)))))
     }
@@ -97,10 +99,11 @@ impl Queue {
     }
 }
 
-fn run(connection: Connection, jobs: &Receiver<Job>) {
+fn run(connection: Connection, lock: Option<File>, jobs: &Receiver<Job>) {
     let closed = serve(&connection, jobs);
     // Who waits for the end may open the file again.
     drop(connection);
+    drop(lock);
     if let Some(closed) = closed {
         let _ = closed.send(());
     }

@@ -155,3 +155,17 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     assert_eq!(error.code(), "newer-store");
     assert!(error.to_string().contains("1000"), "{error}");
 }
+
+#[tokio::test]
+async fn a_data_directory_is_one_pbxs_at_a_time() {
+    let dir = Dir::new();
+    let first = pbx(&dir).await;
+    let error = Pbx::builder().wss_port(None).data_dir(&dir.0).start().await.expect_err("in use");
+    assert_eq!(error.code(), "data-dir-in-use");
+    assert!(error.to_string().contains(&dir.0.display().to_string()), "{error}");
+    first.shutdown().await;
+    pbx(&dir).await.shutdown().await;
+    // Also one that nobody shut down in order lets go of it.
+    drop(pbx(&dir).await);
+    pbx(&dir).await.shutdown().await;
+}

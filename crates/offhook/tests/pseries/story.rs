@@ -80,15 +80,25 @@ async fn from_the_signature_to_the_end() {
     gone(of_bob, -107).await;
     let off = |name: &str| json!({ name: false });
     let (mut events, mut logged_in) = (of_ann, vec![ann]);
-    for (method, path, body, code, mended) in [
-        ("PATCH", "extensions/1000", off("web_client"), -106, Some(json!({ "web_client": true }))),
-        ("PATCH", "settings", off("sdk_plan"), -110, Some(json!({ "sdk_plan": true }))),
-        ("DELETE", "extensions/1000", Value::Null, -108, None),
+    let extension = "extensions/1000";
+    let password = json!({ "password": "another-good-password-42" });
+    for (asked, code, mended) in [
+        (vec![("PATCH", extension, off("web_client"))], -106, Some((extension, json!({ "web_client": true })))),
+        (vec![("PATCH", "settings", off("sdk_plan"))], -110, Some(("settings", json!({ "sdk_plan": true })))),
+        // Her signature was of the password before: she can not log in again by herself.
+        (
+            vec![("PATCH", extension, password.clone()), ("POST", "extensions/1000/logout", json!({}))],
+            -109,
+            Some((extension, password)),
+        ),
+        (vec![("DELETE", extension, Value::Null)], -108, None),
     ] {
-        pbx.admin(method, path, body).await;
+        for (method, path, body) in asked {
+            pbx.admin(method, path, body).await;
+        }
         gone(events, code).await;
-        let Some(mended) = mended else { return };
-        pbx.admin(method, path, mended).await;
+        let Some((path, mended)) = mended else { return };
+        pbx.admin("PATCH", path, mended).await;
         let init = pbx.init("1000").await.user_agent(ClientKind::WebClient);
         let again = soon("logging in", init.connect()).await.expect("logged in");
         soon("registering", again.phone.connect()).await.expect("registered");
