@@ -66,7 +66,11 @@ fn delay_impairment(delay_ms: f64) -> f64 {
         return 0.0;
     }
     let x = (delay_ms / 100.0).log2();
-    25.0 * ((1.0 + x.powi(6)).powf(1.0 / 6.0) - 3.0 * (1.0 + (x / 3.0).powi(6)).powf(1.0 / 6.0) + 2.0)
+    25.0 * (sixth_root(1.0 + x.powi(6)) - 3.0 * sixth_root(1.0 + (x / 3.0).powi(6)) + 2.0)
+}
+
+fn sixth_root(x: f64) -> f64 {
+    x.sqrt().cbrt()
 }
 
 /// Ie,eff for random loss (G.107 §7.5 with BurstR = 1; G.107.1 has the same form).
