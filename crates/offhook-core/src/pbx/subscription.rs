@@ -3,8 +3,8 @@
 use std::fmt;
 
 use offhook_sip::{Millis, Secret};
-use serde_json::{Value, json};
 
+use super::json::Value;
 use crate::io::{CloseReason, Output};
 use crate::random::Random;
 use crate::session::Outbox;
@@ -118,7 +118,7 @@ impl Subscription {
     pub(crate) fn new(url: Secret, topics: &[u32]) -> Self {
         Self {
             url,
-            topics: json!({ "topic_list": topics }).to_string(),
+            topics: Value::object([("topic_list", numbers(topics))]).write(),
             state: State::Idle,
             failures: 0,
             heard: 0,
@@ -239,8 +239,8 @@ impl Subscription {
         if text.trim() == "heartbeat response" {
             return Happened::Nothing;
         }
-        match serde_json::from_str::<Value>(text) {
-            Ok(message) if message.is_object() => Happened::Message(message),
+        match Value::parse(text) {
+            Some(message) if message.is_object() => Happened::Message(message),
             _ => {
                 tracing::warn!("a notification is no JSON object");
                 Happened::Nothing
@@ -313,4 +313,8 @@ impl Subscription {
         self.failures = (self.failures + 1).min(32);
         random.jitter(doubled.min(MAX_REOPEN_MS))
     }
+}
+
+fn numbers(numbers: &[u32]) -> Value {
+    Value::Array(numbers.iter().map(|number| Value::Number(number.to_string())).collect())
 }

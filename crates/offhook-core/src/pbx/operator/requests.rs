@@ -1,18 +1,18 @@
 //! What the operator asks of the PBX, and what it makes of the answers.
 
 use offhook_sip::Millis;
-use serde_json::Value;
 
 use super::{Effect, InFlight, Parked, PbxOperator, What};
 use crate::io::{CommandId, Now, Output};
+use crate::pbx::api;
 use crate::pbx::cdr::{CdrPage, CdrQuery};
 use crate::pbx::contacts::{Ask, Contact};
 use crate::pbx::error::PbxError;
 use crate::pbx::http::{HttpFailure, HttpId, HttpRequest, HttpResponse};
+use crate::pbx::json::{self, Value};
 use crate::pbx::settings::RegisterInfo;
 use crate::pbx::uploads::Uploads;
 use crate::pbx::url::encoded;
-use crate::pbx::{api, json};
 use crate::report::Report;
 use crate::session::Outbox;
 
