@@ -38,6 +38,7 @@ export async function init(params) {
     const options = [enableLog !== false, reRegistryPhoneTimes, userAgent === 'WebPC', !!disableCallWaiting];
     login = new Login(...driver.now(), ...account, ...options, seed());
   } catch (refusal) {
+    driver.stop();
     throw new PBXError(JSON.parse(refusal));
   }
   const refusal = await driver.logIn(login);

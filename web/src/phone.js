@@ -20,6 +20,7 @@ export class Phone extends Emitter {
   /** The `sdp` event that was told last, by callId: a listener may have changed it. */
   #described = new Map();
   #destroyed;
+  #released = false;
 
   deviceIds;
   reRegistryPhoneTimes;
@@ -260,8 +261,10 @@ export class Phone extends Emitter {
     this.#release();
   }
 
-  /** Lets go of everything. */
+  /** Lets go of everything, once. */
   #release() {
+    if (this.#released) return;
+    this.#released = true;
     navigator.mediaDevices?.removeEventListener('devicechange', this.#surveyed);
     removeEventListener('pagehide', this.#left);
     for (const media of this.#media.values()) media.close();

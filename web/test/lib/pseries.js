@@ -39,6 +39,8 @@ export class PSeries {
   /** The next subscriptions are refused with this status. */
   refuse = 0;
   heartbeats = true;
+  /** Whether a test's own answers let pages of other origins read them. */
+  lets = true;
   #answers = new Map();
   #server;
   #pbx;
@@ -68,7 +70,7 @@ export class PSeries {
   /** As at its beginning, but for those that are connected. */
   reset() {
     this.#answers.clear();
-    Object.assign(this, { asked: [], refuse: 0, heartbeats: true });
+    Object.assign(this, { asked: [], refuse: 0, heartbeats: true, lets: true });
   }
 
   requests(path) {
@@ -118,8 +120,8 @@ export class PSeries {
     const scripted = method === 'OPTIONS' ? undefined : this.#answers.get(path);
     if (scripted === 'never') return;
     if (scripted === 'break') return request.socket.destroy();
-    const cors = { 'access-control-allow-origin': '*', 'content-type': 'application/json' };
-    if (typeof scripted === 'number') return response.writeHead(scripted, cors).end();
+    const cors = { ...(this.lets && { 'access-control-allow-origin': '*' }), 'content-type': 'application/json' };
+    if (typeof scripted === 'number') return response.writeHead(scripted, { ...cors, location: '/api/v1.0/elsewhere' }).end();
     if (Buffer.isBuffer(scripted)) return response.writeHead(200, cors).end(scripted);
     if (typeof scripted === 'object') return response.writeHead(200, cors).end(JSON.stringify({ errcode: 0, errmsg: 'SUCCESS', ...scripted }));
     const own = await this.#forward(request, body);
