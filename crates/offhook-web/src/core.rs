@@ -11,6 +11,7 @@ use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::config::{Account, config};
+use crate::json::json;
 use crate::output::{Out, Refusal};
 use crate::stats;
 
@@ -396,9 +397,4 @@ fn flag(text: &str) -> Option<bool> {
 /// Saturates: a page's clock is neither negative nor beyond.
 pub(crate) fn now(mono: f64, wall: f64) -> Now {
     Now { mono: mono as Millis, wall: wall as u64 }
-}
-
-/// Nothing of ours fails to be JSON.
-pub(crate) fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }

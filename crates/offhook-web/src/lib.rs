@@ -9,6 +9,7 @@
 
 mod config;
 mod core;
+mod json;
 mod login;
 mod output;
 mod pbx;

@@ -4,7 +4,8 @@ use offhook_core::pbx::{ClientKind, InitParams, LoggedIn, Login as Machine, Logi
 use offhook_core::{Driven, Phone};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::core::{Core, json, now};
+use crate::core::{Core, now};
+use crate::json::json;
 use crate::output::{Out, Refusal};
 use crate::pbx::answer;
 

@@ -8,7 +8,8 @@ use offhook_core::{CloseReason, Input, TransportError};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::core::{Core, Told, json};
+use crate::core::{Core, Told};
+use crate::json::json;
 
 #[wasm_bindgen]
 impl Core {
