@@ -21,7 +21,8 @@ cargo(['fetch', '--locked', '--target', TARGET, '--quiet']);
 // A panic names its source file: without the place of that on this machine, so that everybody builds the same bytes.
 const sources = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'registry/src');
 const remaps = readdirSync(sources).map((folder) => `--remap-path-prefix=${join(sources, folder)}/=`);
-const flags = { ...process.env, CARGO_ENCODED_RUSTFLAGS: remaps.join('\x1f') };
+// Moves of 16 bytes at once are shorter; Chromium 91, Firefox 89 and Safari 16.4 have them, all of 2023 or before.
+const flags = { ...process.env, CARGO_ENCODED_RUSTFLAGS: [...remaps, '-Ctarget-feature=+simd128'].join('\x1f') };
 cargo(['build', '--locked', '--package', 'offhook-web', '--target', TARGET, '--profile', 'web'], flags);
 const { target_directory: target } = JSON.parse(cargo(['metadata', '--format-version', '1', '--no-deps', '--locked']));
 const module = join(target, TARGET, 'web/offhook_web.wasm');
