@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use offhook_core::media::{IceState, MediaError, MediaRequest, StreamId, TrackKind};
 use offhook_core::{
-    CallId, CallOptions, CloseReason, CommandId, Credentials, Devices, Driven, Input, MediaEvent, Millis, Now,
+    CallId, CallOptions, CloseReason, CommandId, Credentials, Devices, Driven, Input, MediaEvent, Millis, Now, Output,
     Permission, Phone, PhoneError, RecordStatus, SdpFilterId, StaticPatch, StatusPatch, TerminateType, TransportError,
     Volume,
 };
@@ -367,9 +367,20 @@ impl Core {
 
     pub(crate) fn turn(&mut self, mono: f64, wall: f64, act: impl FnOnce(&mut Phone, Now) -> Done) -> String {
         let mut outputs = Vec::new();
-        let result = self.phone.turn(|phone| act(phone, now(mono, wall)), |output| outputs.push(Out::from(output)));
-        json(&(result.unwrap_or_else(|error| Told::Refused(error.into())), outputs))
+        let result = self.phone.turn(|phone| act(phone, now(mono, wall)), sink(&mut outputs));
+        answer(result, &outputs)
     }
+}
+
+/// One type, whatever is done to the phone.
+fn sink(outputs: &mut Vec<Out>) -> impl FnMut(Output) {
+    |output| outputs.push(Out::from(output))
+}
+
+/// Apart from what is done, so that it is there once.
+#[inline(never)]
+fn answer(result: Done, outputs: &[Out]) -> String {
+    json(&(result.unwrap_or_else(|error| Told::Refused(error.into())), outputs))
 }
 
 impl From<CommandId> for Told {
