@@ -38,6 +38,7 @@ mod error;
 pub mod events;
 mod identity;
 mod io;
+mod json;
 pub mod media;
 mod negotiation;
 mod number;
@@ -61,6 +62,7 @@ pub use config::{
 pub use error::PhoneError;
 pub use events::{PhoneEvent, SessionEvent};
 pub use io::{CloseReason, CommandId, Input, Now, Output, SdpFilterId, TransportError};
+pub use json::write_text as write_json_text;
 pub use media::{Direction, MediaCommand, MediaEvent, Volume};
 pub use phone::Phone;
 pub use recording::{RecordMethod, RecordPermissions};

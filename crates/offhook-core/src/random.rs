@@ -1,21 +1,22 @@
 //! Random choices from the caller's seed.
 
-use rand_chacha::ChaCha20Rng;
-use rand_core::{RngCore, SeedableRng};
+use offhook_sip::ChaCha;
 
 /// ChaCha20 with the caller's seed.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(ChaCha20Rng);
+pub(crate) struct Random(ChaCha);
 
 impl Random {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
-        Self(ChaCha20Rng::from_seed(seed))
+        Self(ChaCha::new(seed, 20))
     }
 
     /// A seed for another generator.
     pub(crate) fn seed(&mut self) -> [u8; 32] {
         let mut seed = [0; 32];
-        self.0.fill_bytes(&mut seed);
+        for bytes in seed.as_chunks_mut::<4>().0 {
+            *bytes = self.0.next_u32().to_le_bytes();
+        }
         seed
     }
 

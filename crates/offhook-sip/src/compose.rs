@@ -65,9 +65,13 @@ pub(crate) fn response(
 ) -> Option<Response> {
     let code = StatusCode::new(status)?;
     let phrase = phrase.unwrap_or_else(|| reason_phrase(status)).to_owned();
-    let mut response = ResponseBuilder::to_request(request, code, phrase).ok()?.build();
+    let mut response = ResponseBuilder::new(code, phrase).ok()?.build();
     let headers = &mut response.headers;
     headers.remove_all(&HeaderName::ContentLength);
+    for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
+        request.headers.get(&name)?;
+        copy(&request.headers, headers, &[name]);
+    }
     if let Some(tag) = to_tag
         && status > 100
         && headers.address("To").is_none_or(|to| to.tag().is_none())

@@ -28,9 +28,15 @@ impl<M: Machine> Driven<M> {
     /// Does something to the machine, then gives every output to `sink`, in order.
     pub fn turn<R>(&mut self, act: impl FnOnce(&mut M) -> R, mut sink: impl FnMut(M::Output)) -> R {
         let result = act(&mut self.0);
+        self.drain(&mut sink);
+        result
+    }
+
+    /// Apart from [`turn`](Self::turn), so that it is there once for a sink and not once for each act.
+    #[inline(never)]
+    fn drain(&mut self, sink: &mut impl FnMut(M::Output)) {
         while let Some(output) = self.0.poll_output() {
             sink(output);
         }
-        result
     }
 }

@@ -31,6 +31,7 @@
 mod agent;
 mod auth;
 mod call;
+mod chacha;
 mod command;
 mod compose;
 mod config;
@@ -48,11 +49,13 @@ mod registration;
 mod replaces;
 mod rng;
 mod secret;
+mod sorted;
 mod timer;
 
 pub use agent::{Agent, Load};
 pub use auth::{AuthFailure, Credentials, DigestAlgorithm, Verified, Verifier, ha1};
 pub use call::{CallState, CallView};
+pub use chacha::ChaCha;
 pub use command::{Accept, Invite, Modify, ModifyMethod, OutOfDialog, Register, Ring};
 pub use config::{AgentConfig, KeepAlive, Limits, SessionTimer, TransactionTimers};
 pub use connection::ConnectionKind;

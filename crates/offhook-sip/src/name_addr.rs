@@ -121,6 +121,11 @@ impl Uri {
         self.parsed.equivalent(&other.parsed)
     }
 
+    /// Whether user, host and port are the same: enough to know again what was made by us.
+    pub(crate) fn same_place(&self, other: &Self) -> bool {
+        self.user() == other.user() && self.host() == other.host() && self.port() == other.port()
+    }
+
     pub(crate) fn parsed(&self) -> &sipx_sip::Uri {
         &self.parsed
     }

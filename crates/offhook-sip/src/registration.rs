@@ -206,7 +206,7 @@ impl Agent {
             .headers
             .addresses("Contact")
             .iter()
-            .find(|contact| contact.uri().equivalent(ours))
+            .find(|contact| contact.uri().same_place(ours))
             .and_then(|contact| contact.param("expires")?.parse().ok())
             .or_else(|| response.headers.number("Expires"))
             .unwrap_or(state.expires_s)

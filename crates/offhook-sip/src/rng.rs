@@ -1,14 +1,13 @@
 //! The agent's one source of randomness: ChaCha12 from the caller's seed.
 
-use rand_chacha::ChaCha12Rng;
-use rand_core::{RngCore, SeedableRng};
+use crate::chacha::ChaCha;
 
 #[derive(Debug)]
-pub(crate) struct Rng(ChaCha12Rng);
+pub(crate) struct Rng(ChaCha);
 
 impl Rng {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
-        Self(ChaCha12Rng::from_seed(seed))
+        Self(ChaCha::new(seed, 12))
     }
 
     /// A random token of letters and digits carrying 5 bits each: 16 of them are 80 bits, enough that nobody guesses a

@@ -1,38 +1,37 @@
 //! A queue of deadlines, at most one per key.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::Millis;
+use crate::sorted::SortedMap;
 
 /// Deadlines in order; equal ones in the order in which they were set, so that runs repeat exactly.
 #[derive(Debug)]
 pub(crate) struct TimerQueue<K> {
-    order: BTreeSet<(Millis, u64, K)>,
-    by_key: BTreeMap<K, (Millis, u64)>,
+    order: SortedMap<(Millis, u64), K>,
+    by_key: SortedMap<K, (Millis, u64)>,
     next: u64,
 }
 
 impl<K: Ord + Copy> TimerQueue<K> {
     pub(crate) fn new() -> Self {
-        Self { order: BTreeSet::new(), by_key: BTreeMap::new(), next: 0 }
+        Self { order: SortedMap::new(), by_key: SortedMap::new(), next: 0 }
     }
 
     /// Sets the key's deadline, replacing the one it had.
     pub(crate) fn set(&mut self, key: K, at: Millis) {
         self.clear(key);
         self.next += 1;
-        self.order.insert((at, self.next, key));
+        self.order.insert((at, self.next), key);
         self.by_key.insert(key, (at, self.next));
     }
 
     pub(crate) fn clear(&mut self, key: K) {
-        if let Some((at, n)) = self.by_key.remove(&key) {
-            self.order.remove(&(at, n, key));
+        if let Some(place) = self.by_key.remove(&key) {
+            self.order.remove(&place);
         }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Millis> {
-        self.order.first().map(|(at, ..)| *at)
+        self.order.first().map(|((at, _), _)| *at)
     }
 
     /// Takes the first deadline that is not after `now`.
@@ -40,7 +39,7 @@ impl<K: Ord + Copy> TimerQueue<K> {
         if self.next_deadline()? > now {
             return None;
         }
-        let (_, _, key) = self.order.pop_first()?;
+        let (_, key) = self.order.pop_first()?;
         self.by_key.remove(&key);
         Some(key)
     }

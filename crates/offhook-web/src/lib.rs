@@ -9,7 +9,16 @@
 
 mod config;
 mod core;
+mod json;
+mod login;
 mod output;
+mod pbx;
 mod stats;
 
 pub use self::core::Core;
+pub use self::login::Login;
+
+/// Smaller than the standard library's.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

@@ -1,12 +1,11 @@
 //! Each request of the API, and what its answer means.
 
 use offhook_sip::{Millis, Secret};
-use serde_json::{Value, json};
 
 use super::cdr::{CdrOrder, CdrQuery, CdrSort};
 use super::error::PbxError;
 use super::http::{HttpFailure, HttpMethod, HttpRequest, HttpResponse, MAX_RESPONSE_BYTES};
-use super::json;
+use super::json::{self, Value};
 use super::params::{ClientKind, InitParams};
 use super::url::encoded;
 
@@ -32,12 +31,12 @@ pub(crate) fn login(params: &InitParams) -> HttpRequest {
         ClientKind::WebClient => Value::Null,
         ClientKind::WebPc => Value::from("webpc"),
     };
-    let body = json!({
-        "username": params.username,
-        "password": params.secret.expose(),
-        "login_source": source,
-        "login_jump": "sdk",
-    });
+    let body = Value::object([
+        ("username", params.username.as_str().into()),
+        ("password", params.secret.expose().into()),
+        ("login_source", source),
+        ("login_jump", "sdk".into()),
+    ]);
     post("/v1.0/login", &body, None)
 }
 
@@ -89,7 +88,7 @@ pub(crate) fn cdr(token: &Secret, query: &CdrQuery) -> HttpRequest {
 }
 
 pub(crate) fn call_init(token: &Secret) -> HttpRequest {
-    post("/v1.0/dct/init", &json!({"type": "call"}), Some(token))
+    post("/v1.0/dct/init", &Value::object([("type", "call".into())]), Some(token))
 }
 
 pub(crate) fn report(token: &Secret, report: &Value) -> HttpRequest {
@@ -97,7 +96,11 @@ pub(crate) fn report(token: &Secret, report: &Value) -> HttpRequest {
 }
 
 pub(crate) fn log(token: &Secret, lines: &[String]) -> HttpRequest {
-    post("/v1.0/systemlog/webclientlog", &json!({ "log_list": lines }), Some(token))
+    post(
+        "/v1.0/systemlog/webclientlog",
+        &Value::object([("log_list", Value::Array(lines.iter().map(|line| line.as_str().into()).collect()))]),
+        Some(token),
+    )
 }
 
 pub(crate) fn logout(token: &Secret) -> HttpRequest {
@@ -128,7 +131,7 @@ fn post(path: &str, body: &Value, token: Option<&Secret>) -> HttpRequest {
         method: HttpMethod::Post,
         path_and_query: path.to_owned(),
         headers,
-        body: Some(body.to_string().into_bytes()),
+        body: Some(body.write().into_bytes()),
         deadline_ms: ANSWER_MS,
     }
 }
@@ -145,7 +148,7 @@ pub(crate) fn read(request: &'static str, result: Result<HttpResponse, HttpFailu
         return Err(network(HttpFailure::TooLarge));
     }
     let refused = |errcode, errmsg: &str| PbxError::Api { request, errcode, errmsg: json::cut(errmsg, 200) };
-    let answer = serde_json::from_slice::<Value>(&response.body).ok().filter(Value::is_object);
+    let answer = std::str::from_utf8(&response.body).ok().and_then(Value::parse).filter(Value::is_object);
     let errcode = answer.as_ref().and_then(|answer| json::number(answer, "errcode"));
     match (answer, errcode) {
         (Some(answer), Some(errcode)) if errcode != 0 => {

@@ -1,10 +1,9 @@
 //! The list of calls that the PBX keeps.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::error::PbxError;
-use super::json;
+use super::json::{self, Value};
 
 /// Most rows of one page.
 const MAX_PAGE_SIZE: u32 = 1_000;

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 
 use offhook_sip::{KeepAlive, Machine, Millis, Secret, SessionTimer, Uri, UriError};
-use serde_json::Value;
 
 use super::api;
 use super::error::PbxError;
 use super::http::{HttpFailure, HttpId, HttpRequest, HttpResponse};
+use super::json::Value;
 use super::params::{ClientKind, InitParams};
 use super::product::{PlanMode, Product};
 use super::settings::{Global, Personal, RegisterInfo, Services};

@@ -1,9 +1,7 @@
 //! Notifications of the subscription, read.
 
-use serde_json::Value;
-
 use super::event::CdrChange;
-use super::json;
+use super::json::{self, Value};
 use super::product::Product;
 use super::settings::{RegisterInfo, Services, record_permissions};
 use crate::recording::RecordPermissions;
@@ -80,7 +78,7 @@ impl Notice {
         let parsed;
         let msg = match message.get("msg") {
             Some(Value::String(text)) => {
-                parsed = serde_json::from_str(text).unwrap_or(Value::Null);
+                parsed = Value::parse(text).unwrap_or_default();
                 &parsed
             }
             Some(other) => other,
@@ -142,7 +140,7 @@ fn cdr_change(msg: &Value) -> Option<CdrChange> {
     let parsed;
     let cdr = match msg.get("personal_cdr")? {
         Value::String(text) => {
-            parsed = serde_json::from_str::<Value>(text).ok()?;
+            parsed = Value::parse(text)?;
             &parsed
         }
         other => other,

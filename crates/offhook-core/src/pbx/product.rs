@@ -1,8 +1,6 @@
 //! Which PBX it is.
 
-use serde_json::Value;
-
-use super::json;
+use super::json::{self, Value};
 
 /// What `getproduct` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +63,7 @@ mod tests {
     #[test]
     fn firmware_versions_are_compared_as_numbers() {
         let at_least = |version: &str| {
-            let answer = json!({"product": {"base_oem_id": 0, "version": version}});
+            let answer = json!({"product": {"base_oem_id": 0, "version": version}}).into();
             Product::read(&answer).is_ok_and(|product| product.is_at_least([37, 12, 0, 10]))
         };
         for version in ["37.12.0.10", "37.12.0.11-beta", "37.12.1.2", "37.13", "38.0.0.0", "137.1.0.0"] {
@@ -78,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_header_is_not_smuggled_in_by_the_access_type() {
-        let answer = json!({"access_type": "x\r\nVia: y", "product": {"base_oem_id": "7"}});
+        let answer = json!({"access_type": "x\r\nVia: y", "product": {"base_oem_id": "7"}}).into();
         assert_eq!(Product::read(&answer).map(|product| product.access_type), Ok(None));
     }
 }

@@ -1,9 +1,8 @@
 //! What the PBX says of itself and of our extension.
 
 use offhook_sip::{Credentials, Secret};
-use serde_json::Value;
 
-use super::json;
+use super::json::{self, Value};
 use super::url::is_host;
 use crate::config::IceServer;
 use crate::recording::RecordPermissions;

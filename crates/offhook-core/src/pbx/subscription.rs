@@ -3,8 +3,8 @@
 use std::fmt;
 
 use offhook_sip::{Millis, Secret};
-use serde_json::{Value, json};
 
+use super::json::Value;
 use crate::io::{CloseReason, Output};
 use crate::random::Random;
 use crate::session::Outbox;
@@ -22,7 +22,8 @@ pub enum SubscriptionInput {
     Text(String),
     /// The socket is gone, or could not be opened. Follows every [`SubscriptionOutput::Open`] sooner or later, once.
     Closed {
-        /// HTTP status of a handshake that was refused: 401 and 403 mean that the token is lost.
+        /// HTTP status of a handshake that was refused: 401 and 403 mean that the token is lost. 0: the driver cannot tell
+        /// whether and why it was refused (a browser does not say), so a request finds out about the token.
         status: Option<u16>,
         /// Why.
         reason: CloseReason,
@@ -110,6 +111,8 @@ pub(crate) enum Happened {
     Nothing,
     /// The PBX does not know our token.
     TokenLost,
+    /// The socket could not be opened, perhaps for that.
+    TokenDoubted,
     /// A message for us.
     Message(Value),
 }
@@ -118,7 +121,7 @@ impl Subscription {
     pub(crate) fn new(url: Secret, topics: &[u32]) -> Self {
         Self {
             url,
-            topics: json!({ "topic_list": topics }).to_string(),
+            topics: Value::object([("topic_list", numbers(topics))]).write(),
             state: State::Idle,
             failures: 0,
             heard: 0,
@@ -239,8 +242,8 @@ impl Subscription {
         if text.trim() == "heartbeat response" {
             return Happened::Nothing;
         }
-        match serde_json::from_str::<Value>(text) {
-            Ok(message) if message.is_object() => Happened::Message(message),
+        match Value::parse(text) {
+            Some(message) if message.is_object() => Happened::Message(message),
             _ => {
                 tracing::warn!("a notification is no JSON object");
                 Happened::Nothing
@@ -265,7 +268,11 @@ impl Subscription {
             }
             State::Opening { .. } | State::Open => {
                 tracing::info!(%reason, "the subscription is lost");
+                let refused = status == Some(0) && self.state != State::Open;
                 self.state = State::Waiting { until: now + self.delay(random) };
+                if refused {
+                    return Happened::TokenDoubted;
+                }
             }
         }
         Happened::Nothing
@@ -313,4 +320,8 @@ impl Subscription {
         self.failures = (self.failures + 1).min(32);
         random.jitter(doubled.min(MAX_REOPEN_MS))
     }
+}
+
+fn numbers(numbers: &[u32]) -> Value {
+    Value::Array(numbers.iter().map(|number| Value::Number(number.to_string())).collect())
 }

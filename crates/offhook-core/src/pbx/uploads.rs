@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 
 use offhook_sip::{Millis, Secret};
-use serde_json::{Map, Value};
 
 use super::api;
 use super::http::HttpRequest;
-use super::json;
+use super::json::{self, Value};
 use crate::report::Report;
 
 /// Uploads that wait.
@@ -159,19 +158,35 @@ impl Uploads {
 
 /// The report's strings under the names that the PBX has for them; the numbers behind them stay here.
 fn in_snake_case(report: &Report) -> Value {
-    let Ok(Value::Object(fields)) = serde_json::to_value(report) else { return Value::Null };
-    let renamed: Map<String, Value> =
-        fields.into_iter().filter(|(_, value)| value.is_string()).map(|(name, value)| (snake(&name), value)).collect();
-    Value::Object(renamed)
-}
-
-fn snake(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            out.push('_');
-        }
-        out.push(c.to_ascii_lowercase());
+    macro_rules! strings {
+        ($($name:ident),*) => { Value::object([$((stringify!($name), report.$name.as_str().into())),*]) };
     }
-    out
+    strings!(
+        lks_timestamp,
+        lks_date,
+        call_id,
+        extension,
+        ice_result,
+        lks_network_type,
+        lks_device_type,
+        lks_duration,
+        lks_audio_codec,
+        lks_audio_rx,
+        lks_audio_rx_lost,
+        lks_audio_rx_maxjitter,
+        lks_audio_rx_avgjitter,
+        lks_audio_tx,
+        lks_audio_tx_lost,
+        lks_audio_tx_maxjitter,
+        lks_audio_tx_avgjitter,
+        lks_video_codec,
+        lks_video_rx,
+        lks_video_rx_lost,
+        lks_video_rx_maxjitter,
+        lks_video_rx_avgjitter,
+        lks_video_tx,
+        lks_video_tx_lost,
+        lks_video_tx_maxjitter,
+        lks_video_tx_avgjitter
+    )
 }

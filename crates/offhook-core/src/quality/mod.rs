@@ -15,6 +15,9 @@ const NARROWBAND_R: f64 = 93.2;
 /// Ro of the wideband model (G.107.1).
 const WIDEBAND_R: f64 = 129.0;
 
+/// Enough for the sixth root of any number there is: each step takes a sixth off, until it is near.
+const MOST_STEPS: u32 = 4_000;
+
 /// What goes into the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Impairment {
@@ -66,7 +69,20 @@ fn delay_impairment(delay_ms: f64) -> f64 {
         return 0.0;
     }
     let x = (delay_ms / 100.0).log2();
-    25.0 * ((1.0 + x.powi(6)).powf(1.0 / 6.0) - 3.0 * (1.0 + (x / 3.0).powi(6)).powf(1.0 / 6.0) + 2.0)
+    25.0 * (sixth_root(1.0 + x.powi(6)) - 3.0 * sixth_root(1.0 + (x / 3.0).powi(6)) + 2.0)
+}
+
+/// Of a number from 1, by Newton's way from above, which needs no table.
+fn sixth_root(x: f64) -> f64 {
+    let mut root = x;
+    for _ in 0..MOST_STEPS {
+        let next = (5.0 * root + x / root.powi(5)) / 6.0;
+        if next >= root {
+            break;
+        }
+        root = next;
+    }
+    root
 }
 
 /// Ie,eff for random loss (G.107 §7.5 with BurstR = 1; G.107.1 has the same form).

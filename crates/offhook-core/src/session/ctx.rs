@@ -147,10 +147,7 @@ impl Sip {
     pub(crate) fn run<R>(&mut self, act: impl FnOnce(&mut Agent) -> R) -> R {
         let Self { agent, inbox, timeout, .. } = self;
         *timeout = None;
-        agent.turn(act, |output| match output {
-            SipOutput::Timeout(at) => *timeout = Some(at),
-            other => inbox.push_back(other),
-        })
+        agent.turn(act, sink(inbox, timeout))
     }
 
     pub(crate) fn input(&mut self, now: Now, input: SipInput) {
@@ -167,5 +164,13 @@ impl Sip {
 
     pub(crate) fn timeout(&self) -> Option<Millis> {
         self.timeout
+    }
+}
+
+/// Keeps what the agent gives out. One type, whatever is done to the agent.
+fn sink(inbox: &mut VecDeque<SipOutput>, timeout: &mut Option<Millis>) -> impl FnMut(SipOutput) {
+    |output| match output {
+        SipOutput::Timeout(at) => *timeout = Some(at),
+        other => inbox.push_back(other),
     }
 }

@@ -6,7 +6,7 @@ mod outbound;
 
 pub(crate) use outbound::Fault;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use crate::event::{CallKey, ConnectionId, DropReason, Event, Input, Output, Regi
 use crate::message::Request;
 use crate::registration::{RegistrationState, RegistrationTimer};
 use crate::rng::Rng;
+use crate::sorted::SortedMap;
 use crate::timer::TimerQueue;
 
 /// How much an agent holds: for tests that nothing leaks, and for a server's own limits.
@@ -53,15 +54,15 @@ pub struct Agent {
     /// Whether [`Output::Timeout`] is still owed in this drain.
     timeout_due: bool,
     pub(crate) timers: TimerQueue<TimerKey>,
-    pub(crate) connections: BTreeMap<ConnectionId, Connection>,
-    pub(crate) clients: BTreeMap<TxId, ClientTx>,
-    pub(crate) servers: BTreeMap<TxId, ServerTx>,
-    pub(crate) calls: BTreeMap<CallKey, Call>,
+    pub(crate) connections: SortedMap<ConnectionId, Connection>,
+    pub(crate) clients: SortedMap<TxId, ClientTx>,
+    pub(crate) servers: SortedMap<TxId, ServerTx>,
+    pub(crate) calls: SortedMap<CallKey, Call>,
     /// By Call-ID and our tag.
-    pub(crate) dialogs: HashMap<(String, String), CallKey>,
+    pub(crate) dialogs: SortedMap<(String, String), CallKey>,
     /// Inbound calls by Call-ID and their tag: an INVITE that comes on two paths is one call (RFC 3261 §8.2.2.2).
-    pub(crate) inbound: HashMap<(String, String), CallKey>,
-    pub(crate) registrations: BTreeMap<RegistrationId, RegistrationState>,
+    pub(crate) inbound: SortedMap<(String, String), CallKey>,
+    pub(crate) registrations: SortedMap<RegistrationId, RegistrationState>,
     next_id: u64,
 }
 
@@ -136,13 +137,13 @@ impl Agent {
             outputs: VecDeque::new(),
             timeout_due: false,
             timers: TimerQueue::new(),
-            connections: BTreeMap::new(),
-            clients: BTreeMap::new(),
-            servers: BTreeMap::new(),
-            calls: BTreeMap::new(),
-            dialogs: HashMap::new(),
-            inbound: HashMap::new(),
-            registrations: BTreeMap::new(),
+            connections: SortedMap::new(),
+            clients: SortedMap::new(),
+            servers: SortedMap::new(),
+            calls: SortedMap::new(),
+            dialogs: SortedMap::new(),
+            inbound: SortedMap::new(),
+            registrations: SortedMap::new(),
             next_id: 0,
         }
     }

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use md5::{Digest as _, Md5};
-use sha2::Sha256;
-
+use super::hash::{md5, sha256};
 use crate::secret::Secret;
 
 /// A digest algorithm.
@@ -29,8 +27,8 @@ impl DigestAlgorithm {
     pub(crate) fn hash(self, parts: &[&str]) -> String {
         let input = parts.join(":");
         match self {
-            Self::Md5 => hex(&Md5::digest(input.as_bytes())),
-            Self::Sha256 => hex(&Sha256::digest(input.as_bytes())),
+            Self::Md5 => hex(&md5(input.as_bytes())),
+            Self::Sha256 => hex(&sha256(input.as_bytes())),
         }
     }
 }

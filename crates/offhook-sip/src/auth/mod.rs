@@ -2,6 +2,7 @@
 
 mod client;
 mod digest;
+mod hash;
 mod verifier;
 
 pub use client::Credentials;

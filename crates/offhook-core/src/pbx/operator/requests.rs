@@ -1,18 +1,18 @@
 //! What the operator asks of the PBX, and what it makes of the answers.
 
 use offhook_sip::Millis;
-use serde_json::Value;
 
 use super::{Effect, InFlight, Parked, PbxOperator, What};
 use crate::io::{CommandId, Now, Output};
+use crate::pbx::api;
 use crate::pbx::cdr::{CdrPage, CdrQuery};
 use crate::pbx::contacts::{Ask, Contact};
 use crate::pbx::error::PbxError;
 use crate::pbx::http::{HttpFailure, HttpId, HttpRequest, HttpResponse};
+use crate::pbx::json::{self, Value};
 use crate::pbx::settings::RegisterInfo;
 use crate::pbx::uploads::Uploads;
 use crate::pbx::url::encoded;
-use crate::pbx::{api, json};
 use crate::report::Report;
 use crate::session::Outbox;
 
@@ -95,6 +95,7 @@ impl PbxOperator {
         let token = &self.logged_in.token;
         let request = match &what {
             What::Renew => api::login(&self.logged_in.params),
+            What::TryToken => api::personal(token),
             What::RegisterInfo => api::register_info(token),
             What::Contact(number, Ask::Name) => api::contact(token, number),
             What::Contact(number, Ask::Photo) => api::photo(token, number),
@@ -125,6 +126,7 @@ impl PbxOperator {
         let name = match &what {
             What::Renew => return self.on_renewed(now, api::read_login(result), out),
             What::Logout => return self.on_logged_out(),
+            What::TryToken => "getpersonal",
             What::RegisterInfo => "getregisterinfo",
             What::Contact(_, Ask::Name) => "matchall",
             What::Contact(_, Ask::Photo) => "getphoto",
@@ -136,8 +138,8 @@ impl PbxOperator {
             if generation == self.generation {
                 self.token_lost(now, out);
             }
-            // An upload has tries of its own.
-            if !matches!(what, What::Upload) {
+            // An upload has tries of its own, and what was to be found out is.
+            if !matches!(what, What::Upload | What::TryToken) {
                 self.ask(now, what, until, out);
                 return;
             }
@@ -173,7 +175,7 @@ impl PbxOperator {
                 self.effects.push_back(Effect::Cdr { command, result });
             }
             What::Upload => self.uploads.sent(now, answer.is_ok()),
-            What::Renew | What::Logout => {}
+            What::Renew | What::TryToken | What::Logout => {}
         }
     }
 }
