@@ -19,24 +19,33 @@ const OPTIONS = {
   types: [],
 };
 
-test('the example of the README compiles, and misuse of it does not', async () => {
-  const [, example] = /```js\n([\s\S]*?)```/.exec(await readFile(here('../README.md'), 'utf8'));
+test('the examples of the README compile, and misuse of them does not', async () => {
+  const readme = await readFile(here('../README.md'), 'utf8');
+  const examples = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, example]) => example);
+  // What a page has from its back end.
+  examples[1] = `declare const signature: string;\n${examples[1]}`;
+  assert.equal(examples.length, 2);
   const misuses = [
-    ["phone.call('600')", 'phone.call(600)'],
-    ['({ session }) => session.answer()', '({ sessions }) => sessions.answer()'],
-    ['before.callStatus', 'before.callstatus'],
-    ["'streamAdded'", "'streamadded'"],
+    [0, "phone.call('600')", 'phone.call(600)'],
+    [0, '({ session }) => session.answer()', '({ sessions }) => sessions.answer()'],
+    [0, 'before.callStatus', 'before.callstatus'],
+    [0, "'streamAdded'", "'streamadded'"],
+    [1, 'secret: signature, ', ''],
+    [1, "'runtimeError'", "'runtimeerror'"],
+    [1, "sortBy: 'time'", "sortBy: 'date'"],
+    [1, 'disposition }', 'state }'],
+    [1, "pbxURL: 'https://pbx.example.com'", "pbxURL: 'https://pbx.example.com', userAgent: 'Web'"],
   ];
-  const wrong = misuses.map(([right, wrong]) => example.replace(right, wrong));
-  const [of, ...ofWrong] = await problems([example, ...wrong]);
-  assert.deepEqual(of, []);
-  misuses.forEach(([right, wrong], index) => {
-    assert.ok(example.includes(right), right);
-    assert.notDeepEqual(ofWrong[index], [], wrong);
+  const wrong = misuses.map(([of, right, wrong]) => examples[of].replace(right, wrong));
+  const found = await problems([...examples, ...wrong]);
+  assert.deepEqual(found.slice(0, 2), [[], []]);
+  misuses.forEach(([of, right, wrong], index) => {
+    assert.ok(examples[of].includes(right), right);
+    assert.notDeepEqual(found[index + 2], [], wrong);
   });
 });
 
-test('what is declared of a phone and a session is there, and the other way round', async () => {
+test('what is declared of a phone, a session and a PBX is there, and the other way round', async () => {
   const program = ts.createProgram([here('../offhook.d.ts')], OPTIONS);
   const declared = (name) => {
     const source = program.getSourceFile(here('../offhook.d.ts'));
@@ -46,9 +55,10 @@ test('what is declared of a phone and a session is there, and the other way roun
   // A browser's globals that a class definition touches.
   const { Phone } = await import('../src/phone.js');
   const { Session } = await import('../src/session.js');
-  const fields = { Phone: ['deviceIds', 'reRegistryPhoneTimes'], Session: ['callId', 'status', 'callReport', 'localStream', 'remoteStream'] };
-  const internal = { Phone: [], Session: ['keep', 'connect', 'tell'] };
-  for (const made of [Phone, Session]) {
+  const { PBXOperator } = await import('../src/pbx.js');
+  const fields = { Phone: ['deviceIds', 'reRegistryPhoneTimes'], Session: ['callId', 'status', 'callReport', 'localStream', 'remoteStream'], PBXOperator: [] };
+  const internal = { Phone: [], Session: ['keep', 'connect', 'tell'], PBXOperator: ['tell'] };
+  for (const made of [Phone, Session, PBXOperator]) {
     const own = [made.prototype, Object.getPrototypeOf(made.prototype)].flatMap((prototype) => Object.getOwnPropertyNames(prototype));
     const real = new Set([...own, ...fields[made.name]].filter((name) => name !== 'constructor' && !internal[made.name].includes(name)));
     assert.deepEqual([...declared(made.name)].sort(), [...real].sort(), made.name);

@@ -187,6 +187,27 @@ fn a_refused_handshake_means_that_the_token_is_lost() {
 }
 
 #[test]
+fn a_handshake_of_which_a_browser_says_nothing_makes_a_request_find_out_about_the_token() {
+    let mut world = World::with_pbx(|_| {});
+    world.subscription_refused = Some(common::UNTOLD);
+    world.break_subscription();
+    world.run(7_000);
+    assert_eq!((world.api.count("extension/getpersonal"), world.api.count("login")), (1, 0), "the token is good");
+
+    world.api.token = "another".to_owned();
+    for _ in 0..15_000 {
+        if world.api.count("login") == 1 {
+            world.subscription_refused = None;
+        }
+        world.run(1);
+    }
+    assert_eq!(world.api.count("login"), 1);
+    assert!(world.of_pbx().events.is_empty());
+    let opened = sent(&mut world).into_iter().rfind(|what| what.starts_with("open"));
+    assert!(opened.is_some_and(|what| what.ends_with("token%2F2")));
+}
+
+#[test]
 fn a_socket_that_never_opens_is_given_up_and_tried_again() {
     let mut world = World::with_pbx_unregistered(|_| {});
     world.run(100);

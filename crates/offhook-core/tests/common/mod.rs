@@ -27,6 +27,8 @@ pub const B: usize = 1;
 pub const WALL: u64 = 1_700_000_000_000;
 /// No events, nothing sent.
 pub const NOTHING: [&str; 0] = [];
+/// A refusal of the subscription of which the driver cannot say more.
+pub const UNTOLD: u16 = u16::MAX;
 const LATENCY: u64 = 10;
 
 /// Says of a message from (`true`) or to a phone whether it is lost.
@@ -60,7 +62,8 @@ pub struct World {
     pub server_up: bool,
     /// The PBX's API, for phones that have one.
     pub api: pbx::Api,
-    /// What becomes of a subscription socket: `None`: it opens; `Some`: it is refused with this HTTP status (0: none).
+    /// What becomes of a subscription socket: `None`: it opens; `Some`: it is refused with this HTTP status (0: none;
+    /// [`UNTOLD`]: the driver cannot tell).
     pub subscription_refused: Option<u16>,
     /// Subscription sockets neither open nor fail.
     pub subscription_hangs: bool,
@@ -270,6 +273,7 @@ impl World {
                     None => SubscriptionInput::Connected,
                     Some(status) => {
                         let status = Some(status).filter(|status| *status != 0);
+                        let status = status.map(|status| if status == UNTOLD { 0 } else { status });
                         SubscriptionInput::Closed { status, reason: failed() }
                     }
                 };
