@@ -58,7 +58,10 @@ export function ofCall(result, video) {
 }
 
 /** Why there is no log-in. */
-export function ofLogin({ code, cause, detail = '' }) {
+export function ofLogin(failure) {
+  // The package itself could not be fetched.
+  if (failure instanceof TypeError && failure.code === undefined) return UNREACHABLE;
+  const { code, cause, detail = '' } = failure;
   if (RESULTS[code]) return RESULTS[code];
   if (code === -103 || cause === 'Authentication Error') return WRONG;
   if (/too many/.test(detail)) return { title: 'Too many attempts', text: `${detail}.` };

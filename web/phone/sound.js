@@ -25,6 +25,7 @@ export class Sound extends EventTarget {
   /** To be called in a click or a key press: a browser plays nothing before. */
   unlock() {
     this.#context ??= new AudioContext();
+    // What could not ring until now rings from its next turn on.
     this.#context.resume();
     this.#route(this.#context);
     for (const player of this.#players.values()) this.#play(player);
@@ -119,9 +120,9 @@ export class Sound extends EventTarget {
 
   /** Plays a pattern once; gives what stops it. */
   #schedule(pattern, loud) {
-    const context = this.#context;
-    if (context?.state !== 'running') {
-      if (context) this.dispatchEvent(new Event('blocked'));
+    const context = (this.#context ??= new AudioContext());
+    if (context.state !== 'running') {
+      this.dispatchEvent(new Event('blocked'));
       return () => {};
     }
     const gain = new GainNode(context, { gain: 0 });

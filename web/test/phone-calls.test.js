@@ -82,7 +82,7 @@ for (const way of ['click', 'keyboard']) {
     assert.match(await focused(page), /Answer$/);
     if (way === 'click') {
       await look(page, 'incoming');
-      await page.click('.ringing >> text=Answer');
+      await page.click('.ringing button >> text="Answer"');
     } else {
       await page.keyboard.press('Enter');
     }
@@ -181,7 +181,7 @@ test('a second call: announced, taken, switched to and fro', async () => {
   await page.waitForSelector('.ringing');
   assert.match(await page.textContent('.ringing'), /puts the present call on hold/);
   await look(page, 'incoming-second');
-  await page.click('.ringing >> text=Answer');
+  await page.click('.ringing button >> text="Answer"');
   await second.event('confirmed');
   await page.waitForSelector('.others li');
   const front = () => page.textContent('#far');
