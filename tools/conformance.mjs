@@ -1,10 +1,13 @@
 // docs/conformance.md: every requirement of the contract and the tests that prove it.
 //
-//   node tools/conformance.mjs --check RUN   RUN is the saved output of `cargo test --workspace`
-//   node tools/conformance.mjs --write       makes docs/conformance.md from docs/conformance/*.json
+//   node tools/conformance.mjs --check RUN [TAP]   RUN is the saved output of `cargo test --workspace`
+//   node tools/conformance.mjs --write             makes docs/conformance.md from docs/conformance/*.json
 //
-// A row names tests as package::target::path, where target is `lib` for a library's own tests. A row
-// without a test fails the check, as does a named test that did not run and pass, and a stale page.
+// A row names native tests as package::target::path, where target is `lib` for a library's own tests, and those of a browser
+// (browserTests) as `web/test/calls.test.js › name`. A row without a native test fails the check, as does a named test that did
+// not run and pass, and a stale page. A row without a test in a browser is open there, unless it says why it is native only
+// (nativeOnly, of a row or of a whole section). TAP is the saved output of node's runner, each file's after a line `# file PATH`;
+// without it nothing is asked of the browser's tests.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -15,11 +18,17 @@ const page = 'docs/conformance.md';
 const lists = ['docs/conformance/session.json', 'docs/conformance/phone.json', 'docs/conformance/pbx.json'];
 const regenerate = 'node tools/conformance.mjs --write';
 
-/** Everything wrong, as sentences; empty when the contract is proven. */
-export function problems(documents, results, written) {
+/** Everything wrong, as sentences; empty when the contract is proven. `browser`: as `results`, if those tests were run. */
+export function problems(documents, results, written, browser) {
   const found = shapeProblems(documents);
   if (results.size === 0) found.push('the run of the native tests has no test in it');
+  if (browser?.size === 0) found.push('the run of the tests in a browser has no test in it');
   for (const row of rows(documents)) {
+    for (const name of browser ? (row.browserTests ?? []) : []) {
+      const result = browser.get(name);
+      if (result === undefined) found.push(`${row.id}: ${name} did not run`);
+      else if (result !== 'ok') found.push(`${row.id}: ${name} did not pass: ${result}`);
+    }
     if (notNative(row)) continue;
     const tests = row.tests ?? [];
     if (tests.length === 0) found.push(`${row.id}: no test${row.open ? ` (open: ${row.open})` : ''}`);
@@ -38,29 +47,46 @@ export function render(documents) {
   const lines = [
     '# Conformance',
     '',
-    `What the contract asks for and the tests that prove it natively. Made by \`${regenerate}\` from the lists in`,
-    '[conformance](conformance); `./test` fails if a row has no test, if a named test did not run and pass, or if this page is stale.',
-    'A test is named package, test binary (`lib`: the tests inside the library), path.',
+    `What the contract asks for and the tests that prove it, natively and in a browser. Made by \`${regenerate}\` from the lists in`,
+    '[conformance](conformance); `./test` fails if a row has no native test, if a named test did not run and pass, or if this page is stale.',
+    'A native test is named package, test binary (`lib`: the tests inside the library), path; one in a browser by its file and name.',
     '',
-    '| list | rows | proven natively | browser only | belongs elsewhere | open |',
-    '| --- | ---: | ---: | ---: | ---: | ---: |',
+    '| list | rows | proven natively | browser only | belongs elsewhere | open | proven in a browser | native only | open in a browser |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
     ...documents.map((document) => {
       const all = rows([document]);
-      const browser = all.filter((row) => row.browserOnly).length;
-      const elsewhere = all.filter((row) => row.elsewhere && !row.browserOnly).length;
-      const proven = all.filter(proved).length;
-      const open = all.length - proven - browser - elsewhere;
-      return `| ${document.title} | ${all.length} | ${proven} | ${browser} | ${elsewhere} | ${open} |`;
+      const count = (of) => all.filter(of).length;
+      const [proven, browser] = [count(proved), count((row) => row.browserOnly)];
+      const elsewhere = count((row) => row.elsewhere && !row.browserOnly);
+      const native = [all.length, proven, browser, elsewhere, all.length - proven - browser - elsewhere];
+      return `| ${[document.title, ...native, count(provedInBrowser), count((row) => row.nativeOnly), count(openInBrowser)].join(' | ')} |`;
     }),
   ];
   for (const document of documents) {
     lines.push('', `## ${document.title}`);
     for (const section of document.sections) {
-      lines.push('', `### ${section.title}`, '', '| row | requirement | natively proven by |', '| --- | --- | --- |');
-      for (const row of section.rows) lines.push(`| \`${row.id}\` | ${cell(row.says)} | ${cell(proof(row))} |`);
+      lines.push('', `### ${section.title}`, '', '| row | requirement | natively proven by | in a browser proven by |', '| --- | --- | --- | --- |');
+      for (const row of rows([{ sections: [section] }])) {
+        lines.push(`| \`${row.id}\` | ${cell(row.says)} | ${cell(proof(row))} | ${cell(browserProof(row))} |`);
+      }
     }
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** What node's runner said of each test: `file › name` → `ok`, or what else it is. */
+export function parseTap(text) {
+  const results = new Map();
+  let file;
+  for (const line of text.split(/\r?\n/)) {
+    const begun = /^# file (.+)$/.exec(line);
+    if (begun) [, file] = begun;
+    const test = /^(ok|not ok) \d+ - (.*?)(?: # (SKIP|TODO)\b.*)?$/.exec(line);
+    if (!file || !test) continue;
+    const [, result, name, directive] = test;
+    results.set(`${file} › ${name.replace(/\\([\\#])/g, '$1')}`, directive ? directive.toLowerCase() : result);
+  }
+  return results;
 }
 
 /** What `cargo test` said of each test. `targets` maps a test binary's file name to `package::target`. */
@@ -96,14 +122,17 @@ export function parseTargets(messages) {
 function shapeProblems(documents) {
   const found = [];
   const seen = new Set();
-  const known = new Set(['id', 'says', 'tests', 'open', 'browserOnly', 'elsewhere']);
+  const known = new Set(['id', 'says', 'tests', 'open', 'browserOnly', 'elsewhere', 'browserTests', 'nativeOnly']);
   for (const row of rows(documents)) {
     if (seen.has(row.id)) found.push(`${row.id}: twice in the lists`);
     seen.add(row.id);
     if (!row.id || !row.says) found.push(`${row.id}: a row has an id and says something`);
-    for (const key of ['browserOnly', 'elsewhere'])
+    for (const key of ['browserOnly', 'elsewhere', 'nativeOnly'])
       if (row[key] !== undefined && !(typeof row[key] === 'string' && row[key])) found.push(`${row.id}: ${key} gives the reason`);
     if (row.open && proved(row)) found.push(`${row.id}: has a test and is still open: ${row.open}`);
+    if (row.nativeOnly && (row.browserOnly || provedInBrowser(row))) found.push(`${row.id}: is native only and not`);
+    for (const name of row.browserTests ?? [])
+      if (!/^web\/test\/\S+\.test\.js › \S/.test(name)) found.push(`${row.id}: ${name} is no test in a browser`);
     for (const key of Object.keys(row)) if (!known.has(key)) found.push(`${row.id}: unknown field ${key}`);
   }
   return found;
@@ -116,9 +145,18 @@ function proof(row) {
   return `**open**${row.open ? `: ${row.open}` : ''}`;
 }
 
+function browserProof(row) {
+  if (row.nativeOnly) return `native only: ${row.nativeOnly}`;
+  return provedInBrowser(row) ? row.browserTests.map((name) => `\`${name}\``).join('<br>') : '**open**';
+}
+
+const provedInBrowser = (row) => (row.browserTests ?? []).length > 0;
+const openInBrowser = (row) => !provedInBrowser(row) && !row.nativeOnly;
 const notNative = (row) => Boolean(row.browserOnly || row.elsewhere);
 const proved = (row) => !notNative(row) && (row.tests ?? []).length > 0;
-const rows = (documents) => documents.flatMap((document) => document.sections.flatMap((section) => section.rows));
+const rows = (documents) => documents.flatMap(({ sections }) => sections.flatMap(rowsOf));
+/** A section's `nativeOnly` is that of its rows. */
+const rowsOf = ({ nativeOnly, rows }) => (nativeOnly ? rows.map((row) => ({ nativeOnly, ...row })) : rows);
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
 function main(args) {
@@ -128,8 +166,8 @@ function main(args) {
     writeFileSync(target, render(documents));
     return 0;
   }
-  if (args[0] !== '--check' || args.length !== 2) {
-    console.error('usage: node tools/conformance.mjs --check RUN | --write');
+  if (args[0] !== '--check' || args.length < 2 || args.length > 3) {
+    console.error('usage: node tools/conformance.mjs --check RUN [TAP] | --write');
     return 2;
   }
   const messages = execFileSync(
@@ -138,9 +176,12 @@ function main(args) {
     { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'ignore'] },
   );
   const results = parseRun(readFileSync(args[1], 'utf8'), parseTargets(messages));
-  const found = problems(documents, results, existsSync(target) ? readFileSync(target, 'utf8') : '');
+  const browser = args[2] && parseTap(readFileSync(args[2], 'utf8'));
+  const found = problems(documents, results, existsSync(target) ? readFileSync(target, 'utf8') : '', browser);
   for (const problem of found) console.error(problem);
-  console.log(`${rows(documents).length} rows, ${rows(documents).filter(proved).length} with tests, ${found.length} problems`);
+  const count = (of) => rows(documents).filter(of).length;
+  const inBrowser = `${count(provedInBrowser)} with tests in a browser, ${count(openInBrowser)} open there`;
+  console.log(`${rows(documents).length} rows, ${count(proved)} with native tests, ${inBrowser}, ${found.length} problems`);
   return found.length === 0 ? 0 : 1;
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { parseRun, parseTargets, problems, render } from './conformance.mjs';
+import { parseRun, parseTap, parseTargets, problems, render } from './conformance.mjs';
 
 const hold = 'offhook-core::hold::a_held_call_is_held';
 const run = `     Running unittests src/lib.rs (target/debug/deps/offhook_core-0a)
@@ -36,6 +36,25 @@ const results = parseRun(run, targets);
 const list = (...rows) => [{ title: 'Session', sections: [{ title: 'Methods', rows }] }];
 const row = (more) => ({ id: 'session.method.hold', says: 'a | b', ...more });
 const check = (documents, page = render(documents)) => problems(documents, results, page);
+
+const inPage = 'web/test/calls.test.js › a call # 1';
+const tap = `TAP version 13
+# file web/test/calls.test.js
+TAP version 13
+# Subtest: a call \\# 1
+ok 1 - a call \\# 1
+  ---
+  duration_ms: 1
+  ...
+not ok 2 - a broken one
+ok 3 - a skipped one # SKIP not here
+# file web/test/init.test.js
+ok 1 - a broken one
+`;
+const checkBrowser = (...tests) => {
+  const documents = list(row({ tests: [hold], browserTests: tests }));
+  return problems(documents, results, render(documents), parseTap(tap));
+};
 
 test('a run is read, and equal names in two packages are told apart', () => {
   assert.deepEqual(Object.fromEntries(results), {
@@ -82,6 +101,44 @@ test('a stale page is found, with the command that makes it anew', () => {
   assert.deepEqual(found, ['docs/conformance.md is stale: run node tools/conformance.mjs --write']);
 });
 
+test('a run in a browser is read file by file', () => {
+  assert.deepEqual(Object.fromEntries(parseTap(tap)), {
+    [inPage]: 'ok',
+    'web/test/calls.test.js › a broken one': 'not ok',
+    'web/test/calls.test.js › a skipped one': 'skip',
+    'web/test/init.test.js › a broken one': 'ok',
+  });
+});
+
+test('a test in a browser that is missing, failed or skipped is found', () => {
+  assert.deepEqual(checkBrowser(inPage, 'web/test/init.test.js › a broken one'), []);
+  for (const [name, says] of [
+    ['a renamed one', 'did not run'],
+    ['a broken one', 'did not pass: not ok'],
+    ['a skipped one', 'did not pass: skip'],
+  ]) {
+    const named = `web/test/calls.test.js › ${name}`;
+    assert.deepEqual(checkBrowser(inPage, named), [`session.method.hold: ${named} ${says}`]);
+  }
+  assert.match(checkBrowser('calls › a call').join(), /is no test in a browser/);
+  assert.match(problems([], results, render([]), new Map()).join(), /in a browser has no test in it/);
+});
+
+test('without a run in a browser its tests are not asked for, and a row without any is open there', () => {
+  assert.deepEqual(check(list(row({ tests: [hold], browserTests: [inPage] }))), []);
+  assert.deepEqual(check(list(row({ tests: [hold] }))), []);
+  assert.match(render(list(row({ tests: [hold] }))), /\*\*open\*\* \|$/m);
+  assert.match(check(list(row({ tests: [hold], browserTests: [inPage], nativeOnly: 'why' }))).join(), /native only and not/);
+});
+
+test('a section that is native only says so of its rows', () => {
+  const documents = list(row({ tests: [hold] }));
+  documents[0].sections[0].nativeOnly = 'a server is none in a page';
+  assert.deepEqual(check(documents), []);
+  assert.match(render(documents), /\| Session \| 1 \| 1 \| 0 \| 0 \| 0 \| 0 \| 1 \| 0 \|/);
+  assert.match(render(documents), /native only: a server is none in a page/);
+});
+
 test('a row that is there twice, misspelt or proven and open is found', () => {
   const proven = row({ tests: [hold] });
   assert.match(check(list(proven, proven)).join(), /twice/);
@@ -93,7 +150,7 @@ test('a row that is there twice, misspelt or proven and open is found', () => {
 test('the page counts, and a bar does not break its table', () => {
   const elsewhere = { id: 'z', says: 'w', elsewhere: 'the browser package' };
   const text = render(list(row({ tests: [hold] }), { id: 'x', says: 'y', open: 'later' }, elsewhere));
-  assert.match(text, /\| Session \| 3 \| 1 \| 0 \| 1 \| 1 \|/);
+  assert.match(text, /\| Session \| 3 \| 1 \| 0 \| 1 \| 1 \| 0 \| 0 \| 3 \|/);
   assert.match(text, /belongs to the browser package/);
-  assert.match(text, /a \\\| b \| `offhook-core::hold::a_held_call_is_held` \|/);
+  assert.match(text, /a \\\| b \| `offhook-core::hold::a_held_call_is_held` \| \*\*open\*\* \|/);
 });

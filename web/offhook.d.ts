@@ -3,6 +3,140 @@
 /** A phone at any SIP-over-WebSocket server (RFC 7118); not started: add listeners, then `start()`. */
 export function createPhone(config: PhoneConfig): Promise<Phone>;
 
+/**
+ * Logs in to a P-Series PBX, reads its settings, subscribes to what happens there, and makes the phone, which is not started:
+ * add listeners, then `phone.start()`. Rejects with a `PBXError`: −2, −3, −4, −101 to −104, −106, −110.
+ */
+export function init(params: InitParams): Promise<Operator>;
+
+export interface InitParams {
+  username: string;
+  /** The login signature, which an app's back end gets from the PBX's open API. */
+  secret: string;
+  /** `https://host[:port]`; `http://` for a PBX on this machine only. It has to let pages of this origin ask (CORS). */
+  pbxURL: string;
+  /** `false`: this SDK's own log does not go to the PBX. Nothing else of the page ever does. */
+  enableLog?: boolean;
+  /** Attempts to register in a row before giving up; without it there is no limit. */
+  reRegistryPhoneTimes?: number;
+  /** As which kind of client; `WebClient` unless given. */
+  userAgent?: 'WebClient' | 'WebPC';
+  deviceIds?: DeviceIds;
+  /** At most one call at a time, whatever the PBX says. */
+  disableCallWaiting?: boolean;
+  /** Besides the STUN server that the PBX names. */
+  iceServers?: RTCIceServer[];
+  iceTransportPolicy?: RTCIceTransportPolicy;
+  /** As in `PhoneConfig`. */
+  wasm?: PhoneConfig['wasm'];
+}
+
+export interface Operator {
+  phone: Phone;
+  pbx: PBXOperator;
+  /** Ends both, as `pbx.destroy()` does. */
+  destroy(): Promise<void>;
+}
+
+/** A P-Series PBX that took us in. It and its phone end together, however that begins. */
+export class PBXOperator implements Events<PBXEvents> {
+  private constructor();
+  on<Name extends keyof PBXEvents>(event: Name, listener: Listener<PBXEvents[Name]>): void;
+  once<Name extends keyof PBXEvents>(event: Name, listener: Listener<PBXEvents[Name]>): void;
+  off<Name extends keyof PBXEvents>(event: Name, listener?: Listener<PBXEvents[Name]>): void;
+
+  /** As it was given. */
+  readonly url: string;
+  readonly username: string;
+  /** The login signature. */
+  readonly secret: string;
+  /** The present access token. */
+  readonly token: string;
+  /** The subscription's, while there is one. */
+  readonly socket: WebSocket | null;
+  readonly extensionNumber: string;
+  readonly extensionId: string;
+  readonly extensionName: string;
+
+  /** Refused with −105: it is initialised as long as it lives. */
+  init(): Promise<never>;
+  /** A page of the list of calls. Rejects with a `PBXError`: −100 (a query that cannot be made), −102, −103. */
+  cdrQuery(query: CdrQuery): Promise<CdrPage>;
+  /** Hangs up, unregisters, logs out and closes everything, in at most 10 s. Listeners hear all of it. */
+  logout(): Promise<void>;
+  /** The same, but no listener is told any more. Again it does nothing. */
+  destroy(): Promise<void>;
+}
+
+/** Why the PBX refused: `message` is the word of the `code`, such as `PBX_API_ERROR`. */
+export class PBXError extends Error {
+  readonly code: number;
+  readonly message: string;
+  /** What happened and what to do about it, in words. */
+  readonly detail: string;
+}
+
+export type PBXEvents = {
+  /** Phone and PBX end themselves now: −107 logged in elsewhere, −108 extension deleted, −109 log in anew, −106 and −110
+   * switched off by the administrator. Told before anything of the end. */
+  runtimeError: { code: number; message: string; detail: string };
+  /** There is a new call in the list. */
+  cdrChange: { ext_num: string; personal_cdr: Pick<CdrRow, 'date' | 'time' | 'timestamp' | 'number' | 'talk_duration'> };
+  /** The last event: all is given back. */
+  destroyed: {};
+};
+
+export interface CdrQuery {
+  /** From 1. */
+  page: number;
+  /** Rows of a page, 1 to 1000. */
+  size: number;
+  /** 0 all (unless given), 1 inbound, 2 missed, 3 outbound. */
+  status?: 0 | 1 | 2 | 3;
+  sortBy: 'time' | 'id';
+  /** `desc` unless given: the newest first. */
+  orderBy?: 'desc' | 'asc';
+  /** Only numbers that contain this; at most 128 characters. */
+  filter?: string;
+}
+
+export interface CdrPage {
+  personal_cdr_list: CdrRow[];
+  /** Rows on all pages. */
+  total_number: number;
+}
+
+/** What the PBX did not send is empty or 0. */
+export interface CdrRow {
+  id: number;
+  /** As the PBX writes it. */
+  date: string;
+  time: string;
+  /** Seconds since 1970-01-01 UTC. */
+  timestamp: number;
+  /** The other side. */
+  number: string;
+  number_type: string;
+  /** The other side, where it is an extension. */
+  extension: {
+    ext_id: number;
+    ext_num: string;
+    caller_id_name: string;
+    photo: string;
+    status: string;
+    presence_status: string;
+  } | null;
+  /** 1 inbound, 2 missed, 3 outbound. */
+  status: number;
+  talk_duration: number;
+  call_type: string;
+  uniqueid: string;
+  disposition: 'ANSWERED' | 'NO ANSWER' | 'BUSY' | 'FAILED' | 'VOICEMAIL' | (string & {});
+  dcontext: string;
+  caller_id: string;
+  clid: string;
+}
+
 export interface PhoneConfig {
   /** `wss://host[:port][/path]`. */
   server: string;
@@ -89,8 +223,10 @@ export class Phone implements Events<PhoneEvents> {
   readonly recordPermissions: 0 | 1 | 2;
   readonly isMaxCall: boolean;
   readonly isNoneCamera: boolean;
-  /** Without the password. */
-  readonly config: Omit<PhoneConfig, 'password' | 'ha1'>;
+  /** Whether the plan of the PBX has video; `false` without a PBX. */
+  readonly videoPlan: boolean;
+  /** What it was made with, but for passwords and secrets. */
+  readonly config: Omit<PhoneConfig, 'password' | 'ha1'> | Omit<InitParams, 'secret'>;
 
   /** Connects and registers, and stays so. Resolves with the first registration or the first failure. */
   start(): Promise<Result>;
@@ -98,7 +234,7 @@ export class Phone implements Events<PhoneEvents> {
   reRegister(authorizationUser?: string, ha1?: string): Promise<Result>;
   /** Ends the calls, unregisters and closes the connection. */
   disconnect(): Promise<Result>;
-  /** Ends everything and lets go of everything; no listener is told any more. */
+  /** Ends everything and lets go of everything, the PBX too; no listener is told any more. */
   destroy(): Promise<void>;
 
   /** Opens the microphone, then calls. Resolves when the call exists: what becomes of it, its events tell. `transferId`: the
@@ -285,6 +421,7 @@ export type PhoneEvents = {
   registrationFailed: [cause: string, more: { statusCode?: number; code: number }];
   isRegisteredChange: [isRegistered: boolean];
   recordPermissionsChange: [permissions: 0 | 1 | 2];
+  videoPlanChange: [videoPlan: boolean];
   newRTCSession: WithSession;
   incoming: WithSession;
   startSession: WithSession;

@@ -14,7 +14,11 @@ async function byLogin(username, secret) {
   const made = await offhook.init({ username, secret, pbxURL: location.origin });
   const { phone, pbx } = made;
   await started(phone, () => made.destroy());
-  return { phone, pbx, close: () => pbx.logout() };
+  const close = async () => {
+    await pbx.logout();
+    await made.destroy();
+  };
+  return { phone, pbx, close };
 }
 
 async function bySip(user, password) {

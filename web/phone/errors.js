@@ -63,8 +63,8 @@ export function ofLogin(failure) {
   if (failure instanceof TypeError && failure.code === undefined) return UNREACHABLE;
   const { code, cause, detail = '' } = failure;
   if (RESULTS[code]) return RESULTS[code];
+  if (/too many/.test(detail)) return { title: 'Too many attempts', text: 'Wait a minute, then try again.' };
   if (code === -103 || cause === 'Authentication Error') return WRONG;
-  if (/too many/.test(detail)) return { title: 'Too many attempts', text: `${detail}.` };
   if ([-4, -102, -204].includes(code) || cause === 'Connection Error' || cause === 'Request Timeout') return UNREACHABLE;
   if (code === -201) return cause ? { title: 'The server refused the log-in', text: `It said: ${cause}.` } : UNREACHABLE;
   return { title: 'The log-in failed', text: detail || 'Try again.' };

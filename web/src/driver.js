@@ -1,16 +1,14 @@
 // Between the core and the browser: does what the core says, in its order, and tells it what happened.
 
+import { ask } from './http.js';
+import { CONNECTING, Socket } from './socket.js';
 import { Clock, Timer } from './timer.js';
-
-/** A server that does not open the WebSocket in this time is given up; ms. */
-const CONNECTING = 10_000;
 
 const DESTROYED = { code: -200, message: 'UNKNOWN_ERROR', detail: 'the phone was destroyed' };
 
 export class Driver {
   #core;
   #server;
-  #host;
   #clock = new Clock();
   #timer = new Timer(() => {
     this.#deadline = undefined;
@@ -18,16 +16,34 @@ export class Driver {
   });
   #deadline;
   #socket;
+  /** Of the log-in or the phone's PBX: what requests follow, and those on their way. */
+  #base;
+  #requests = new Set();
+  /** The socket that tells what happens at the PBX. */
+  subscription;
   #outputs = [];
   #busy = false;
   /** Who waits for a command, by its number. */
   #waiting = new Map();
 
-  /** `host`: `before()` each turn, `event(payload)`, `media(callId, name, command)`, `filter(callId)` → SDP. */
-  constructor(core, server, host) {
+  /** `before()` each turn, `event(payload)`, `media(callId, name, command)`, `filter(callId)` → SDP, `pbx(payload)`. */
+  host = { before() {} };
+
+  /** Of a phone at `server`. */
+  take(core, server) {
     this.#core = core;
     this.#server = server;
-    this.#host = host;
+    this.#deadline = undefined;
+    this.run('time');
+  }
+
+  /** Logs in; what `done` says of it. */
+  logIn(login) {
+    this.#base = login.base();
+    return new Promise((resolve) => {
+      this.#waiting.set('done', resolve);
+      this.take(login);
+    });
   }
 
   /** A getter of the core; `undefined` after the end. */
@@ -36,9 +52,9 @@ export class Driver {
     return text && JSON.parse(text);
   }
 
-  /** The core's monotonic time, ms. */
-  mono() {
-    return this.#clock.now()[0];
+  /** `[mono, wall]` of the core, ms. */
+  now() {
+    return this.#clock.now();
   }
 
   devices(survey) {
@@ -55,8 +71,8 @@ export class Driver {
   /** As `run`, but `carryOut` must follow. */
   turn(method, ...parameters) {
     if (!this.#core) return DESTROYED;
-    this.#host.before();
-    const [result, outputs] = JSON.parse(this.#core[method](...this.#clock.now(), ...parameters));
+    this.host.before();
+    const [result, outputs] = JSON.parse(this.#core[method](...this.now(), ...parameters));
     this.#outputs.push(...outputs);
     return result;
   }
@@ -84,8 +100,12 @@ export class Driver {
   stop() {
     this.#timer.stop();
     this.#socket?.end();
+    this.subscription?.end();
+    for (const abort of this.#requests) abort.abort();
     this.#core?.free();
     this.#core = undefined;
+    for (const then of this.#waiting.values()) then(DESTROYED);
+    this.#waiting.clear();
   }
 
   /** In order, also when a listener does something to the core from inside an event. */
@@ -117,7 +137,7 @@ export class Driver {
     const [name, value] = typeof output === 'string' ? [output] : Object.entries(output)[0];
     switch (name) {
       case 'connect':
-        this.#connect();
+        this.#socket = this.#connect();
         break;
       case 'disconnect':
         this.#socket?.end('local');
@@ -126,71 +146,80 @@ export class Driver {
         this.#socket?.send(value);
         break;
       case 'timeout':
-        if (value !== this.#deadline) this.#timer.set(Math.max(0, Math.ceil(value - this.mono())));
+        if (value !== this.#deadline) this.#timer.set(Math.max(0, Math.ceil(value - this.now()[0])));
         this.#deadline = value;
         break;
       case 'event':
-        this.#host.event(value);
+        this.host.event(value);
         break;
       case 'media': {
         const [callId, command] = value;
         const [kind, parameters] = typeof command === 'string' ? [command] : Object.entries(command)[0];
-        this.#host.media(callId, kind, parameters);
+        this.host.media(callId, kind, parameters);
         break;
       }
       case 'filterSdp':
-        this.run('filtered', value.callId, value.filter, this.#host.filter(value.callId));
+        this.run('filtered', value.callId, value.filter, this.host.filter(value.callId));
         break;
-      case 'settled': {
-        const [command, refusal] = value;
-        const then = this.#waiting.get(command);
-        this.#waiting.delete(command);
-        then?.(refusal);
-        return !!then;
+      case 'http':
+        this.#ask(value);
+        break;
+      case 'subscription':
+        this.#subscribe(...(typeof value === 'string' ? [value] : Object.entries(value)[0]));
+        break;
+      case 'pbx':
+        this.host.pbx(value);
+        break;
+      case 'settled':
+        return this.#settle(...value);
+      case 'cdr': {
+        const [command, page, refusal] = value;
+        return this.#settle(command, refusal, page);
       }
+      case 'done':
+        return this.#settle('done', value);
     }
     return false;
+  }
+
+  #settle(command, ...told) {
+    const then = this.#waiting.get(command);
+    this.#waiting.delete(command);
+    then?.(...told);
+    return !!then;
   }
 
   #connect() {
     const server = this.#server;
     const secure = /^wss:/i.test(server);
-    let [socket, late, open] = [undefined, undefined, false];
-    const connection = {
-      send(text) {
-        if (open) socket.send(text);
-      },
-      /** Told to the core once, whoever ends it; without a reason not at all. */
-      end: (how, code) => {
-        if (this.#socket !== connection) return;
-        this.#socket = undefined;
-        clearTimeout(late);
-        if (socket) {
-          socket.onopen = socket.onmessage = socket.onclose = null;
-          socket.close();
-        }
-        if (how) this.run('closed', how, code, server, CONNECTING);
-      },
-    };
-    this.#socket = connection;
-    try {
-      socket = new WebSocket(server, 'sip');
-    } catch {
-      // The page's policy forbids it, or it is a secure page and an insecure server.
-      queueMicrotask(() => connection.end('failed'));
-      return;
+    const socket = new Socket(server, 'sip', (what, detail) => {
+      if (what === 'text') this.run('received', detail);
+      else if (what !== 'open') this.run('closed', what, detail, server, CONNECTING);
+      else if (detail === 'sip') this.run('connected', secure);
+      else socket.end('handshake');
+    });
+    return socket;
+  }
+
+  #subscribe(what, text) {
+    if (what === 'send') this.subscription?.send(text);
+    else if (what === 'close') this.subscription?.end('local');
+    else if (what === 'open') {
+      const socket = new Socket(text, [], (what, detail) => {
+        if (what !== 'open' && what !== 'text') this.subscription = undefined;
+        this.run('subscription', what, what === 'text' ? detail : '');
+      });
+      this.subscription = socket;
     }
-    socket.binaryType = 'arraybuffer';
-    late = setTimeout(() => connection.end('timeout'), CONNECTING);
-    socket.onopen = () => {
-      clearTimeout(late);
-      if (socket.protocol !== 'sip') return connection.end('handshake');
-      open = true;
-      this.run('connected', secure);
-    };
-    socket.onmessage = ({ data }) => {
-      this.run('received', typeof data === 'string' ? data : new TextDecoder().decode(data));
-    };
-    socket.onclose = ({ code }) => connection.end(open ? 'remote' : 'failed', code);
+  }
+
+  async #ask({ id, ...request }) {
+    const core = this.#core;
+    const abort = new AbortController();
+    this.#requests.add(abort);
+    const answer = await ask(this.#base, request, abort);
+    this.#requests.delete(abort);
+    // Those of a log-in have the same numbers.
+    if (core === this.#core) this.run('http', id, ...answer);
   }
 }

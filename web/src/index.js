@@ -1,8 +1,11 @@
 // The package: makes phones.
 
-import load, { Core } from '../build/offhook_web.js';
+import load, { Core, Login } from '../build/offhook_web.js';
+import { Driver } from './driver.js';
+import { PBXError, PBXOperator } from './pbx.js';
 import { Phone } from './phone.js';
 
+export { PBXError, PBXOperator } from './pbx.js';
 export { Phone } from './phone.js';
 export { Session } from './session.js';
 
@@ -10,8 +13,55 @@ let module;
 
 /** A phone at any SIP-over-WebSocket server; see the declarations. */
 export async function createPhone(config) {
-  const { server, user, domain, displayName, authorizationUser, password, ha1, userAgent, disableCallWaiting, wasm } = config;
-  // Once per page, however many phones.
+  const { server, user, domain, displayName, authorizationUser, password, ha1, userAgent, disableCallWaiting } = config;
+  await loaded(config);
+  const attempts = config.reRegistryPhoneTimes;
+  const account = [server, user, domain, displayName, authorizationUser, password, ha1, userAgent];
+  let core;
+  try {
+    if (!/^wss?:\/\//i.test(server)) throw `${server}: a server is written wss://host[:port][/path]`;
+    core = new Core(...account, attempts, !disableCallWaiting, offset(), seed());
+  } catch (detail) {
+    throw Object.assign(new TypeError(detail), { code: -2, name: 'INVALID_PBX_URL' });
+  }
+  return phoneOf(new Driver(), core, server, config);
+}
+
+/** Logs in to a P-Series PBX: `{phone, pbx, destroy}`; see the declarations. */
+export async function init(params) {
+  const { username, secret, pbxURL, enableLog, reRegistryPhoneTimes, userAgent, disableCallWaiting } = params ?? {};
+  await loaded(params);
+  const driver = new Driver();
+  const account = [pbxURL, username, secret].map((text) => String(text ?? ''));
+  let login;
+  try {
+    const options = [enableLog !== false, reRegistryPhoneTimes, userAgent === 'WebPC', !!disableCallWaiting];
+    login = new Login(...driver.now(), ...account, ...options, seed());
+  } catch (refusal) {
+    driver.stop();
+    throw new PBXError(JSON.parse(refusal));
+  }
+  const refusal = await driver.logIn(login);
+  if (refusal) {
+    driver.stop();
+    throw new PBXError(refusal);
+  }
+  const core = login.phone(offset());
+  login.free();
+  let pbx;
+  const phone = phoneOf(driver, core, JSON.parse(core.pbx()).server, params, (payload) => pbx.tell(payload));
+  pbx = new PBXOperator(driver, phone);
+  return { phone, pbx, destroy: () => pbx.destroy() };
+}
+
+function phoneOf(driver, core, server, config, tellPBX) {
+  const phone = new Phone(driver, config, tellPBX);
+  driver.take(core, server);
+  return phone;
+}
+
+/** Once per page, however many phones. */
+async function loaded({ wasm } = {}) {
   module ??= load({ module_or_path: wasm ?? new URL('./offhook.wasm', import.meta.url) });
   try {
     await module;
@@ -19,16 +69,13 @@ export async function createPhone(config) {
     module = undefined;
     throw error;
   }
-  const seed = crypto.getRandomValues(new Uint8Array(32));
-  const offset = -new Date().getTimezoneOffset();
-  const attempts = config.reRegistryPhoneTimes;
-  const account = [server, user, domain, displayName, authorizationUser, password, ha1, userAgent];
-  let core;
-  try {
-    if (!/^wss?:\/\//i.test(server)) throw `${server}: a server is written wss://host[:port][/path]`;
-    core = new Core(...account, attempts, !disableCallWaiting, offset, seed);
-  } catch (detail) {
-    throw Object.assign(new TypeError(detail), { code: -2, name: 'INVALID_PBX_URL' });
-  }
-  return new Phone(core, config);
+}
+
+/** Local time minus UTC, minutes. */
+function offset() {
+  return -new Date().getTimezoneOffset();
+}
+
+function seed() {
+  return crypto.getRandomValues(new Uint8Array(32));
 }

@@ -2,7 +2,6 @@
 
 import { COMMANDS } from './commands.js';
 import { acquire, faultOf, survey } from './devices.js';
-import { Driver } from './driver.js';
 import { Emitter, emit, silence } from './emitter.js';
 import { Media } from './media.js';
 import { Session } from './session.js';
@@ -21,21 +20,29 @@ export class Phone extends Emitter {
   /** The `sdp` event that was told last, by callId: a listener may have changed it. */
   #described = new Map();
   #destroyed;
+  #released = false;
 
   deviceIds;
   reRegistryPhoneTimes;
 
-  constructor(core, config) {
+  /** `tellPBX(payload)`: what happens at the PBX, if it has one. */
+  constructor(driver, config, tellPBX) {
     super();
     this.#config = config;
     this.deviceIds = { ...config.deviceIds };
     this.reRegistryPhoneTimes = config.reRegistryPhoneTimes;
-    this.#driver = new Driver(core, config.server, {
+    this.#driver = driver;
+    driver.host = {
       before: () => this.#sessions.forEach((session) => session.keep()),
       event: (event) => this.#tell(event),
       media: (callId, name, command) => this.#carryOut(callId, name, command),
       filter: (callId) => this.#described.get(callId)?.sdp ?? '',
-    });
+      pbx: (payload) => {
+        tellPBX(payload);
+        // Whoever waits for this very end is told first.
+        if (payload.event === 'destroyed') setTimeout(() => this.#release());
+      },
+    };
     navigator.mediaDevices?.addEventListener('devicechange', this.#surveyed);
     addEventListener('pagehide', this.#left);
   }
@@ -47,7 +54,7 @@ export class Phone extends Emitter {
       };
     }
     // As the core has them at the moment.
-    for (const name of ['isRegistered', 'isMaxCall', 'isNoneCamera', 'recordPermissions', 'currentSessionID']) {
+    for (const name of ['isRegistered', 'isMaxCall', 'isNoneCamera', 'recordPermissions', 'videoPlan', 'currentSessionID']) {
       Object.defineProperty(Phone.prototype, name, {
         get() {
           return this.#driver.read('state')?.[name];
@@ -59,7 +66,7 @@ export class Phone extends Emitter {
   // --- attributes ---
 
   get config() {
-    const { password, ha1, ...shown } = this.#config;
+    const { password, ha1, secret, ...shown } = this.#config;
     return shown;
   }
 
@@ -191,10 +198,12 @@ export class Phone extends Emitter {
       stats: (...measured) => void driver.run('stats', callId, ...measured),
       localStream: () => this.#sessions.get(callId)?.tell('updateLocalStream', { callId }, this.#media.get(callId)),
     };
-    const { iceServers, iceTransportPolicy } = this.#config;
+    const { iceServers = [], iceTransportPolicy } = this.#config;
+    // Those that the PBX names, and those of the page.
+    const servers = [...command.map((urls) => ({ urls })), ...iceServers];
     let media;
     try {
-      media = new Media(tell, { iceServers, iceTransportPolicy, ...options, ...this.#devices(options) });
+      media = new Media(tell, { iceServers: servers, iceTransportPolicy, ...options, ...this.#devices(options) });
     } catch (error) {
       // Servers that are none.
       for (const track of stream?.getTracks() ?? []) track.stop();
@@ -229,6 +238,8 @@ export class Phone extends Emitter {
         return this[emit](name, payload.isRegistered);
       case 'recordPermissionsChange':
         return this[emit](name, payload.recordPermissions);
+      case 'videoPlanChange':
+        return this[emit](name, payload.videoPlan);
     }
     const session = this.#sessions.get(callId);
     if (session) payload.session = session;
@@ -244,11 +255,18 @@ export class Phone extends Emitter {
   };
 
   async #destroy() {
-    navigator.mediaDevices?.removeEventListener('devicechange', this.#surveyed);
-    removeEventListener('pagehide', this.#left);
     this[silence]();
     for (const session of this.#sessions.values()) session[silence]();
-    await this.#driver.settles('disconnect');
+    await this.#driver.settles('logout');
+    this.#release();
+  }
+
+  /** Lets go of everything, once. */
+  #release() {
+    if (this.#released) return;
+    this.#released = true;
+    navigator.mediaDevices?.removeEventListener('devicechange', this.#surveyed);
+    removeEventListener('pagehide', this.#left);
     for (const media of this.#media.values()) media.close();
     this.#driver.stop();
     this.#media.clear();

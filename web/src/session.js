@@ -101,7 +101,7 @@ export class Session extends Emitter {
 
   /** Keeps the durations, which the core forgets with the call. */
   keep() {
-    this.#timer = this.#driver.read('timer', this.#driver.mono(), this.callId) ?? this.#timer;
+    this.#timer = this.#driver.read('timer', this.#driver.now()[0], this.callId) ?? this.#timer;
   }
 
   /** The peer connection is there. */

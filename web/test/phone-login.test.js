@@ -124,23 +124,28 @@ for (const [name, message, title] of [
 }
 
 test('where the browser plays nothing yet, a button turns the sound on', async () => {
-  const browser = await scene.browser(['--autoplay-policy=document-user-activation-required']);
-  try {
-    const page = await scene.page({ browser });
-    await page.evaluate(() => sessionStorage.setItem('offhook.login', JSON.stringify({ user: '1000', password: 'secret-1000' })));
-    // A page that is loaded anew was not clicked yet.
-    await page.reload();
-    await page.waitForSelector('.line[data-state="ready"]');
-    const caller = await scene.native('1001', ['call', '1000']);
-    await page.waitForSelector('.notice[data-about=sound]');
-    await look(page, 'sound-blocked');
-    await page.click('.notice[data-about=sound] >> text=Turn sound on');
-    await page.waitForSelector('.notice[data-about=sound]', { state: 'detached' });
-    await page.click('.ringing button >> text="Answer"');
-    await state(page, 'talking');
-    await caller.event('confirmed');
-  } finally {
-    await scene.clear();
-    await browser.close();
-  }
+  // As a browser is before the first click; a headless one always plays.
+  const before = () => {
+    let clicked = false;
+    addEventListener('click', () => (clicked = true), true);
+    const { play } = HTMLMediaElement.prototype;
+    HTMLMediaElement.prototype.play = function () {
+      return clicked ? play.call(this) : Promise.reject(new DOMException('play() failed', 'NotAllowedError'));
+    };
+    const state = Object.getOwnPropertyDescriptor(BaseAudioContext.prototype, 'state').get;
+    Object.defineProperty(BaseAudioContext.prototype, 'state', {
+      get() {
+        return clicked ? state.call(this) : 'suspended';
+      },
+    });
+  };
+  const page = await scene.phone('1000', { before });
+  const caller = await scene.native('1001', ['call', '1000']);
+  await page.waitForSelector('.notice[data-about=sound]');
+  await look(page, 'sound-blocked');
+  await page.click('.notice[data-about=sound] >> text=Turn sound on');
+  await page.waitForSelector('.notice[data-about=sound]', { state: 'detached' });
+  await page.click('.ringing button >> text="Answer"');
+  await state(page, 'talking');
+  await caller.event('confirmed');
 });

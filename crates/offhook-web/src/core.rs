@@ -27,13 +27,13 @@ pub struct Core {
 /// What became of a command.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Told {
+pub(crate) enum Told {
     Accepted(u64),
     Called(u64, String),
     Refused(Refusal),
 }
 
-type Done = Result<Told, PhoneError>;
+pub(crate) type Done = Result<Told, PhoneError>;
 
 #[wasm_bindgen]
 impl Core {
@@ -65,7 +65,7 @@ impl Core {
         config.reconnect.max_attempts = attempts;
         config.call_waiting = call_waiting;
         config.utc_offset_min = utc_offset_min;
-        Ok(Self { phone: Driven::new(Phone::new(config)) })
+        Ok(Self::of(Phone::new(config)))
     }
 
     // --- getters: JSON ---
@@ -79,6 +79,7 @@ impl Core {
             is_max_call: bool,
             is_none_camera: bool,
             record_permissions: u8,
+            video_plan: bool,
             #[serde(rename = "currentSessionID")]
             current: Option<&'a str>,
         }
@@ -88,6 +89,7 @@ impl Core {
             is_max_call: phone.is_max_call(),
             is_none_camera: phone.is_none_camera(),
             record_permissions: phone.record_permissions() as u8,
+            video_plan: phone.video_plan(),
             current: phone.current_session_id().map(CallId::as_str),
         })
     }
@@ -300,6 +302,7 @@ impl Core {
         self.turn(mono, wall, |phone, now| match verb {
             "start" => accepted(phone.start(now)),
             "disconnect" => accepted(Ok(phone.disconnect(now))),
+            "logout" => accepted(Ok(phone.logout(now))),
             "reRegister" => {
                 let given = (!more.is_empty()).then(|| Credentials::ha1(argument, None, more));
                 accepted(phone.reregister(now, given))
@@ -346,14 +349,22 @@ impl Core {
 }
 
 impl Core {
-    fn input(&mut self, mono: f64, wall: f64, input: Input) -> String {
+    pub(crate) fn of(phone: Phone) -> Self {
+        Self { phone: Driven::new(phone) }
+    }
+
+    pub(crate) fn view(&self) -> &Phone {
+        self.phone.view()
+    }
+
+    pub(crate) fn input(&mut self, mono: f64, wall: f64, input: Input) -> String {
         self.turn(mono, wall, |phone, now| {
             phone.handle_input(now, input);
             Ok(Told::Accepted(0))
         })
     }
 
-    fn turn(&mut self, mono: f64, wall: f64, act: impl FnOnce(&mut Phone, Now) -> Done) -> String {
+    pub(crate) fn turn(&mut self, mono: f64, wall: f64, act: impl FnOnce(&mut Phone, Now) -> Done) -> String {
         let mut outputs = Vec::new();
         let result = self.phone.turn(|phone| act(phone, now(mono, wall)), |output| outputs.push(Out::from(output)));
         json(&(result.unwrap_or_else(|error| Told::Refused(error.into())), outputs))
@@ -383,11 +394,11 @@ fn flag(text: &str) -> Option<bool> {
 }
 
 /// Saturates: a page's clock is neither negative nor beyond.
-fn now(mono: f64, wall: f64) -> Now {
+pub(crate) fn now(mono: f64, wall: f64) -> Now {
     Now { mono: mono as Millis, wall: wall as u64 }
 }
 
 /// Nothing of ours fails to be JSON.
-fn json(value: &impl Serialize) -> String {
+pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

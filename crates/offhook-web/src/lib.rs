@@ -9,7 +9,10 @@
 
 mod config;
 mod core;
+mod login;
 mod output;
+mod pbx;
 mod stats;
 
 pub use self::core::Core;
+pub use self::login::Login;

@@ -12,10 +12,11 @@ export class Scene {
   #natives = [];
   #pages = [];
 
-  static async open() {
+  /// `pbx`: further arguments of the PBX.
+  static async open({ pbx = [] } = {}) {
     const scene = new Scene();
     scene.folder = await mkdtemp(join(tmpdir(), 'offhook-interop-'));
-    scene.pbx = new Native(['pbx', '--port', '0', '--tls-port', '0', '--until-stdin-closes']);
+    scene.pbx = new Native(['pbx', '--port', '0', '--tls-port', '0', '--until-stdin-closes', ...pbx]);
     // The PBX makes its own certificate, which no browser knows.
     [scene.browser, scene.pages, scene.urls] = await Promise.all([
       launch({ flags: ['--ignore-certificate-errors'] }),

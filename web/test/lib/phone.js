@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import { launch } from '../../../interop/jssip/lib/browser.js';
 import { Scene as Others } from '../../../interop/jssip/lib/scene.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -90,10 +89,6 @@ export class PhoneScene {
 
   async close() {
     await this.others.close();
-  }
-
-  browser(flags) {
-    return launch({ flags });
   }
 }
 

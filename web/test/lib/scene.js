@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { launch, openPage } from '../../../interop/jssip/lib/browser.js';
 import { Scene as Others } from '../../../interop/jssip/lib/scene.js';
+import { admin, sign } from './pseries.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const TYPES = { js: 'text/javascript', html: 'text/html', wasm: 'application/wasm' };
@@ -23,11 +24,14 @@ const FILES = {
 export class Scene {
   #pages = [];
 
-  static async open() {
+  /** `options`: of the scene of JsSIP, whose PBX it is. */
+  static async open(options) {
     const scene = new Scene();
-    [scene.others, scene.server] = await Promise.all([Others.open(), serve()]);
+    [scene.others, scene.server] = await Promise.all([Others.open(options), serve()]);
     scene.url = `http://127.0.0.1:${scene.server.address().port}/`;
     scene.ws = scene.others.urls.ws;
+    /** The P-Series API of the PBX. */
+    scene.pbx = new URL(scene.ws.replace(/^ws/, 'http')).origin;
     return scene;
   }
 
@@ -44,6 +48,25 @@ export class Scene {
     const result = await page.evaluate((config) => softphone.register(config), { ...this.account(user), ...config });
     if (result.code !== 200) throw new Error(`not registered: ${JSON.stringify(result)}`);
     return page;
+  }
+
+  /** What `init` takes for this user, at the embedded PBX or one that stands before it. */
+  async params(user, { pbxURL = this.pbx, ...more } = {}) {
+    return { username: user, secret: await sign(this.pbx, user), pbxURL, ...more };
+  }
+
+  /** A page with a phone that is logged in as `user`, and registered. */
+  async operator(user, more) {
+    const page = await this.page();
+    const refused = await page.evaluate((params) => softphone.init(params), await this.params(user, more));
+    if (refused) throw new Error(`not logged in: ${JSON.stringify(refused)}`);
+    const result = await page.evaluate(() => phone.start());
+    if (result.code !== 200) throw new Error(`not registered: ${JSON.stringify(result)}`);
+    return page;
+  }
+
+  admin(method, path, body) {
+    return admin(this.pbx, method, path, body);
   }
 
   account(user) {

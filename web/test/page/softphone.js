@@ -1,16 +1,16 @@
 // A page that uses the package, with a journal of all it is told and a microphone whose sound is known.
 
-import { left, made } from '/spies.js';
+import { left, made, sent } from '/spies.js';
 
 import { Listener, ToneSource } from '/audio.js';
 import { Journal } from '/journal.js';
-import { createPhone } from '/offhook.js';
-
+import { createPhone, init } from '/offhook.js';
 
 const PHONE_EVENTS = [
   'connected', 'disconnected', 'registered', 'registrationFailed', 'isRegisteredChange', 'newRTCSession', 'incoming',
-  'startSession', 'recordPermissionsChange', 'deleteSession', 'reconnecting',
+  'startSession', 'recordPermissionsChange', 'videoPlanChange', 'deleteSession', 'reconnecting',
 ];
+const PBX_EVENTS = ['runtimeError', 'cdrChange', 'destroyed'];
 const SESSION_EVENTS = [
   'callReport', 'streamAdded', 'updateLocalStream', 'updateRemoteStream', 'peerconnection', 'sdp', 'icecandidate',
   'progress', 'accepted', 'confirmed', 'reinvite', 'newInfo', 'newMessage', 'ended', 'failed', 'clientError',
@@ -51,7 +51,26 @@ class Softphone {
   }
 
   async make(config) {
-    const phone = (this.phone = window.phone = await createPhone(config));
+    return this.#watch(await createPhone(config));
+  }
+
+  /** Logs in to a P-Series PBX; `null`, or its refusal. */
+  async init(params) {
+    try {
+      const { phone, pbx, destroy } = await init(params);
+      Object.assign(window, { pbx, destroy });
+      this.#watch(phone);
+      for (const name of PBX_EVENTS) {
+        pbx.on(name, (...payload) => this.journal.add(name, { payload: shown(payload), of: 'pbx', sessions: phone.sessions.size }));
+      }
+      return null;
+    } catch (error) {
+      return refusal(error);
+    }
+  }
+
+  #watch(phone) {
+    this.phone = window.phone = phone;
     for (const name of PHONE_EVENTS) {
       phone.on(name, (...payload) => {
         if (name === 'newRTCSession') this.#adopt(payload[0].session);
@@ -98,6 +117,11 @@ class Softphone {
 
   left = left;
 
+  /** The SIP messages and other texts that were sent to URLs that contain this. */
+  sent(to) {
+    return sent.filter(({ url }) => url.includes(to));
+  }
+
   /** The connection to the server breaks. */
   cut() {
     made.sockets.at(-1).close();
@@ -140,6 +164,12 @@ class Softphone {
   }
 }
 
+/** What a rejection says. */
+function refusal(error) {
+  const { code, message, detail } = error;
+  return { code, message, detail, isError: error instanceof Error };
+}
+
 /** What of a payload goes through to the test: objects of the browser by their names. */
 function shown(payload) {
   const one = (value) => {
@@ -151,5 +181,7 @@ function shown(payload) {
   return payload.map(one);
 }
 
+/** What a promise is rejected with; `{value}` if it is not. */
+window.rejected = (promise) => promise.then((value) => ({ value }), refusal);
 window.softphone = new Softphone();
 softphone.say(440);

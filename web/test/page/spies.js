@@ -1,11 +1,18 @@
 // Counts what the package makes of the browser's, so that a test can see that nothing is left.
 
 export const made = { sockets: [], connections: [], workers: 0, listeners: 0 };
+/** Every text that was sent: `{url, protocol, text}`. */
+export const sent = [];
 
 window.WebSocket = class extends WebSocket {
   constructor(...parameters) {
     super(...parameters);
     made.sockets.push(this);
+  }
+
+  send(text) {
+    sent.push({ url: this.url, protocol: this.protocol, text });
+    super.send(text);
   }
 };
 

@@ -22,7 +22,8 @@ pub enum SubscriptionInput {
     Text(String),
     /// The socket is gone, or could not be opened. Follows every [`SubscriptionOutput::Open`] sooner or later, once.
     Closed {
-        /// HTTP status of a handshake that was refused: 401 and 403 mean that the token is lost.
+        /// HTTP status of a handshake that was refused: 401 and 403 mean that the token is lost. 0: the driver cannot tell
+        /// whether and why it was refused (a browser does not say), so a request finds out about the token.
         status: Option<u16>,
         /// Why.
         reason: CloseReason,
@@ -110,6 +111,8 @@ pub(crate) enum Happened {
     Nothing,
     /// The PBX does not know our token.
     TokenLost,
+    /// The socket could not be opened, perhaps for that.
+    TokenDoubted,
     /// A message for us.
     Message(Value),
 }
@@ -265,7 +268,11 @@ impl Subscription {
             }
             State::Opening { .. } | State::Open => {
                 tracing::info!(%reason, "the subscription is lost");
+                let refused = status == Some(0) && self.state != State::Open;
                 self.state = State::Waiting { until: now + self.delay(random) };
+                if refused {
+                    return Happened::TokenDoubted;
+                }
             }
         }
         Happened::Nothing

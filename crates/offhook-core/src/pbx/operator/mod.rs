@@ -93,6 +93,7 @@ struct Parked {
 #[derive(Debug, Clone)]
 enum What {
     Renew,
+    TryToken,
     RegisterInfo,
     Contact(String, Ask),
     Cdr(CommandId, CdrQuery),

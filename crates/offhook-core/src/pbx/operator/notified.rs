@@ -18,6 +18,7 @@ impl PbxOperator {
         match self.subscription.input(now.mono, input, &mut self.random, out) {
             Happened::Nothing => {}
             Happened::TokenLost => self.token_lost(now.mono, out),
+            Happened::TokenDoubted => self.try_token(now.mono, out),
             Happened::Message(_) if self.is_destroyed() => {}
             Happened::Message(message) => match Notice::read(&message) {
                 Ok(Some(notice)) => self.on_notice(now.mono, notice, out),

@@ -95,6 +95,7 @@ impl PbxOperator {
         let token = &self.logged_in.token;
         let request = match &what {
             What::Renew => api::login(&self.logged_in.params),
+            What::TryToken => api::personal(token),
             What::RegisterInfo => api::register_info(token),
             What::Contact(number, Ask::Name) => api::contact(token, number),
             What::Contact(number, Ask::Photo) => api::photo(token, number),
@@ -125,6 +126,7 @@ impl PbxOperator {
         let name = match &what {
             What::Renew => return self.on_renewed(now, api::read_login(result), out),
             What::Logout => return self.on_logged_out(),
+            What::TryToken => "getpersonal",
             What::RegisterInfo => "getregisterinfo",
             What::Contact(_, Ask::Name) => "matchall",
             What::Contact(_, Ask::Photo) => "getphoto",
@@ -136,8 +138,8 @@ impl PbxOperator {
             if generation == self.generation {
                 self.token_lost(now, out);
             }
-            // An upload has tries of its own.
-            if !matches!(what, What::Upload) {
+            // An upload has tries of its own, and what was to be found out is.
+            if !matches!(what, What::Upload | What::TryToken) {
                 self.ask(now, what, until, out);
                 return;
             }
@@ -173,7 +175,7 @@ impl PbxOperator {
                 self.effects.push_back(Effect::Cdr { command, result });
             }
             What::Upload => self.uploads.sent(now, answer.is_ok()),
-            What::Renew | What::Logout => {}
+            What::Renew | What::TryToken | What::Logout => {}
         }
     }
 }

@@ -37,6 +37,14 @@ impl PbxOperator {
         self.ask(now, What::Renew, now + api::ANSWER_MS, out);
     }
 
+    /// Asks for something with it, to hear whether it is still good.
+    pub(super) fn try_token(&mut self, now: Millis, out: &mut Outbox) {
+        let tried = self.in_flight.iter().any(|flight| matches!(flight.what, What::TryToken));
+        if !tried && self.renewal.is_none() && !self.is_destroyed() {
+            self.ask(now, What::TryToken, now + api::ANSWER_MS, out);
+        }
+    }
+
     pub(super) fn on_renewed(&mut self, now: Millis, result: Result<Secret, PbxError>, out: &mut Outbox) {
         let Some(renewal) = &mut self.renewal else { return };
         match result {
