@@ -60,7 +60,7 @@ test('what becomes of a call that is refused is said in words', async () => {
     ['604', /604 is busy.*Try again later/],
     ['609', /609 does not take the call/],
     ['4711', /There is no 4711.*Check the number/],
-    ['1007', /1007 cannot be reached.*Nobody is logged in/],
+    ['1007', /cannot be reached.*Nobody is logged in/],
     ['605', /server could not connect the call/],
   ]) {
     await page.waitForTimeout(1_050); // a second call within a second would be refused

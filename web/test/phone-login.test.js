@@ -127,7 +127,7 @@ test('where the browser plays nothing yet, a button turns the sound on', async (
   // As a browser is before the first click; a headless one always plays.
   const before = () => {
     let clicked = false;
-    addEventListener('click', () => (clicked = true), true);
+    addEventListener('pointerdown', () => (clicked = true), true);
     const { play } = HTMLMediaElement.prototype;
     HTMLMediaElement.prototype.play = function () {
       return clicked ? play.call(this) : Promise.reject(new DOMException('play() failed', 'NotAllowedError'));
