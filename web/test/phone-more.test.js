@@ -46,7 +46,7 @@ test('a transfer that fails gives the call back', async () => {
   const { page } = await talking();
   await page.click(control('transfer'));
   await page.fill('#transfer-number', '604');
-  await page.click('dialog >> text=Transfer now');
+  await page.click('dialog button >> text=Transfer now');
   await page.waitForSelector('.notice');
   assert.match(await page.textContent('.notice'), /did not work.*busy.*connected again/i);
   await state(page, 'talking');
@@ -59,7 +59,7 @@ test('an attended transfer: ask first, then connect the two', async () => {
   await page.waitForTimeout(1_050); // a second call within a second would be refused
   await page.click(control('transfer'));
   await page.fill('#transfer-number', '1002');
-  await page.click('dialog >> text=Ask first');
+  await page.click('dialog button >> text=Ask first');
   await page.waitForSelector('.consult:not([hidden])');
   await state(page, 'talking');
   await cleo.event('confirmed');
