@@ -9,6 +9,8 @@ import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
 
+import { pack } from './pack.js';
+
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const TARGET = 'wasm32-unknown-unknown';
 /** What may be fetched at most: wasm and script with brotli, kB. The aim is 70 (docs/performance.md). */
@@ -52,6 +54,7 @@ for (const name of ['offhook.wasm', 'offhook.js', 'offhook.global.js']) {
   console.log(`${name.padEnd(17)} ${kB(data.length)} kB, gzip ${kB(gzipSync(data, { level: 9 }).length)} kB, brotli ${kB(small)} kB`);
 }
 console.log(`wasm and ES module brotli ${kB(whole)} kB`);
+pack();
 if (whole > MOST * 1_000) {
   console.error(`more than ${MOST} kB`);
   process.exit(1);

@@ -24,6 +24,8 @@ export class Media {
   /** Counts rollbacks: what was begun before one is of no use after it. */
   #generation = 0;
   #muted = false;
+  /** Requests whose tones are not all sent. */
+  #toned = [];
   #early;
   #hostsOnly;
 
@@ -131,10 +133,13 @@ export class Media {
   sendDtmf({ request, tones, durationMs, gapMs }) {
     const dtmf = this.#transceiver('audio')?.sender.dtmf;
     if (!dtmf?.canInsertDTMF) return this.#tell.event('other', request, 'no telephone-event was agreed with the far end');
+    this.#toned.push(request);
     dtmf.ontonechange = ({ tone }) => {
-      if (tone === '') this.#tell.event('dtmfSent', request);
+      if (tone !== '') return;
+      for (const sent of this.#toned.splice(0)) this.#tell.event('dtmfSent', sent);
     };
-    dtmf.insertDTMF(tones, durationMs, gapMs);
+    // What waits to be sent would be replaced: keys are pressed faster than tones are said.
+    dtmf.insertDTMF(dtmf.toneBuffer + tones, durationMs, gapMs);
   }
 
   takeStats({ request }) {

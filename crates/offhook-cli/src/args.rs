@@ -80,6 +80,10 @@ pub struct PbxArgs {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 
+    /// Serve no web phone at http://ADDRESS:PORT/.
+    #[arg(long)]
+    pub no_web_phone: bool,
+
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,

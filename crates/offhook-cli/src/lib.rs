@@ -18,6 +18,7 @@ mod signal;
 mod sound;
 mod told;
 mod transfer;
+mod web_phone;
 
 use std::process::ExitCode;
 

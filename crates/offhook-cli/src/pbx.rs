@@ -10,6 +10,7 @@ use crate::args::{PbxArgs, PbxCommand};
 use crate::exit::{Failure, Reason};
 use crate::output::Output;
 use crate::signal::Interrupt;
+use crate::web_phone;
 
 /// Ports without a configuration file and without `--port`, `--tls-port`.
 const WS_PORT: u16 = 8088;
@@ -67,6 +68,9 @@ fn builder(args: &PbxArgs) -> Result<PbxBuilder, Failure> {
     if let Some(dir) = &args.data {
         builder = builder.data_dir(dir);
     }
+    if !args.no_web_phone {
+        builder = builder.site(web_phone::site()?);
+    }
     Ok(builder)
 }
 
@@ -118,6 +122,8 @@ struct Listening {
     certificate: Option<String>,
     /// The `pbxURL` of clients.
     api: Vec<String>,
+    /// Where a browser finds the phone; none when it was switched off or not built in.
+    web_phone: Vec<String>,
     client_id: String,
     /// Where the secrets are, if the PBX has made them.
     client_secret_file: Option<String>,
@@ -163,13 +169,16 @@ struct ServiceLine {
 
 impl Listening {
     fn new(pbx: &Pbx, args: &PbxArgs) -> Self {
+        let api: Vec<String> = [pbx.http_url(), pbx.https_url()].into_iter().flatten().collect();
+        let has_phone = web_phone::IS_THERE && !args.no_web_phone;
         Self {
             pid: std::process::id(),
             ws: pbx.ws_url(),
             wss: pbx.wss_url(),
             fingerprint: pbx.certificate_sha256().iter().map(|b| format!("{b:02x}")).collect(),
             certificate: args.data.as_ref().map(|dir| dir.join("certificate.pem").display().to_string()),
-            api: [pbx.http_url(), pbx.https_url()].into_iter().flatten().collect(),
+            web_phone: api.iter().filter(|_| has_phone).map(|url| format!("{url}/")).collect(),
+            api,
             client_id: pbx.client_id().to_owned(),
             client_secret_file: pbx.client_secret_file().map(|path| path.display().to_string()),
             admin_token_file: pbx.admin_token_file().map(|path| path.display().to_string()),
@@ -187,6 +196,9 @@ impl Listening {
 
     fn text(&self) -> String {
         let mut lines = Vec::new();
+        for (index, url) in self.web_phone.iter().enumerate() {
+            lines.push(format!("{:<12} {url}", if index == 0 { "web phone" } else { "" }));
+        }
         for url in [&self.ws, &self.wss].into_iter().flatten() {
             lines.push(format!("listening on {url}"));
         }

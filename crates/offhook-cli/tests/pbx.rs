@@ -134,3 +134,29 @@ fn two_at_once_do_not_disturb_each_other() {
     assert_ne!(one.ws, two.ws);
     assert_ne!(one.fingerprint, two.fingerprint);
 }
+
+/// Whether or not the phone was built in: the root is never a broken page, and can be switched off.
+#[test]
+fn the_root_is_the_web_phone_or_says_how_to_get_it() {
+    use std::io::{Read as _, Write as _};
+    let get = |url: &str| {
+        let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://")).expect("it listens");
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("open");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    let args = ["pbx", "--json", "--port", "0", "--tls-port", "0"];
+    let mut pbx = Offhook::start(args);
+    let listening = pbx.event("listening");
+    let answer = get(listening["api"][0].as_str().expect("a URL"));
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    match listening["web_phone"].as_array().expect("a list").len() {
+        0 => assert!(answer.contains("node web/build.js"), "{answer}"),
+        count => assert!(count == 2 && answer.contains("<!doctype html>"), "{answer}"),
+    }
+    let mut without = Offhook::start(args.iter().copied().chain(["--no-web-phone"]));
+    let listening = without.event("listening");
+    assert_eq!(listening["web_phone"], serde_json::json!([]));
+    assert!(get(listening["api"][0].as_str().expect("a URL")).starts_with("HTTP/1.1 426"));
+}

@@ -10,6 +10,7 @@ use crate::extension::Extension;
 use crate::features::{Conference, RingGroup};
 use crate::pbx::Pbx;
 use crate::pseries::PSeries;
+use crate::site::Site;
 
 /// Sets a PBX up: [`Pbx::builder`].
 ///
@@ -18,6 +19,7 @@ use crate::pseries::PSeries;
 #[must_use]
 pub struct PbxBuilder {
     config: PbxConfig,
+    site: Site,
     error: Option<PbxError>,
 }
 
@@ -109,6 +111,12 @@ impl PbxBuilder {
         self
     }
 
+    /// What browsers are shown; default nothing. A later site replaces an earlier one.
+    pub fn site(mut self, site: Site) -> Self {
+        self.site = site;
+        self
+    }
+
     /// Bounds.
     pub fn limits(mut self, limits: PbxLimits) -> Self {
         self.config.limits = limits;
@@ -123,6 +131,6 @@ impl PbxBuilder {
         if let Some(error) = self.error {
             return Err(error);
         }
-        Pbx::start(self.config.finish()?).await
+        Pbx::start(self.config.finish()?, self.site).await
     }
 }

@@ -20,8 +20,9 @@ use crate::error::PbxError;
 use crate::events::{Load, PbxEvent, PbxEvents};
 use crate::extension::Extension;
 use crate::notice::Notices;
-use crate::server::{Listener, Listeners, Shared};
+use crate::server::{Files, Listener, Listeners, Shared};
 use crate::service::Service;
+use crate::site::Site;
 use crate::store::{Store, StoreError};
 use crate::tls::Identity;
 
@@ -63,7 +64,7 @@ impl Pbx {
         PbxBuilder::default()
     }
 
-    pub(crate) async fn start(mut config: PbxConfig) -> Result<Self, PbxError> {
+    pub(crate) async fn start(mut config: PbxConfig, site: Site) -> Result<Self, PbxError> {
         if Handle::try_current().is_err() {
             return Err(PbxError::NoRuntime);
         }
@@ -84,7 +85,7 @@ impl Pbx {
         config.record_feature_code.clone_from(&directory.now().settings().record_feature_code);
 
         let api = Api::new(&config, secrets, kept, directory, core_sender.clone(), load.clone());
-        let shared = Shared::new(core_sender.clone(), Arc::clone(&api), config.limits.message_bytes);
+        let shared = Shared::new(core_sender.clone(), Arc::clone(&api), Files::new(site), config.limits.message_bytes);
         let handshake = Duration::from_millis(config.limits.handshake_ms);
         let listeners = Listeners::new(shared, config.limits.connections, handshake);
         let ws = match config.ws_port {

@@ -2,8 +2,10 @@
 
 mod listen;
 mod router;
+mod site;
 mod ws;
 
 pub(crate) use listen::{Listener, Listeners};
 pub(crate) use router::{Link, Shared};
+pub(crate) use site::Files;
 pub(crate) use ws::ConnectionHandle;

@@ -1,4 +1,4 @@
-//! What is served over HTTP: the WebSocket upgrade for SIP (RFC 7118), and the API.
+//! What is served over HTTP: the WebSocket upgrade for SIP (RFC 7118), the API, and the site.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,12 +8,13 @@ use axum::Router;
 use axum::extract::{FromRequestParts as _, Query, Request, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use offhook_sip::ConnectionId;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::api::{self, Api};
 use crate::core::ToCore;
+use crate::server::site::{Files, serve};
 use crate::server::ws;
 
 /// The subprotocol of RFC 7118 §5.
@@ -32,11 +33,12 @@ pub(crate) struct Shared {
     next_connection: Arc<AtomicU64>,
     message_bytes: usize,
     api: Arc<Api>,
+    files: Arc<Files>,
 }
 
 impl Shared {
-    pub(crate) fn new(core: mpsc::Sender<ToCore>, api: Arc<Api>, message_bytes: usize) -> Self {
-        Self { core, next_connection: Arc::new(AtomicU64::new(1)), message_bytes, api }
+    pub(crate) fn new(core: mpsc::Sender<ToCore>, api: Arc<Api>, files: Arc<Files>, message_bytes: usize) -> Self {
+        Self { core, next_connection: Arc::new(AtomicU64::new(1)), message_bytes, api, files }
     }
 }
 
@@ -65,7 +67,19 @@ impl Link {
 
 pub(crate) fn router(shared: Shared) -> Router {
     let api = api::router(&shared.api);
-    Router::new().route("/", get(upgrade)).route("/ws", get(upgrade)).with_state(shared).merge(api)
+    let files = Arc::clone(&shared.files);
+    let root = if files.has("/") { any(page_or_upgrade) } else { get(upgrade) };
+    let sip = Router::new().route("/", root).route("/ws", get(upgrade)).with_state(shared);
+    let site = files.paths().filter(|path| *path != "/").fold(Router::new(), |site, path| site.route(path, any(serve)));
+    sip.merge(site.with_state(Arc::clone(&files))).merge(api)
+}
+
+/// At `/` there is SIP for who asks to upgrade, and the page for all others.
+async fn page_or_upgrade(State(shared): State<Shared>, request: Request) -> Response {
+    if request.headers().contains_key(header::UPGRADE) {
+        return upgrade(State(shared), request).await;
+    }
+    shared.files.answer(&request)
 }
 
 async fn upgrade(State(shared): State<Shared>, request: Request) -> Response {

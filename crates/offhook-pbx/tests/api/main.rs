@@ -18,5 +18,6 @@ mod reports;
 #[path = "../raw/support.rs"]
 #[allow(dead_code, reason = "a part of it is used here")]
 mod sip;
+mod site;
 mod subscribe;
 mod support;

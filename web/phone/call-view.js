@@ -1,0 +1,167 @@
+// The call in front, what can be done with it, and the others in a line each.
+
+import { duration, nameOf } from './calls.js';
+import { avatar, el, fill, icon, put, say, show } from './dom.js';
+import { createKeys } from './keypad.js';
+import { createQuality } from './quality.js';
+import { texts } from './texts.js';
+
+const t = texts.call;
+
+/** `act`: what the buttons do, each with the call: `mute`, `hold`, `transfer`, `record`, `video`, `hangUp`, `swap`, `complete`,
+ * `cancel`, `tone(call, key)`, and `add()`. `can`: `record(phone)`, `video()`. */
+export function createCallView({ act, can, sound }) {
+  let call;
+  const control = (name, drawing, label, does, toggle) => {
+    const text = el('span', { class: 'label' }, label);
+    const button = el('button', { class: 'control', type: 'button', 'data-control': name, onclick: () => does(call) }, el('span', { class: 'face' }, icon(drawing)), text);
+    if (toggle) put(button, 'aria-pressed', 'false');
+    return button;
+  };
+  const face = avatar({});
+  const name = el('h2', { tabindex: '-1', id: 'far' });
+  const number = el('p', { class: 'soft number' });
+  const state = el('p', { class: 'state' });
+  const recording = el('p', { class: 'recording' });
+  const marked = el('p', { class: 'mark' });
+  const who = el('header', { class: 'who' }, face, el('div', { class: 'names' }, name, number), state, recording, marked);
+
+  const far = el('video', { class: 'far', autoplay: true, playsinline: true });
+  const own = el('video', { class: 'own', autoplay: true, playsinline: true, 'aria-label': t.ownPicture });
+  // The sound of a call comes from elsewhere, also when there is no picture.
+  far.muted = own.muted = true;
+  const pictures = el('div', { class: 'pictures' }, far, own);
+
+  const mute = control('mute', 'microphone', t.mute, act.mute, true);
+  const hold = control('hold', 'pause', t.hold, act.hold, true);
+  const keys = control('keys', 'keys', t.keys, () => open(pad.hidden), false);
+  const transfer = control('transfer', 'transfer', t.transfer, act.transfer, false);
+  const record = control('record', 'record', t.record, act.record, true);
+  const video = control('video', 'camera', t.video, act.video, true);
+  const add = control('add', 'plus', t.add, () => act.add(), false);
+  const controls = el('div', { class: 'controls' }, mute, hold, keys, transfer, record, video, add);
+
+  const complete = el('button', { class: 'primary', type: 'button', onclick: () => act.complete(call) }, t.complete);
+  const cancel = el('button', { class: 'plain', type: 'button', onclick: () => act.cancel(call) }, t.dropConsult);
+  const consult = el('div', { class: 'consult' }, complete, cancel);
+
+  const tones = el('output', { class: 'tones', 'aria-label': t.tones });
+  const press = (key) => {
+    if (!act.tone(call, key)) return;
+    sound.key(key);
+    call.tones = (call.tones + key).slice(-24);
+    say(tones, call.tones);
+  };
+  // Typed digits are tones while the focus is here, and nowhere else.
+  const typed = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === 'Escape') return open(false);
+    if (/^[0-9*#]$/.test(event.key)) {
+      event.preventDefault();
+      press(event.key);
+    }
+  };
+  const pad = el('div', { class: 'pad', id: 'tones', role: 'group', 'aria-label': t.keys, onkeydown: typed, hidden: true }, tones, createKeys(press));
+  put(keys, 'aria-controls', 'tones');
+  const open = (wanted) => {
+    pad.hidden = !wanted;
+    card.classList.toggle('keying', wanted);
+    put(keys, 'aria-expanded', String(wanted));
+    (wanted ? pad.querySelector('button') : keys).focus();
+  };
+  put(keys, 'aria-expanded', 'false');
+
+  const hangUp = el('button', { class: 'stop round large', type: 'button', 'aria-label': t.hangUp, onclick: () => act.hangUp(call) }, icon('down'));
+  const quality = createQuality();
+  const others = el('ul', { class: 'others', 'aria-label': t.others, role: 'list' });
+  const rows = new Map();
+  const card = el('section', { class: 'card call', 'aria-labelledby': 'far' }, who, pictures, consult, pad, controls, el('div', { class: 'end' }, hangUp));
+  const element = el('div', { class: 'calls' }, others, card, quality.element);
+
+  const update = (calls, phone) => {
+    const [front, ...rest] = calls;
+    if (front !== call) {
+      call = front;
+      pad.hidden = true;
+      card.classList.remove('keying');
+      put(keys, 'aria-expanded', 'false');
+      say(tones, front?.tones ?? '');
+    }
+    if (!call) return;
+    const { status, session } = call;
+    const talking = status.callStatus === 'talking';
+    show(face, status);
+    say(name, nameOf(status));
+    say(number, status.name && status.name !== status.number ? status.number : '');
+    number.hidden = number.textContent === '';
+    say(state, stateOf(call));
+    put(state, 'data-state', call.recovering ? 'lost' : status.isHold || status.isRemoteHold ? 'held' : status.callStatus);
+    say(recording, { recording: t.recording, pause: t.recordPaused }[status.recordStatus] ?? '');
+    recording.hidden = recording.textContent === '';
+    const consulting = status.isTransfer && status.transferParent;
+    say(marked, call.transferring ? t.transferring : consulting ? t.consulting(nameOf(status.transferParent)) : '');
+    marked.hidden = marked.textContent === '';
+    consult.hidden = !consulting;
+    // A transfer that is under way must not be disturbed.
+    const free = talking && !call.transferring;
+    for (const button of [hold, transfer, record, video]) put(button, 'disabled', !free);
+    put(keys, 'disabled', !talking);
+    put(mute, 'disabled', call.transferring);
+    put(complete, 'disabled', call.transferring);
+    put(add, 'disabled', !talking || calls.length > 1);
+    for (const button of [transfer, add]) button.hidden = !!consulting;
+    record.hidden = !can.record(phone);
+    video.hidden = !can.video() && !status.isVideo;
+    put(mute, 'aria-pressed', String(status.isMute));
+    put(hold, 'aria-pressed', String(status.isHold));
+    put(record, 'aria-pressed', String(status.recordStatus === 'recording'));
+    put(video, 'aria-pressed', String(!!session.localStream));
+    watch(far, live(session.remoteStream) ? session.remoteStream : null);
+    watch(own, live(session.localStream) ? session.localStream : null);
+    put(far, 'aria-label', t.farPicture(nameOf(status)));
+    pictures.hidden = !far.srcObject && !own.srcObject;
+    quality.element.hidden = !call.answered;
+    quality.update(call);
+    fill(others, rest.map((other) => rowOf(other)));
+    others.hidden = rest.length === 0;
+    for (const callId of [...rows.keys()].filter((callId) => !calls.some((one) => one.callId === callId))) rows.delete(callId);
+  };
+
+  /** A call that is not in front: who, since when, and the way to it. */
+  const rowOf = (other) => {
+    let row = rows.get(other.callId);
+    if (!row) {
+      const [who, since, face] = [el('b'), el('span', { class: 'soft' }), avatar({})];
+      const swap = el('button', { class: 'plain', type: 'button', onclick: () => act.swap(other) }, icon('swap'), t.swap);
+      row = { who, since, face, swap, element: el('li', {}, face, el('div', {}, who, since), swap) };
+      rows.set(other.callId, row);
+    }
+    show(row.face, other.status);
+    say(row.who, nameOf(other.status));
+    say(row.since, stateOf(other));
+    put(row.swap, 'aria-label', `${t.swap}: ${nameOf(other.status)}`);
+    row.swap.hidden = other.status.callStatus !== 'talking' || other.transferring;
+    return row.element;
+  };
+
+  return { element, update, focus: () => name.focus() };
+}
+
+/** What is with a call, in a word, with the time. */
+export function stateOf({ status, session, recovering }) {
+  const { callDuration, holdDuration } = session.timer;
+  if (recovering) return t.recovering;
+  if (status.callStatus !== 'talking') return t.states[status.callStatus];
+  if (status.isHold) return `${t.held} · ${duration(holdDuration)}`;
+  if (status.isRemoteHold) return `${t.heldByFar} · ${duration(callDuration)}`;
+  return duration(callDuration);
+}
+
+function live(stream) {
+  return stream?.getVideoTracks().some(({ readyState, muted }) => readyState === 'live' && !muted);
+}
+
+function watch(video, stream) {
+  if (video.srcObject !== stream) video.srcObject = stream;
+  video.hidden = !stream;
+}

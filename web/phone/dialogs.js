@@ -1,0 +1,78 @@
+// The questions that wait for an answer: whom to transfer to, and whether video may come.
+
+import { nameOf } from './calls.js';
+import { el, say } from './dom.js';
+import { texts } from './texts.js';
+
+/** Opens a dialog of the browser's own, which keeps the focus and gives it back; gone when it closes. */
+function open(content, id, closed) {
+  const dialog = el('dialog', { class: 'card', 'aria-labelledby': id, onclose: () => (dialog.remove(), closed?.()) }, content);
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+/** `now(number)`, `ask(number)`. Gives what closes it. */
+export function askTransfer(call, { now, ask }) {
+  const t = texts.transfer;
+  const number = el('input', {
+    id: 'transfer-number', type: 'text', inputmode: 'tel', autocomplete: 'off', spellcheck: 'false', maxlength: 64, 'aria-describedby': 'transfer-problem',
+  });
+  const problem = el('p', { class: 'wrong', role: 'alert', id: 'transfer-problem' });
+  const go = (act) => {
+    const wanted = number.value.replace(/[\s()-]/g, '');
+    if (!wanted) {
+      say(problem, t.empty);
+      return number.focus();
+    }
+    dialog.close();
+    act(wanted);
+  };
+  const submit = (event) => {
+    event.preventDefault();
+    go(now);
+  };
+  const form = el(
+    'form',
+    { onsubmit: submit, novalidate: true },
+    el('h2', { id: 'transfer-title' }, t.title(nameOf(call.status))),
+    el('p', { class: 'soft' }, t.help),
+    el('label', { for: 'transfer-number' }, t.number),
+    number,
+    problem,
+    el(
+      'div',
+      { class: 'buttons' },
+      el('button', { class: 'plain', type: 'button', onclick: () => dialog.close() }, t.cancel),
+      el('button', { class: 'plain', type: 'button', onclick: () => go(ask) }, t.ask),
+      el('button', { class: 'primary', type: 'submit' }, t.now),
+    ),
+  );
+  const dialog = open(form, 'transfer-title');
+  number.focus();
+  return () => dialog.close();
+}
+
+/** `answer(agreed)`, once. Gives what closes it. */
+export function askVideo(call, answer) {
+  const t = texts.videoAsk;
+  let agreed = false;
+  const yes = () => {
+    agreed = true;
+    dialog.close();
+  };
+  const content = el(
+    'div',
+    {},
+    el('h2', { id: 'video-title' }, t.title(nameOf(call.status))),
+    el('p', { class: 'soft' }, t.lead),
+    el(
+      'div',
+      { class: 'buttons' },
+      el('button', { class: 'plain', type: 'button', onclick: () => dialog.close() }, t.no),
+      el('button', { class: 'primary', type: 'button', onclick: yes }, t.yes),
+    ),
+  );
+  const dialog = open(content, 'video-title', () => answer(agreed));
+  return () => dialog.close();
+}

@@ -1,0 +1,99 @@
+// What went wrong, in words, and what to do about it: `{title, text, action?}`.
+
+/** The reasons that lie with a microphone or camera, by `result.media`. */
+const MEDIA = {
+  denied: {
+    title: 'The microphone is blocked',
+    text: 'Click the symbol left of the address, allow the microphone, and call again.',
+  },
+  dismissed: { title: 'The microphone was not allowed', text: 'Call again, and choose Allow when the browser asks.' },
+  noDevice: { title: 'No microphone was found', text: 'Plug one in, or switch the headset on, and call again.', action: 'settings' },
+  busy: { title: 'The microphone is in use', text: 'Close the other program or tab that uses it, and call again.', action: 'settings' },
+  overConstrained: {
+    title: 'The chosen microphone is not there',
+    text: 'Plug it in again, or choose another one in the settings.',
+    action: 'settings',
+  },
+  insecureContext: {
+    title: 'A browser gives no microphone to this page',
+    text: 'Open it by https://, or on the machine itself as http://127.0.0.1.',
+  },
+  other: { title: 'The microphone could not be opened', text: 'Choose another one in the settings.', action: 'settings' },
+};
+
+const CAMERA = {
+  noDevice: { title: 'No camera was found', text: 'Plug one in, or call without video.', action: 'settings' },
+  denied: { title: 'The camera is blocked', text: 'Click the symbol left of the address and allow it, or call without video.' },
+};
+
+/** By the code of a result. */
+const RESULTS = {
+  [-205]: { title: 'There are two calls already', text: 'End one of them first.' },
+  [-207]: { title: 'That call is over', text: 'The transfer is not possible any more.' },
+  [-208]: { title: 'One call after the other', text: 'Wait a second between two calls.' },
+  [-209]: { title: 'That is no number', text: 'Use digits, * and #. A + may stand in front.' },
+  [-210]: { title: 'A call is still being connected', text: 'Wait until it is answered, or end it.' },
+  [-211]: { title: 'That call is over', text: 'The other side has hung up.' },
+  [-106]: { title: 'Calls from a browser are switched off', text: 'The administrator of the PBX can allow them for your extension.' },
+  [-107]: { title: 'You have logged in elsewhere', text: 'Only one page at a time can be logged in. Log in again to take over.' },
+  [-108]: { title: 'Your extension was deleted', text: 'Ask the administrator of the PBX.' },
+  [-109]: { title: 'Your log-in has ended', text: 'Log in again.' },
+  [-110]: { title: 'Calls from a browser are switched off', text: 'The administrator of the PBX has switched the SDK off.' },
+};
+
+const UNREACHABLE = {
+  title: 'The server does not answer',
+  text: 'Is it running, and are you on its network? Start it, then log in again.',
+};
+const WRONG = { title: 'Extension or password is wrong', text: 'Check both, and try again.' };
+
+/** Why a call could not be made or answered. `video`: it was to have some. */
+export function ofCall(result, video) {
+  const { code, media, detail } = result;
+  if (media) return (video && CAMERA[media]) || MEDIA[media] || MEDIA.other;
+  if (code === -291) return CAMERA.noDevice;
+  if (code === -202) return MEDIA.denied;
+  if (code === -290) return MEDIA.noDevice;
+  return RESULTS[code] ?? { title: 'The call could not be made', text: detail || 'Try again.' };
+}
+
+/** Why there is no log-in. */
+export function ofLogin(failure) {
+  // The package itself could not be fetched.
+  if (failure instanceof TypeError && failure.code === undefined) return UNREACHABLE;
+  const { code, cause, detail = '' } = failure;
+  if (RESULTS[code]) return RESULTS[code];
+  if (/too many/.test(detail)) return { title: 'Too many attempts', text: 'Wait a minute, then try again.' };
+  if (code === -103 || cause === 'Authentication Error') return WRONG;
+  if ([-4, -102, -204].includes(code) || cause === 'Connection Error' || cause === 'Request Timeout') return UNREACHABLE;
+  if (code === -201) return cause ? { title: 'The server refused the log-in', text: `It said: ${cause}.` } : UNREACHABLE;
+  return { title: 'The log-in failed', text: detail || 'Try again.' };
+}
+
+/** Why a call that was made came to nothing; `null`: the user knows. */
+export function ofEnd({ cause, code, inbound }, name) {
+  if (inbound || cause === 'Canceled') return null;
+  if (cause === 'Busy') return { title: `${name} is busy`, text: 'Try again later.' };
+  if (code === 404) return { title: `There is no ${name}`, text: 'Check the number.' };
+  if (code === 480 || cause === 'Unavailable') return { title: `${name} cannot be reached`, text: 'Nobody is logged in there at the moment.' };
+  if (cause === 'No Answer' || cause === 'Request Timeout' || code === 408) return { title: `${name} does not answer`, text: 'Try again later.' };
+  if (cause === 'Rejected' || code === 403) return { title: `${name} does not take the call`, text: 'It was declined.' };
+  if (cause === 'Connection Error') return { title: 'The connection to the server is lost', text: 'It comes back by itself as soon as the server answers.' };
+  if (cause === 'RTP Timeout') return { title: 'The connection to the far end is lost', text: 'No sound came through any more. Call again.' };
+  if (/Media|WebRTC|SDP/.test(cause)) return { title: 'No connection for sound', text: 'A firewall may be in the way. Try another network.' };
+  if (code >= 500) return { title: 'The server could not connect the call', text: `It answered with an error (${code}). Try again later.` };
+  return { title: 'The call was not connected', text: code ? `${cause} (${code}).` : `${cause}.` };
+}
+
+export const BLOCKED_SOUND = {
+  title: 'The browser plays no sound yet',
+  text: 'It waits for a click on this page.',
+  action: 'sound',
+};
+export const TRANSFER_FAILED = (status) => ({
+  title: 'The transfer did not work',
+  text: `${status === 486 ? 'They are busy' : status === 404 ? 'There is no such number' : `The far end said ${status}`}. You are connected again.`,
+});
+export const NOT_POSSIBLE = { title: 'That does not work at the moment', text: 'Wait until the last step is done, and try again.' };
+export const NO_VIDEO = { title: 'There is no video in this call', text: 'The far end, or the PBX between you, takes none. The call goes on without.' };
+export const LOST = { title: 'The connection to the server is lost', text: 'Calls go on. It comes back by itself as soon as the server answers.' };

@@ -1,0 +1,21 @@
+// Whether the phone is there for calls: beside the extension's number, always in sight.
+
+import { el, put, say } from './dom.js';
+import { texts } from './texts.js';
+
+export function createLine({ phone, user }) {
+  const text = el('span');
+  const element = el('p', { class: 'line', role: 'status' }, el('i', { 'aria-hidden': 'true' }), text);
+  const tell = (state, words) => {
+    put(element, 'data-state', state);
+    say(text, words);
+  };
+  phone.on('isRegisteredChange', (registered) => {
+    if (registered) tell('ready', texts.line.ready(user));
+    else tell('off', texts.line.off);
+  });
+  phone.on('reconnecting', ({ delayMs }) => tell('waiting', texts.line.waiting(Math.max(1, Math.round(delayMs / 1_000)))));
+  phone.on('connected', () => phone.isRegistered || tell('waiting', texts.line.connecting));
+  tell(phone.isRegistered ? 'ready' : 'waiting', phone.isRegistered ? texts.line.ready(user) : texts.line.connecting);
+  return { element };
+}

@@ -1,0 +1,123 @@
+// The list of calls: of the PBX where it keeps one, of this browser elsewhere.
+
+import { duration } from './calls.js';
+import { el, icon, say } from './dom.js';
+import { OwnCalls } from './kept.js';
+import { texts } from './texts.js';
+
+const PAGE = 20;
+/** `status` of a record of the PBX. */
+const KINDS = { 1: 'inbound', 2: 'missed', 3: 'outbound' };
+
+/** Where calls are listed: `page(number)` → `{rows, more}`, and `add(call)`. */
+function sourceOf(pbx, user) {
+  if (!pbx) {
+    const own = new OwnCalls(user);
+    return {
+      add: (call) => own.add(call),
+      page: async (page) => ({ rows: own.all.slice((page - 1) * PAGE, page * PAGE), more: own.all.length > page * PAGE }),
+    };
+  }
+  return {
+    // The PBX writes them itself.
+    add() {},
+    page: async (page) => {
+      const { personal_cdr_list: list = [], total_number: total = 0 } = await pbx.cdrQuery({ page, size: PAGE });
+      const rows = list.map((row) => ({
+        kind: KINDS[row.status] ?? 'outbound',
+        number: String(row.number ?? ''),
+        name: row.extension?.caller_id_name || '',
+        at: row.timestamp * 1_000,
+        seconds: Number(row.talk_duration) || 0,
+        answered: row.disposition === 'ANSWERED',
+      }));
+      return { rows, more: total > page * PAGE };
+    },
+  };
+}
+
+/** `call(number)`. */
+export function createRecent({ pbx, user, call }) {
+  const t = texts.recent;
+  const source = sourceOf(pbx, user);
+  let page = 1;
+  const list = el('div', { class: 'days' });
+  const more = el('button', { class: 'plain wide', type: 'button', onclick: () => load(page + 1) }, t.more);
+  const empty = el('div', { class: 'empty' }, icon('clock'), el('p', {}, el('b', {}, t.empty)), el('p', { class: 'soft' }, t.emptyLead));
+  const problem = el('div', { class: 'empty', role: 'alert' });
+  const element = el('div', { class: 'recent' }, el('h2', { class: 'hidden' }, t.title), list, empty, problem, more);
+  let known = [];
+
+  const load = async (wanted = 1) => {
+    let loaded;
+    try {
+      loaded = await source.page(wanted);
+    } catch {
+      const again = el('button', { class: 'plain', type: 'button', onclick: () => load(wanted) }, t.again);
+      problem.replaceChildren(el('p', {}, t.failed), again);
+      return;
+    }
+    problem.replaceChildren();
+    page = wanted;
+    known = wanted === 1 ? loaded.rows : [...known, ...loaded.rows];
+    list.replaceChildren(...byDay(known));
+    empty.hidden = known.length > 0;
+    more.hidden = !loaded.more;
+  };
+
+  const rowOf = ({ kind, number, name, at, seconds, answered }) => {
+    const shown = name || number;
+    const what = el('span', { class: 'soft' });
+    const length = seconds > 0 ? duration(seconds) : kind === 'outbound' && !answered ? t.unanswered : '';
+    say(what, [t.kinds[kind], name && name !== number ? number : '', length].filter(Boolean).join(' · '));
+    const time = new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+    return el(
+      'li',
+      {},
+      el(
+        'button',
+        { class: `row ${kind}`, type: 'button', title: t.call(shown), onclick: () => call(number) },
+        icon(kind),
+        el('span', { class: 'names' }, el('b', {}, shown), what),
+        el('time', { class: 'soft', datetime: new Date(at).toISOString() }, time),
+      ),
+    );
+  };
+
+  const byDay = (rows) => {
+    const days = Map.groupBy ? Map.groupBy(rows, ({ at }) => new Date(at).toDateString()) : grouped(rows);
+    return [...days.values()].map((calls) =>
+      el('section', {}, el('h3', {}, dayOf(new Date(calls[0].at))), el('ul', { role: 'list' }, calls.map(rowOf))),
+    );
+  };
+
+  /** A call has ended. */
+  const add = (ended) => {
+    const { status, inbound, answered, at } = ended;
+    const seconds = answered ? Math.round((Date.now() - answered) / 1_000) : 0;
+    const kind = !inbound ? 'outbound' : answered ? 'inbound' : 'missed';
+    source.add({ kind, number: status.number, name: status.name, at, seconds, answered: !!answered });
+    load();
+  };
+  pbx?.on('cdrChange', () => load());
+  load();
+  return { element, add };
+}
+
+function grouped(rows) {
+  const days = new Map();
+  for (const row of rows) {
+    const day = new Date(row.at).toDateString();
+    days.set(day, [...(days.get(day) ?? []), row]);
+  }
+  return days;
+}
+
+function dayOf(date) {
+  const today = new Date();
+  const yesterday = new Date(today);
+  yesterday.setDate(today.getDate() - 1);
+  if (date.toDateString() === today.toDateString()) return texts.recent.today;
+  if (date.toDateString() === yesterday.toDateString()) return texts.recent.yesterday;
+  return date.toLocaleDateString(document.documentElement.lang, { weekday: 'long', day: 'numeric', month: 'long' });
+}

@@ -1,0 +1,152 @@
+// All that is heard: far ends, ringing, tones of keys. Tones are made here, so that there is nothing to fetch.
+
+import { settings } from './kept.js';
+
+/** The two frequencies of each key, Hz (ITU-T Q.23). */
+const ROWS = [697, 770, 852, 941];
+const COLUMNS = [1_209, 1_336, 1_477];
+const KEYS = '123456789*0#';
+
+/** `[seconds, [Hz …]]`, over and over; no frequencies: silence. */
+const RINGTONES = {
+  classic: [[0.4, [440, 480]], [0.2, []], [0.4, [440, 480]], [2, []]],
+  soft: [[0.22, [523]], [0.04, []], [0.22, [659]], [0.04, []], [0.4, [784]], [2.2, []]],
+};
+/** What a caller hears while it rings at the far end (ITU-T E.180). */
+const RINGBACK = [[1, [425]], [4, []]];
+
+export class Sound extends EventTarget {
+  #context;
+  /** Far ends by callId. */
+  #players = new Map();
+  /** What is on: `{name, stop}`. */
+  #on = null;
+
+  /** To be called in a click or a key press: a browser plays nothing before. */
+  unlock() {
+    this.#context ??= new AudioContext();
+    // What could not ring until now rings from its next turn on.
+    this.#context.resume();
+    this.#route(this.#context);
+    for (const player of this.#players.values()) this.#play(player);
+  }
+
+  /** Plays the far ends of these calls and no others. Those on hold are heard too: they may hear music. */
+  hear(calls) {
+    const wanted = new Map(calls.map(({ callId, session }) => [callId, session.remoteStream]));
+    for (const [callId, player] of this.#players) {
+      if (wanted.get(callId)) continue;
+      player.pause();
+      player.srcObject = null;
+      this.#players.delete(callId);
+    }
+    for (const [callId, stream] of wanted) {
+      if (!stream) continue;
+      let player = this.#players.get(callId);
+      if (!player) {
+        player = new Audio();
+        this.#players.set(callId, player);
+        this.#route(player);
+      }
+      if (player.srcObject === stream) continue;
+      player.srcObject = stream;
+      this.#play(player);
+    }
+  }
+
+  /** Another speaker was chosen. */
+  async route() {
+    const all = [...this.#players.values(), this.#context].filter(Boolean);
+    await Promise.all(all.map((one) => this.#route(one)));
+  }
+
+  /** Rings, gives the ringback, or is quiet: `ringtone`, `ringback` or `null`. */
+  ring(what) {
+    const name = what === 'ringtone' ? settings.ringtone : what;
+    if (this.#on?.name === name) return;
+    this.#on?.stop();
+    this.#on = null;
+    const pattern = what === 'ringback' ? RINGBACK : RINGTONES[name];
+    if (!what || !pattern) return;
+    const loud = what === 'ringback' ? 0.12 : settings.volume * 0.4;
+    this.#on = { name, stop: this.#repeat(pattern, loud) };
+  }
+
+  /** The ringtone once, as a sample. */
+  sample(name) {
+    const pattern = RINGTONES[name];
+    if (pattern) this.#once(pattern, settings.volume * 0.4);
+  }
+
+  /** The sound of a key. */
+  key(key) {
+    const at = KEYS.indexOf(key);
+    if (at >= 0) this.#once([[0.12, [ROWS[Math.floor(at / 3)], COLUMNS[at % 3]]]], 0.1);
+  }
+
+  /** Three notes, to hear where the speaker is. */
+  chime() {
+    this.#once([[0.2, [523]], [0.2, [659]], [0.4, [784]]], 0.25);
+  }
+
+  #play(player) {
+    player.play().catch(({ name }) => {
+      if (name === 'NotAllowedError') this.dispatchEvent(new Event('blocked'));
+    });
+  }
+
+  async #route(target) {
+    try {
+      await target.setSinkId?.(settings.speaker);
+    } catch {
+      // It is gone: the system's own then.
+      if (settings.speaker) await target.setSinkId('').catch(() => {});
+    }
+  }
+
+  #once(pattern, loud) {
+    return this.#schedule(pattern, loud);
+  }
+
+  #repeat(pattern, loud) {
+    const length = pattern.reduce((sum, [seconds]) => sum + seconds, 0);
+    let stop = this.#schedule(pattern, loud);
+    const timer = setInterval(() => (stop = this.#schedule(pattern, loud)), length * 1_000);
+    return () => {
+      clearInterval(timer);
+      stop();
+    };
+  }
+
+  /** Plays a pattern once; gives what stops it. */
+  #schedule(pattern, loud) {
+    const context = (this.#context ??= new AudioContext());
+    if (context.state !== 'running') {
+      this.dispatchEvent(new Event('blocked'));
+      return () => {};
+    }
+    const gain = new GainNode(context, { gain: 0 });
+    gain.connect(context.destination);
+    let at = context.currentTime + 0.02;
+    const nodes = [];
+    for (const [seconds, frequencies] of pattern) {
+      for (const frequency of frequencies) {
+        const node = new OscillatorNode(context, { frequency });
+        node.connect(gain);
+        node.start(at);
+        node.stop(at + seconds);
+        nodes.push(node);
+      }
+      if (frequencies.length > 0) {
+        // Without a slope it would click.
+        gain.gain.setTargetAtTime(loud / frequencies.length, at, 0.008);
+        gain.gain.setTargetAtTime(0, at + seconds - 0.03, 0.01);
+      }
+      at += seconds;
+    }
+    return () => {
+      for (const node of nodes) node.stop();
+      gain.disconnect();
+    };
+  }
+}

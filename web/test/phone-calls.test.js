@@ -1,0 +1,215 @@
+// The web phone: calls out and in, and what can be done in one.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { PhoneScene, dial, focused, heard, idle, look, spoken, state } from './lib/phone.js';
+
+let scene;
+before(async () => (scene = await PhoneScene.open()));
+afterEach(() => scene.clear());
+after(() => scene.close());
+
+const control = (name) => `[data-control=${name}]`;
+
+test('a call to 600 by the keyboard: sound both ways, measured and drawn, and hung up', async () => {
+  const page = await scene.phone();
+  await dial(page, '600');
+  await state(page, 'talking');
+  assert.equal(await focused(page), 'H2#far');
+  assert.match(await spoken(page), /Connected with/);
+  assert.match(await page.title(), /^Call with .* – offhook$/);
+  await heard(page, ({ received, sent, energy, playing }) => received > 50 && sent > 50 && energy > 0 && playing);
+
+  // Two reports make a line; its figures are in words, too.
+  await page.waitForFunction(() => document.querySelector('.graph.mos .line')?.getAttribute('d')?.split('L').length >= 3, null, { timeout: 15_000 });
+  assert.match(await page.textContent('.quality h3'), /Excellent|Good/);
+  for (const row of ['mos', 'loss', 'jitter', 'rtt']) {
+    assert.match(await page.getAttribute(`.graph.${row} svg`, 'aria-label'), /over the call: between [\d.]+ .* now [\d.]+/, row);
+    assert.match(await page.textContent(`.graph.${row} b`), /^[\d.]+$/, row);
+  }
+  await look(page, 'call');
+  for (let stop = 0; !(await focused(page)).includes('Hang up'); stop++) {
+    assert.ok(stop < 12, `Tab does not reach "Hang up": ${await focused(page)}`);
+    await page.keyboard.press('Tab');
+  }
+  await page.keyboard.press('Enter');
+  await idle(page);
+  assert.equal(await focused(page), 'INPUT#number');
+  assert.match(await spoken(page), /ended/);
+});
+
+test('a number by click: keys, the last one taken back, ringing, and given up', async () => {
+  const page = await scene.phone('1000', { size: 'phone' });
+  for (const key of ['6', '0', '6', '#']) await page.click(`.keypad [data-key="${key}"]`);
+  assert.equal(await page.inputValue('#number'), '606#');
+  await look(page, 'dialled');
+  await page.click('[aria-label="Delete the last digit"]');
+  await page.click('[aria-label="Call"]');
+  await state(page, 'ringing');
+  await look(page, 'ringing');
+  await page.click('[aria-label="Hang up"]');
+  await idle(page);
+  assert.equal(await page.locator('.notice').count(), 0);
+  assert.ok(await page.isVisible('#number'));
+});
+
+test('what becomes of a call that is refused is said in words', async () => {
+  const page = await scene.phone();
+  for (const [number, text] of [
+    ['604', /604 is busy.*Try again later/],
+    ['609', /609 does not take the call/],
+    ['4711', /There is no 4711.*Check the number/],
+    ['1007', /cannot be reached.*Nobody is logged in/],
+    ['605', /server could not connect the call/],
+  ]) {
+    await page.waitForTimeout(1_050); // a second call within a second would be refused
+    await dial(page, number);
+    await page.waitForFunction((source) => new RegExp(source).test(document.querySelector('.notices').textContent), text.source);
+    await idle(page);
+  }
+  await look(page, 'refused');
+  await dial(page, 'what?');
+  await page.waitForFunction(() => /That is no number/.test(document.querySelector('.notices').textContent));
+});
+
+for (const way of ['click', 'keyboard']) {
+  test(`an incoming call, answered by ${way}`, async () => {
+    const page = await scene.phone();
+    const caller = await scene.native('1001', ['call', '1000']);
+    await page.waitForSelector('.ringing[role=alertdialog]');
+    assert.match(await page.title(), /is calling – offhook$/);
+    assert.match(await focused(page), /Answer$/);
+    if (way === 'click') {
+      await look(page, 'incoming');
+      await page.click('.ringing button >> text="Answer"');
+    } else {
+      await page.keyboard.press('Enter');
+    }
+    await caller.event('confirmed');
+    await state(page, 'talking');
+    await heard(page, ({ received, sent, playing }) => received > 20 && sent > 20 && playing);
+    caller.interrupt();
+    await idle(page);
+    await page.waitForSelector('.ringing', { state: 'detached' });
+  });
+}
+
+test('an incoming call, declined; and one whose caller gives up', async () => {
+  const page = await scene.phone();
+  const busy = await scene.native('1001', ['call', '1000']);
+  await page.waitForSelector('.ringing');
+  await page.click('.ringing >> text=Decline');
+  assert.equal((await busy.event('failed')).code, 486);
+  await page.waitForSelector('.ringing', { state: 'detached' });
+
+  const missed = await scene.native('1002', ['call', '1000']);
+  await page.waitForSelector('.ringing');
+  missed.interrupt();
+  await page.waitForSelector('.ringing', { state: 'detached' });
+  await page.click('#tab-recent');
+  await page.waitForFunction(() => document.querySelectorAll('.row.missed').length >= 2);
+  assert.equal(await page.locator('.notice').count(), 0);
+});
+
+test('whoever types a number is not interrupted by a call', async () => {
+  const page = await scene.phone();
+  await page.keyboard.type('12');
+  await scene.native('1001', ['call', '1000']);
+  await page.waitForSelector('.ringing');
+  await page.keyboard.type('34');
+  assert.equal(await page.inputValue('#number'), '1234');
+});
+
+test('hold and resume, mute and unmute: the far end and the microphone follow', async () => {
+  const page = await scene.phone();
+  const far = await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  await heard(page, ({ received, direction }) => received > 10 && direction === 'sendrecv');
+
+  await page.click(control('hold'));
+  await state(page, 'held');
+  assert.equal(await page.getAttribute(control('hold'), 'aria-pressed'), 'true');
+  await heard(page, ({ direction }) => direction !== 'sendrecv');
+  assert.match(await spoken(page), /on hold/);
+  await look(page, 'held');
+  await page.focus(control('hold'));
+  await page.keyboard.press('Space');
+  await state(page, 'talking');
+  await heard(page, ({ direction }) => direction === 'sendrecv');
+  assert.equal(await page.getAttribute(control('hold'), 'aria-pressed'), 'false');
+
+  await page.click(control('mute'));
+  await page.waitForSelector(`${control('mute')}[aria-pressed=true]`);
+  await heard(page, ({ microphone }) => microphone === false);
+  assert.match(await spoken(page), /muted/);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector(`${control('mute')}[aria-pressed=false]`);
+  await heard(page, ({ microphone }) => microphone === true);
+  await page.click('[aria-label="Hang up"]');
+  await far.event('ended');
+});
+
+test('tones by click and by keyboard, and only where the keys are', async () => {
+  const page = await scene.phone();
+  const far = await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  await heard(page, ({ received }) => received > 10);
+  // Digits typed elsewhere are none.
+  await page.keyboard.type('9');
+  await page.click(control('keys'));
+  await page.click('.pad [data-key="1"]');
+  await page.keyboard.type('2#');
+  await far.event('dtmf', { fits: ({ tone }) => tone === '#' });
+  assert.equal(far.events('dtmf').map(({ tone }) => tone).join(''), '12#');
+  assert.equal(await page.textContent('.tones'), '12#');
+  await look(page, 'keys');
+  await page.keyboard.press('Escape');
+  assert.ok(await page.isHidden('.pad'));
+  assert.match(await focused(page), /Keys$/);
+});
+
+test('a second call: announced, taken, switched to and fro', async () => {
+  const page = await scene.phone();
+  const first = await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  const second = await scene.native('1002', ['call', '1000']);
+  await page.waitForSelector('.ringing');
+  assert.match(await page.textContent('.ringing'), /puts the present call on hold/);
+  await look(page, 'incoming-second');
+  await page.click('.ringing button >> text="Answer"');
+  await second.event('confirmed');
+  await page.waitForSelector('.others li');
+  const front = () => page.textContent('#far');
+  await page.waitForFunction(() => /On hold/.test(document.querySelector('.others').textContent));
+  const name = await front();
+  await look(page, 'two-calls');
+  await page.click('.others >> text=Switch');
+  await page.waitForFunction((name) => document.querySelector('#far').textContent !== name, name);
+  await page.waitForFunction(() => /On hold/.test(document.querySelector('.others').textContent));
+  await page.click('[aria-label="Hang up"]');
+  await first.event('ended');
+  await page.waitForFunction((name) => document.querySelector('#far').textContent === name, name);
+  assert.equal(await page.getAttribute('.phone', 'data-calls'), '1');
+});
+
+test('a second call that is made: the first waits', async () => {
+  const page = await scene.phone('1000', { size: 'phone' });
+  await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  await page.waitForTimeout(1_050); // a second call within a second would be refused
+  await page.click(control('add'));
+  assert.match(await page.textContent('.hint'), /put on hold/);
+  await look(page, 'adding');
+  await page.click('.back');
+  assert.ok(await page.isVisible('.call'));
+  await page.click(control('add'));
+  await dial(page, '600');
+  await page.waitForSelector('.others li');
+  await state(page, 'talking');
+  await page.waitForFunction(() => /On hold/.test(document.querySelector('.others').textContent));
+});

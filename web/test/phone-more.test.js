@@ -1,0 +1,169 @@
+// The web phone: transfers, recording, the list of calls, devices, appearance.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { PhoneScene, dial, focused, heard, idle, look, state } from './lib/phone.js';
+
+let scene;
+before(async () => (scene = await PhoneScene.open()));
+afterEach(() => scene.clear());
+after(() => scene.close());
+
+const control = (name) => `[data-control=${name}]`;
+
+/** 1000 in the page talks with 1001. */
+async function talking(size) {
+  const page = await scene.phone('1000', { size });
+  const ben = await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  await heard(page, ({ received }) => received > 10);
+  return { page, ben };
+}
+
+test('a blind transfer by the keyboard connects the two and ends the call here', async () => {
+  const { page, ben } = await talking();
+  const cleo = await scene.native('1002', ['answer', '--echo']);
+  await page.focus(control('transfer'));
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('dialog[open]');
+  assert.equal(await focused(page), 'INPUT#transfer-number');
+  // Nothing entered: said, and nothing done.
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('dialog .wrong:not(:empty)');
+  await look(page, 'transfer');
+  await page.keyboard.type('1002');
+  await page.keyboard.press('Enter');
+  await cleo.event('confirmed');
+  await idle(page);
+  await page.waitForSelector('.notice.good');
+  assert.match(await page.textContent('.notice.good'), /Transferred to 1002/);
+  assert.equal(ben.events('ended').length, 0);
+});
+
+test('a transfer that fails gives the call back', async () => {
+  const { page } = await talking();
+  await page.click(control('transfer'));
+  await page.fill('#transfer-number', '604');
+  await page.click('dialog button >> text=Transfer now');
+  await page.waitForSelector('.notice');
+  assert.match(await page.textContent('.notice'), /did not work.*busy.*connected again/i);
+  await state(page, 'talking');
+  await look(page, 'transfer-failed');
+});
+
+test('an attended transfer: ask first, then connect the two', async () => {
+  const { page, ben } = await talking('phone');
+  const cleo = await scene.native('1002', ['answer', '--echo']);
+  await page.waitForTimeout(1_050); // a second call within a second would be refused
+  await page.click(control('transfer'));
+  await page.fill('#transfer-number', '1002');
+  await page.click('dialog button >> text=Ask first');
+  await page.waitForSelector('.consult:not([hidden])');
+  await state(page, 'talking');
+  await cleo.event('confirmed');
+  assert.match(await page.textContent('.mark'), /Asking before/);
+  await page.waitForFunction(() => /On hold/.test(document.querySelector('.others').textContent));
+  await look(page, 'consulting');
+  await page.click('text=Connect the two');
+  await idle(page);
+  await page.waitForSelector('.notice.good');
+  await look(page, 'transferred');
+  // The two talk on without us.
+  assert.equal(ben.events('ended').length + cleo.events('ended').length, 0);
+});
+
+test('asked first and left at that: back to the one who waits', async () => {
+  const { page } = await talking();
+  const cleo = await scene.native('1002', ['answer', '--echo']);
+  await page.waitForTimeout(1_050); // a second call within a second would be refused
+  await page.click(control('transfer'));
+  await page.fill('#transfer-number', '1002');
+  await page.keyboard.press('Tab');
+  for (let stop = 0; !/Ask first/.test(await focused(page)); stop++) {
+    assert.ok(stop < 4, await focused(page));
+    await page.keyboard.press('Tab');
+  }
+  await page.keyboard.press('Enter');
+  await cleo.event('confirmed');
+  await page.click('.consult >> text=Cancel');
+  await cleo.event('ended');
+  await state(page, 'talking');
+  assert.equal(await page.getAttribute('.phone', 'data-calls'), '1');
+});
+
+test('the list of calls: taken, called, missed; a click calls back', async () => {
+  const page = await scene.phone('1003');
+  await page.click('#tab-recent');
+  await page.waitForSelector('.empty >> text=No calls yet');
+  await look(page, 'recent-empty');
+  await page.click('#tab-keypad');
+  await dial(page, '600');
+  await state(page, 'talking');
+  await page.waitForTimeout(1_050); // so that there is a second of call, and one between two calls
+  await page.click('[aria-label="Hang up"]');
+  await idle(page);
+  const caller = await scene.native('1001', ['call', '1003']);
+  await page.waitForSelector('.ringing');
+  caller.interrupt();
+  await page.waitForSelector('.ringing', { state: 'detached' });
+  await page.focus('#tab-keypad');
+  await page.keyboard.press('ArrowRight');
+  assert.equal(await focused(page), 'BUTTON#tab-recent');
+  await page.waitForSelector('.row.missed');
+  await page.waitForSelector('.row.outbound');
+  assert.match(await page.textContent('.row.outbound'), /Called.*0:0\d/);
+  await look(page, 'recent');
+  await page.click('.row.outbound');
+  await state(page, 'talking');
+  // Loaded anew, it is still there.
+  await page.click('[aria-label="Hang up"]');
+  await idle(page);
+  await page.reload();
+  await page.fill('#user', '1003');
+  await page.fill('#password', 'secret-1003');
+  await page.click('button[type=submit]');
+  await page.click('#tab-recent');
+  await page.waitForSelector('.row.missed');
+});
+
+test('devices: chosen, tested, and used from the next call on', async () => {
+  const page = await scene.phone();
+  await page.evaluate(() => {
+    window.asked = [];
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = (wanted) => (window.asked.push(wanted), open(wanted));
+  });
+  await page.click('#tab-settings');
+  await page.waitForFunction(() => document.querySelector('#microphone').options.length > 2);
+  for (const id of ['microphone', 'speaker', 'camera']) assert.ok(await page.locator(`#${id} option`).count() > 1, id);
+  const [, device] = await page.locator('#microphone option').evaluateAll((options) => options.map(({ value }) => value));
+  await page.selectOption('#microphone', device);
+  await page.click('text=Test the microphone');
+  await page.waitForFunction(() => document.querySelector('meter').value > 0.1);
+  await look(page, 'settings');
+  await page.click('text=Stop the test');
+  const [, speaker] = await page.locator('#speaker option').evaluateAll((options) => options.map(({ value }) => value));
+  await page.selectOption('#speaker', speaker);
+  await page.click('#tab-keypad');
+  await dial(page, '600');
+  await state(page, 'talking');
+  assert.equal(await page.evaluate(() => window.asked.at(-1).audio.deviceId.exact), device);
+  await page.waitForFunction((speaker) => window.players.at(-1)?.sinkId === speaker, speaker);
+});
+
+test('appearance: chosen, and kept from the first moment of the next visit', async () => {
+  const page = await scene.phone();
+  await page.click('#tab-settings');
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await background();
+  await page.check('input[value=dark]', { force: true });
+  const dark = await background();
+  assert.notEqual(dark, light);
+  await page.selectOption('#ringtone', 'soft');
+  await page.reload();
+  await page.waitForSelector('#user');
+  assert.equal(await background(), dark);
+  assert.equal(await page.evaluate(() => JSON.parse(localStorage.getItem('offhook.settings')).ringtone), 'soft');
+});
