@@ -82,11 +82,12 @@ pub struct Init {
     dtmf: Option<DtmfMode>,
     record: Option<RecordMethod>,
     rtp_timeout: Option<Duration>,
+    warn_silent_input: bool,
 }
 
 impl From<InitParams> for Init {
     fn from(params: InitParams) -> Self {
-        Self { params, host: Host::default(), dtmf: None, record: None, rtp_timeout: None }
+        Self { params, host: Host::default(), dtmf: None, record: None, rtp_timeout: None, warn_silent_input: true }
     }
 }
 
@@ -169,6 +170,12 @@ impl Init {
         self
     }
 
+    /// As [`PhoneBuilder::warn_silent_input`](crate::PhoneBuilder::warn_silent_input).
+    pub fn warn_silent_input(mut self, warn: bool) -> Self {
+        self.warn_silent_input = warn;
+        self
+    }
+
     /// As [`PhoneBuilder::sdp_filter`](crate::PhoneBuilder::sdp_filter).
     pub fn sdp_filter(mut self, filter: impl Fn(&SdpStep<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
         self.host.sdp_filter = Some(SdpFilter::new(filter));
@@ -206,6 +213,7 @@ impl Init {
         let config = logged_in.config_mut();
         config.filter_sdp = self.host.sdp_filter.is_some();
         config.rtp_timeout_ms = self.rtp_timeout.map(millis);
+        config.warn_silent_input = self.warn_silent_input;
         if let Some(mode) = self.dtmf {
             config.dtmf = mode;
         }

@@ -49,6 +49,8 @@ pub(crate) struct Engine {
     streams: Vec<(u32, Option<Instant>)>,
     clock_rates: [u32; 128],
     last_sent_rate: u32,
+    /// Number of our first audio packet.
+    first_sent: Option<u64>,
     pub(crate) ice: IceState,
     pub(crate) dtls: DtlsState,
     pair: Option<(SocketAddr, SocketAddr)>,
@@ -174,6 +176,7 @@ impl Engine {
             streams: Vec::new(),
             clock_rates: rates,
             last_sent_rate: 48_000,
+            first_sent: None,
             ice: IceState::New,
             dtls: DtlsState::New,
             pair: None,
@@ -346,6 +349,7 @@ impl Engine {
     /// Queues a packet; [`Engine::handle_timeout`] sends it on its way.
     pub(crate) fn send(&mut self, now: Instant, pt: u8, seq: u64, timestamp: u32, marker: bool, payload: Arc<[u8]>) {
         self.last_sent_rate = self.clock_rates.get(usize::from(pt)).copied().unwrap_or(48_000);
+        self.first_sent.get_or_insert(seq);
         let write = RtpWrite::new(Pt::from(pt), SeqNo::from(seq), timestamp, now, payload).marker(marker);
         if let Some(stream) = self.rtc.direct_api().stream_tx(&self.send_ssrc) {
             stream.write_rtp(write);
@@ -469,6 +473,9 @@ impl Engine {
         report.reports += 1;
         report.fraction_lost = f64::from(loss);
         report.packets_lost = remote.packets_lost;
+        let reached = *remote.maximum_sequence_number + 1;
+        let due = reached.saturating_sub(self.first_sent.unwrap_or(reached));
+        report.packets_received = due.saturating_sub(remote.packets_lost);
         report.jitter_ms = jitter_ms;
         report.jitter_max_ms = report.jitter_max_ms.max(jitter_ms);
         self.jitter_sum += jitter_ms;

@@ -257,6 +257,7 @@ fn sample(stats: &PeerStats) -> StatsSample {
             remote_packets_lost: outbound.remote.map(|remote| remote.packets_lost),
             remote_jitter_ms: outbound.remote.map(|remote| remote.jitter_ms),
             jitter_buffer_delay_ms: inbound.jitter_buffer_delay_ms,
+            remote_packets_received: outbound.remote.map(|remote| remote.packets_received),
             concealed_samples: inbound.concealed_samples,
             total_samples: inbound.total_samples,
         },
