@@ -99,6 +99,9 @@ impl Session {
             if self.end_at.is_some_and(|at| at <= now) {
                 self.hang_up(ctx, TerminateType::Terminate);
             }
+            if self.find_path_at.is_some_and(|at| at <= now) {
+                self.find_path(ctx);
+            }
             if self.reports.next.is_some_and(|at| at <= now) {
                 self.take_stats(ctx);
             }
@@ -120,6 +123,7 @@ impl Session {
             self.dtmf.timeout(),
             self.recording.timeout(),
             self.reports.next,
+            self.find_path_at,
             self.transfer_timeout(),
             self.end_at,
         ];

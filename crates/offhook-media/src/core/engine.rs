@@ -285,6 +285,9 @@ impl Engine {
         controlling: bool,
     ) -> Result<(), MediaError> {
         let first = self.remote.is_none();
+        if self.is_restarted_by(remote) {
+            self.forget_paths(remote);
+        }
         let mut direct = self.rtc.direct_api();
         if first {
             // A lite peer never controls (RFC 8445 §6.1.1).
@@ -318,6 +321,21 @@ impl Engine {
         }
         self.remote = Some(remote.clone());
         Ok(())
+    }
+
+    /// The far end restarts ICE. The engine stays with a path that was chosen before until it is known to be dead, which takes
+    /// 20 s; if addresses of the far end are gone, all paths are to be found anew (RFC 8445 §9).
+    fn forget_paths(&mut self, now: &RemoteTransport) {
+        let Some(before) = &self.remote else { return };
+        if before.candidates.iter().all(|text| now.candidates.contains(text)) {
+            return;
+        }
+        for (local, candidate) in &mut self.candidates {
+            self.rtc.direct_api().invalidate_candidate(candidate);
+            if let Ok(Some((_, again))) = add(&mut self.rtc, *local) {
+                *candidate = again;
+            }
+        }
     }
 
     /// Takes a datagram. What is no STUN, DTLS, RTP or RTCP of this transport is ignored.

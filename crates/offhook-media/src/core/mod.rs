@@ -129,6 +129,13 @@ impl PeerCore {
         self.closed
     }
 
+    /// Where our end of the path is, while there is one.
+    pub(crate) fn path(&self) -> Option<SocketAddr> {
+        let engine = self.engine.as_ref()?;
+        let lost = matches!(engine.ice, IceState::New | IceState::Disconnected | IceState::Failed);
+        engine.candidate_pair().filter(|_| !lost).map(|pair| pair.local)
+    }
+
     /// When [`PeerCore::handle_timeout`] must be called next.
     pub(crate) fn timeout(&self) -> Option<Instant> {
         if self.closed {

@@ -114,7 +114,8 @@ async fn run(
             message = outgoing.recv() => if message.is_none() { return CloseReason::Local },
         }
     };
-    tell(messages, line, FromTransport::Connected { secure: target.is_secure() });
+    let local = socket.get_ref().local();
+    tell(messages, line, FromTransport::Connected { secure: target.is_secure(), local });
     pump(socket, line, messages, outgoing).await
 }
 
@@ -125,7 +126,6 @@ async fn connect(
     status: &mut Option<u16>,
 ) -> Result<WebSocketStream<Stream>, TransportError> {
     let stream = target.connect().await?;
-    let failed = |detail: String| TransportError::Handshake { address: target.address(), detail };
     handshake(target, stream, line, status).await
 }
 
@@ -150,6 +150,7 @@ async fn handshake(
     line: Line,
     status: &mut Option<u16>,
 ) -> Result<WebSocketStream<Stream>, TransportError> {
+    let failed = |detail: String| TransportError::Handshake { address: target.address(), detail };
     let mut request: Request = target.url.expose().into_client_request().map_err(|error| failed(error.to_string()))?;
     if let Line::Sip(_) = line {
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("sip"));

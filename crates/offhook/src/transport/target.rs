@@ -6,6 +6,7 @@ use std::time::Duration;
 use offhook_core::{PhoneError, Secret, TransportError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use super::tls::{self, Trust};
 
@@ -13,9 +14,22 @@ use super::tls::{self, Trust};
 pub(crate) type Stream = Box<dyn Io>;
 
 /// What a connection can do.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {
+    /// The address of this machine that it comes from.
+    fn local(&self) -> Option<IpAddr>;
+}
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+impl Io for TcpStream {
+    fn local(&self) -> Option<IpAddr> {
+        self.local_addr().ok().map(|address| address.ip())
+    }
+}
+
+impl Io for TlsStream<TcpStream> {
+    fn local(&self) -> Option<IpAddr> {
+        self.get_ref().0.local()
+    }
+}
 
 /// A server: its URL taken apart, whom to trust, how long to wait.
 #[derive(Debug)]
