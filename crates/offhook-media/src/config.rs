@@ -146,7 +146,7 @@ impl Default for PeerConfig {
         Self {
             label: String::new(),
             addresses: Addresses::default(),
-            codecs: vec![Codec::Opus, Codec::Pcmu, Codec::Pcma],
+            codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
             jitter: JitterConfig::default(),
             opus: OpusConfig::default(),
             connect_timeout: Duration::from_secs(15),

@@ -139,7 +139,7 @@ impl PhoneBuilder {
         self
     }
 
-    /// Codecs in order of preference; default: Opus, PCMU, PCMA.
+    /// Codecs in order of preference; default: Opus, G.722, PCMU, PCMA.
     pub fn codecs(mut self, codecs: impl IntoIterator<Item = Codec>) -> Self {
         self.host.codecs = codecs.into_iter().collect();
         self

@@ -113,7 +113,7 @@ impl Engine {
         like: Option<&Self>,
     ) -> Result<Self, MediaError> {
         let mut rates = [48_000u32; 128];
-        let usual = [(0, 8_000), (8, 8_000), (101, 8_000), (96, CLOCK), (97, CLOCK)];
+        let usual = [(0, 8_000), (8, 8_000), (9, 8_000), (13, 8_000), (101, 8_000), (96, CLOCK), (97, CLOCK)];
         for (pt, rate) in usual.iter().chain(clock_rates) {
             if let Some(slot) = rates.get_mut(usize::from(*pt)) {
                 *slot = *rate;
@@ -542,9 +542,10 @@ impl Engine {
 /// RTCP reports.
 fn codec_config(rates: &[u32; 128]) -> CodecConfig {
     let mut config = CodecConfig::empty();
-    for (pt, &rate) in rates.iter().enumerate().filter(|&(pt, _)| matches!(pt, 0 | 8 | 96..=127)) {
+    for (pt, &rate) in rates.iter().enumerate().filter(|&(pt, _)| matches!(pt, 0 | 8 | 9 | 13 | 96..=127)) {
         let (format, channels) = match (pt, rate) {
-            (0, _) => (Format::PCMU, None),
+            // G.722 and comfort noise go by here for their clock alone, which is that of G.711.
+            (0 | 9 | 13, _) => (Format::PCMU, None),
             (8, _) => (Format::PCMA, None),
             (_, 8_000) => (Format::Tele, None),
             (_, CLOCK) => (Format::Vp8, None),

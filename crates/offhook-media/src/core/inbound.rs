@@ -98,7 +98,7 @@ impl Inbound {
             self.retire();
         }
         let codec = self.playout.as_ref().map_or(default, Playout::codec);
-        self.rate = codec.clock_rate();
+        self.rate = codec.sample_rate();
         self.heard.clear();
         self.heard.resize(codec.frame_samples(), 0);
         if let Some(playout) = &mut self.playout {
@@ -150,7 +150,7 @@ impl Inbound {
         let mut totals = self.totals;
         if let Some(playout) = &self.playout {
             let counters = playout.jitter().counters();
-            let rate = f64::from(playout.codec().clock_rate());
+            let rate = f64::from(playout.codec().sample_rate());
             totals.late += counters.late + counters.discarded;
             totals.waited += counters.waited;
             totals.played += counters.played;

@@ -176,7 +176,7 @@ impl Outbound {
         let codec = agreed.and_then(|agreed| agreed.codecs.first()).map_or(Codec::Opus, |codec| codec.0);
         self.frame.clear();
         self.frame.resize(codec.frame_samples(), 0);
-        self.rate = codec.clock_rate();
+        self.rate = codec.sample_rate();
         self.level.measure(&self.frame);
         self.talking = false;
         self.relaying.restart();
@@ -184,7 +184,7 @@ impl Outbound {
     }
 
     fn skip(&mut self, codec: Codec) {
-        self.stream.timestamp = self.stream.timestamp.wrapping_add(codec.frame_samples() as u32);
+        self.stream.timestamp = self.stream.timestamp.wrapping_add(codec.frame_ticks());
     }
 
     /// Tones to be sent fail: nothing is sent now.
@@ -209,7 +209,7 @@ impl Outbound {
     }
 
     fn fill(&mut self, codec: Codec, micros: i64, heard: (&[i16], u32), seat: Option<(&mut Seat, i64)>) -> bool {
-        self.rate = codec.clock_rate();
+        self.rate = codec.sample_rate();
         self.frame.clear();
         self.frame.resize(codec.frame_samples(), 0);
         let mut echo = heard.0;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::codec::{Codec, Decoder, carries_copy, packet_samples};
+use crate::codec::{Codec, Decoder, carries_copy, packet_ticks};
 use crate::error::MediaError;
 use crate::jitter::{JitterBuffer, JitterConfig, Next, Packet};
 
@@ -55,7 +55,7 @@ impl Playout {
     /// Takes a packet that arrived at `arrival` (µs).
     pub(crate) fn insert(&mut self, arrival: i64, seq: u64, timestamp: u64, payload: Arc<[u8]>) {
         // What cannot be decoded would be played as nothing: it counts as lost.
-        if let Some(duration) = packet_samples(self.codec, &payload) {
+        if let Some(duration) = packet_ticks(self.codec, &payload) {
             self.jitter.insert(Packet { seq, timestamp, duration, payload: Some(payload), arrival });
         }
     }
@@ -78,8 +78,8 @@ impl Playout {
             if self.ready.len() >= out.len() {
                 break;
             }
-            let buffered = self.ready.len() as i64 * 1_000_000 / i64::from(self.codec.clock_rate());
-            let next = self.jitter.next(now, buffered, self.quiet, frame as u32);
+            let buffered = self.ready.len() as i64 * 1_000_000 / i64::from(self.codec.sample_rate());
+            let next = self.jitter.next(now, buffered, self.quiet, self.codec.frame_ticks());
             let concealing = matches!(next, Next::Lost { .. } | Next::Stretch);
             if concealing && !self.concealing {
                 self.concealment_events += 1;
@@ -111,13 +111,14 @@ impl Playout {
                 result
             }
             Next::Lost { duration, following } => {
+                let samples = duration as usize * frame / self.codec.frame_ticks() as usize;
                 let copied = following.as_deref().is_some_and(|next| carries_copy(self.codec, next));
                 if copied {
-                    self.recovered_samples += u64::from(duration);
+                    self.recovered_samples += samples as u64;
                 } else {
-                    self.concealed_samples += u64::from(duration);
+                    self.concealed_samples += samples as u64;
                 }
-                self.decoder.conceal(duration as usize, following.as_deref(), &mut self.ready)
+                self.decoder.conceal(samples, following.as_deref(), &mut self.ready)
             }
             Next::Stretch => {
                 self.concealed_samples += frame as u64;

@@ -1,6 +1,7 @@
 //! Two cores on a virtual network in virtual time.
 
 mod changes;
+mod codecs;
 mod paths;
 mod video;
 

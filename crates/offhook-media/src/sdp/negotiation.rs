@@ -378,6 +378,7 @@ impl Negotiation {
             match codec {
                 Codec::Opus => OPUS_PT,
                 Codec::Pcmu => 0,
+                Codec::G722 => 9,
                 Codec::Pcma => 8,
             },
             |known| known.1,

@@ -346,6 +346,7 @@ fn codecs(section: &Section<'_>) -> Codecs {
             (Some(encoding), _) => encoding,
             (None, 0) => "PCMU/8000",
             (None, 8) => "PCMA/8000",
+            (None, 9) => "G722/8000",
             (None, _) => continue,
         };
         let mut parts = encoding.split('/');

@@ -82,7 +82,7 @@ impl Local<'_> {
                     out,
                     "a=rtpmap:{pt} opus/48000/2\r\na=fmtp:{pt} minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0\r\n"
                 )?,
-                Codec::Pcmu | Codec::Pcma => write!(out, "a=rtpmap:{pt} {}/8000\r\n", codec.name())?,
+                Codec::G722 | Codec::Pcmu | Codec::Pcma => write!(out, "a=rtpmap:{pt} {}/8000\r\n", codec.name())?,
             }
         }
         for &(pt, clock) in self.events {
