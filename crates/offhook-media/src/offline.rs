@@ -19,7 +19,7 @@ impl AudioEncoder {
     /// # Errors
     /// [`MediaError::Codec`].
     pub fn new(codec: Codec, opus: &OpusConfig, source_rate: u32) -> Result<Self, MediaError> {
-        let mut encoder = Encoder::new(codec, opus)?;
+        let mut encoder = Encoder::new(codec, opus, false)?;
         encoder.set_source_rate(source_rate)?;
         Ok(Self { encoder })
     }

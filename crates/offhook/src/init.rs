@@ -133,6 +133,12 @@ impl Init {
         self
     }
 
+    /// Discontinuous transmission: while nobody speaks, nothing is sent but comfort noise now and then; default: no.
+    pub fn dtx(mut self, dtx: bool) -> Self {
+        self.host.dtx = dtx;
+        self
+    }
+
     /// Codecs in order of preference; default: Opus, G.722, PCMU, PCMA.
     pub fn codecs(mut self, codecs: impl IntoIterator<Item = Codec>) -> Self {
         self.host.codecs = codecs.into_iter().collect();

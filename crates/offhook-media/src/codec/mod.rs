@@ -103,6 +103,8 @@ pub(crate) struct Opus {
     encoder: ropus::Encoder,
     bandwidth: ropus::Bandwidth,
     config: OpusConfig,
+    /// Silence makes packets of a byte or two, which need not be sent.
+    dtx: bool,
     /// What the far end reports, 0–1: the largest of late.
     loss: f64,
 }
@@ -111,8 +113,8 @@ pub(crate) struct Opus {
 const LOSS_KEPT: f64 = 0.9;
 
 impl Opus {
-    fn new(config: &OpusConfig, bandwidth: ropus::Bandwidth) -> Result<Self, MediaError> {
-        let encoder = ropus::Encoder::builder(48_000, ropus::Channels::Mono, ropus::Application::Voip)
+    fn new(config: &OpusConfig, dtx: bool, bandwidth: ropus::Bandwidth) -> Result<Self, MediaError> {
+        let mut encoder = ropus::Encoder::builder(48_000, ropus::Channels::Mono, ropus::Application::Voip)
             .bitrate(ropus::Bitrate::Bits(config.bitrate.clamp(6_000, 128_000)))
             .complexity(config.complexity.min(10))
             .signal(ropus::Signal::Voice)
@@ -121,7 +123,8 @@ impl Opus {
             .max_bandwidth(bandwidth)
             .build()
             .map_err(|e| failed(Codec::Opus, e))?;
-        Ok(Self { encoder, bandwidth, config: config.clone(), loss: 0.0 })
+        encoder.set_dtx(dtx).map_err(|e| failed(Codec::Opus, e))?;
+        Ok(Self { encoder, bandwidth, config: config.clone(), dtx, loss: 0.0 })
     }
 
     /// In-band FEC costs bits and, from 6 % on, bandwidth: as much of it as the path needs.
@@ -133,12 +136,12 @@ impl Opus {
 }
 
 impl Encoder {
-    pub(crate) fn new(codec: Codec, opus: &OpusConfig) -> Result<Self, MediaError> {
+    pub(crate) fn new(codec: Codec, opus: &OpusConfig, dtx: bool) -> Result<Self, MediaError> {
         Ok(match codec {
             Codec::Pcmu => Self::G711(Law::Mu),
             Codec::Pcma => Self::G711(Law::A),
             Codec::G722 => Self::G722(Box::default()),
-            Codec::Opus => Self::Opus(Box::new(Opus::new(opus, ropus::Bandwidth::Fullband)?)),
+            Codec::Opus => Self::Opus(Box::new(Opus::new(opus, dtx, ropus::Bandwidth::Fullband)?)),
         })
     }
 
@@ -155,7 +158,7 @@ impl Encoder {
         };
         if bandwidth != opus.bandwidth {
             let loss = opus.loss;
-            **opus = Opus { loss, ..Opus::new(&opus.config, bandwidth)? };
+            **opus = Opus { loss, ..Opus::new(&opus.config, opus.dtx, bandwidth)? };
             opus.expect_loss()?;
         }
         Ok(())
@@ -286,6 +289,12 @@ pub(crate) fn packet_ticks(codec: Codec, payload: &[u8]) -> Option<u32> {
     }
 }
 
+/// Whether a packet says that nothing follows for a while: Opus's DTX makes them of the first byte alone, or with an empty frame
+/// (RFC 6716 §3.2.1).
+pub(crate) fn is_pause(codec: Codec, payload: &[u8]) -> bool {
+    codec == Codec::Opus && payload.len() <= 2
+}
+
 /// Whether a packet carries a copy of the one before it (Opus in-band FEC: the LBRR flag of its first frame).
 pub(crate) fn carries_copy(codec: Codec, payload: &[u8]) -> bool {
     let Some(&toc) = payload.first() else { return false };
@@ -334,7 +343,7 @@ mod tests {
     #[test]
     fn opus_recovers_a_lost_packet_from_the_copy_in_the_next_better_than_by_concealment() {
         let config = OpusConfig { expected_loss: 20, ..OpusConfig::default() };
-        let mut encoder = Encoder::new(Codec::Opus, &config).unwrap();
+        let mut encoder = Encoder::new(Codec::Opus, &config, false).unwrap();
         let packets: Vec<Vec<u8>> = speechlike(96_000, 48_000.0)
             .chunks(960)
             .map(|frame| {
@@ -385,7 +394,7 @@ mod tests {
     #[test]
     fn opus_codes_no_band_above_what_the_source_can_hold_and_the_sound_goes_on_through_the_changes() {
         let said = speechlike(48_000 * 6, 8_000.0);
-        let mut encoder = Encoder::new(Codec::Opus, &OpusConfig::default()).unwrap();
+        let mut encoder = Encoder::new(Codec::Opus, &OpusConfig::default(), false).unwrap();
         let mut decoder = Decoder::new(Codec::Opus).unwrap();
         let (mut bands, mut heard, mut packet) = (Vec::new(), Vec::new(), Vec::new());
         let rates = [48_000, 8_000, 16_000, 12_000, 8_000, 48_000];

@@ -75,7 +75,14 @@ impl Inbound {
             let tones = self.events.receive(now, clock_rate, packet.epoch, rtp.timestamp, &rtp.payload);
             return Arrived::Event { clock_rate, packet, tones };
         }
-        // Comfort noise or a codec that was not agreed on.
+        if agreed.noise == Some(rtp.pt) {
+            let packet = self.reception.receive(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
+            if let Some(playout) = self.playout.as_mut().filter(|_| decode && !packet.first) {
+                playout.noise(now, packet.seq, packet.timestamp, &rtp.payload);
+            }
+            return Arrived::Nothing;
+        }
+        // A codec that was not agreed on.
         Arrived::Nothing
     }
 

@@ -124,7 +124,8 @@ fn open(call: &Arc<Call>, config: &MediaConfig, options: &CallOptions) {
     let mut peer = PeerConfig::new(call.id().as_str())
         .addresses(config.addresses.clone())
         .ice_servers(ice_servers(options).unwrap_or_default())
-        .transport_policy(policy);
+        .transport_policy(policy)
+        .dtx(config.dtx);
     if !codecs.is_empty() {
         peer = peer.codecs(codecs);
     }

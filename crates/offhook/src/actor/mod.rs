@@ -68,6 +68,7 @@ pub(crate) enum FromTransport {
 pub(crate) struct MediaConfig {
     pub(crate) addresses: Addresses,
     pub(crate) codecs: Vec<Codec>,
+    pub(crate) dtx: bool,
     /// Where the calls of a conference meet.
     pub(crate) mixer: Mixer,
 }
