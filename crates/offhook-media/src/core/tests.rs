@@ -2,6 +2,7 @@
 
 mod changes;
 mod codecs;
+mod others;
 mod paths;
 mod video;
 
