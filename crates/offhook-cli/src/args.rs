@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use offhook::DtmfMode;
 
 use crate::ctl::args::CtlArgs;
+use crate::doctor::args::DoctorArgs;
 use crate::exit::EXIT_CODES;
 
 /// A softphone, a PBX and a proof that both work, in one command.
@@ -38,6 +39,9 @@ pub enum Command {
     /// Wait for calls and answer them.
     #[command(after_help = EXIT_CODES)]
     Answer(AnswerArgs),
+    /// Look at everything a call needs, from DNS to the sound of an echo, and say what is wrong and what to do.
+    #[command(after_help = EXIT_CODES)]
+    Doctor(DoctorArgs),
 }
 
 /// `offhook demo`.

@@ -10,6 +10,7 @@ pub mod audio;
 mod call;
 pub mod ctl;
 pub mod demo;
+pub mod doctor;
 pub mod exit;
 mod output;
 mod pbx;
@@ -54,6 +55,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Demo(args) => demo::run(args).await,
             Command::Call(args) => call::run(args).await,
             Command::Answer(args) => answer::run(args).await,
+            Command::Doctor(args) => doctor::run(args).await,
         }
     });
     // A thread that reads standard input cannot be ended: do not wait for it.

@@ -1,12 +1,13 @@
 //! Registering with a server, and what to say when something about it goes wrong.
 
+use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use offhook::{
     CallEnd, Cause, ClientKind, DtmfMode, EventStream, HttpFailure, Init, MediaError, Operator, PbxError, PbxEvent,
-    PbxOperator, Phone, PhoneError, TransportError,
+    PbxOperator, Phone, PhoneBuilder, PhoneError, TransportError,
 };
 
 use crate::args::ServerArgs;
@@ -17,20 +18,47 @@ const CONNECT_TIME: Duration = Duration::from_secs(20);
 
 /// Connects and registers.
 pub(crate) async fn connect(args: &ServerArgs, dtmf: DtmfMode) -> Result<Line, Failure> {
-    let trust = trust(args)?;
-    let connecting = async {
-        match &args.pbx {
-            Some(url) => log_in(args, url, trust, dtmf).await,
-            None => register(args, trust, dtmf).await,
+    in_time(args, async {
+        let line = open(args, dtmf).await?;
+        match line.start(args).await {
+            Ok(()) => Ok(line),
+            Err(failure) => {
+                line.end().await;
+                Err(failure)
+            }
         }
-    };
-    match tokio::time::timeout(CONNECT_TIME, connecting).await {
-        Ok(line) => line,
-        Err(_) => Err(Failure::new(
-            Reason::Timeout,
-            format!("{} did not register us within {} s: is it a SIP registrar?", args.url(), CONNECT_TIME.as_secs()),
-        )),
+    })
+    .await
+}
+
+/// A step of connecting, within the time for all of it.
+pub(crate) async fn in_time<T>(
+    args: &ServerArgs,
+    step: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::time::timeout(CONNECT_TIME, step).await.unwrap_or_else(|_| {
+        let (url, seconds) = (args.url(), CONNECT_TIME.as_secs());
+        let message = format!("{url} did not register us within {seconds} s: is it a SIP registrar?");
+        Err(Failure::new(Reason::Timeout, message))
+    })
+}
+
+/// A phone that is not registered yet; at a PBX, logged in.
+pub(crate) async fn open(args: &ServerArgs, dtmf: DtmfMode) -> Result<Line, Failure> {
+    match &args.pbx {
+        Some(url) => log_in(args, url, dtmf).await,
+        None => phone(args, dtmf),
     }
+}
+
+/// A phone's builder for this server, or another URL at the same place.
+pub(crate) fn builder(args: &ServerArgs, url: &str) -> Result<PhoneBuilder, Failure> {
+    let builder = Phone::builder().server(url).user(&args.user);
+    Ok(match trust(args)? {
+        Trust::System => builder,
+        Trust::Ca(pem) => builder.ca_certificate(pem),
+        Trust::Pin(pin) => builder.pin_certificate(pin),
+    })
 }
 
 /// A phone that is registered, and the PBX that it came with.
@@ -41,6 +69,16 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// Connects and registers.
+    pub(crate) async fn start(&self, args: &ServerArgs) -> Result<(), Failure> {
+        self.phone.connect().await.map_err(|error| of_phone(&error, args))
+    }
+
+    /// The PBX that it came with.
+    pub(crate) fn pbx(&self) -> Option<&PbxOperator> {
+        self.pbx.as_ref().map(|(pbx, _)| pbx)
+    }
+
     /// Hangs up, unregisters and, at a PBX, logs out.
     pub(crate) async fn end(self) {
         match &self.pbx {
@@ -63,22 +101,14 @@ impl Line {
     }
 }
 
-async fn register(args: &ServerArgs, trust: Trust, dtmf: DtmfMode) -> Result<Line, Failure> {
-    let mut builder = Phone::builder().dtmf_mode(dtmf).server(args.url()).user(&args.user).password(password(args)?);
-    builder = match trust {
-        Trust::System => builder,
-        Trust::Ca(pem) => builder.ca_certificate(pem),
-        Trust::Pin(pin) => builder.pin_certificate(pin),
-    };
-    let connecting = async {
-        let phone = builder.build()?;
-        phone.connect().await.map(|()| phone)
-    };
-    let phone = connecting.await.map_err(|error| of_phone(&error, args))?;
+fn phone(args: &ServerArgs, dtmf: DtmfMode) -> Result<Line, Failure> {
+    let builder = builder(args, args.url())?.dtmf_mode(dtmf).password(password(args)?);
+    let phone = builder.build().map_err(|error| of_phone(&error, args))?;
     Ok(Line { phone, pbx: None })
 }
 
-async fn log_in(args: &ServerArgs, url: &str, trust: Trust, dtmf: DtmfMode) -> Result<Line, Failure> {
+async fn log_in(args: &ServerArgs, url: &str, dtmf: DtmfMode) -> Result<Line, Failure> {
+    let trust = trust(args)?;
     let secret = match &args.signature_file {
         Some(path) => first_line("--signature-file", path)?,
         None => password(args)?,
@@ -91,15 +121,7 @@ async fn log_in(args: &ServerArgs, url: &str, trust: Trust, dtmf: DtmfMode) -> R
     };
     let Operator { phone, pbx } = init.connect().await.map_err(|error| of_pbx(&error, args))?;
     let events = pbx.events();
-    let line = Line { phone, pbx: Some((pbx, events)) };
-    match line.phone.connect().await {
-        Ok(()) => Ok(line),
-        Err(error) => {
-            let failure = of_phone(&error, args);
-            line.end().await;
-            Err(failure)
-        }
-    }
+    Ok(Line { phone, pbx: Some((pbx, events)) })
 }
 
 /// Whose certificates are taken.
@@ -131,7 +153,7 @@ fn password(args: &ServerArgs) -> Result<String, Failure> {
     args.password.clone().ok_or_else(|| Failure::new(Reason::Usage, message))
 }
 
-fn first_line(option: &str, path: &Path) -> Result<String, Failure> {
+pub(crate) fn first_line(option: &str, path: &Path) -> Result<String, Failure> {
     let usage = |what: String| Failure::new(Reason::Usage, format!("{option} {}: {what}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|e| usage(e.to_string()))?;
     match text.lines().next() {
@@ -203,7 +225,7 @@ fn of_pbx(error: &PbxError, args: &ServerArgs) -> Failure {
     Failure::new(reason, error.to_string())
 }
 
-fn of_transport(error: &TransportError) -> Failure {
+pub(crate) fn of_transport(error: &TransportError) -> Failure {
     let reason = match error {
         TransportError::Certificate { .. } | TransportError::Tls { .. } => Reason::Tls,
         TransportError::Timeout { .. } => Reason::Timeout,

@@ -43,6 +43,9 @@ pub struct PhoneConfig {
     /// An established call in which the far end should send audio and none came for this long ends with
     /// [`Cause::RtpTimeout`](crate::Cause::RtpTimeout); milliseconds, noticed with the next report (every 3 s). `None`: never.
     pub rtp_timeout_ms: Option<Millis>,
+    /// Whether a microphone that gives no sound, or always the same, is warned of (`constant-audio-input-level`). Switch it off
+    /// for a program that sends silence or tones by intention; a muted or held microphone is never warned of.
+    pub warn_silent_input: bool,
     /// Every description is handed to the driver before it is applied or sent, which may change it
     /// ([`Output::FilterSdp`](crate::Output::FilterSdp)).
     pub filter_sdp: bool,
@@ -93,6 +96,7 @@ impl PhoneConfig {
             allow_transfer: true,
             dtmf: DtmfMode::Rfc4733,
             rtp_timeout_ms: None,
+            warn_silent_input: true,
             filter_sdp: false,
             record: RecordMethod::default(),
             record_permissions: RecordPermissions::default(),

@@ -54,6 +54,9 @@ pub enum Input {
     },
     /// From the PBX's subscription socket.
     Subscription(SubscriptionInput),
+    /// The machine's network is another one now, or there is one again: what waits to be tried again is tried at once. A
+    /// connection that is gone by it is told of before, as closed.
+    NetworkChanged,
     /// Time passed.
     Timeout,
 }

@@ -230,6 +230,9 @@ pub enum MediaEvent {
     },
     /// The state of ICE changed.
     IceState(IceState),
+    /// The address of this machine that the path began at is gone, or there is no path and the machine has other addresses
+    /// now: ICE is restarted.
+    NetworkChanged,
     /// A local candidate was found.
     Candidate {
         /// The value of its `a=candidate` line.

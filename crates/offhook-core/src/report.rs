@@ -55,6 +55,8 @@ pub struct MediaStats {
     pub remote_packets_lost: Option<u64>,
     /// Jitter of ours, ms, out of the far end's RTCP.
     pub remote_jitter_ms: Option<f64>,
+    /// Packets of ours that arrived, out of the far end's RTCP; `None` where it does not say.
+    pub remote_packets_received: Option<u64>,
     /// Mean time a packet waited in the jitter buffer, ms.
     pub jitter_buffer_delay_ms: f64,
     /// Samples made up because none was there.
@@ -375,6 +377,7 @@ mod tests {
                 packets_sent: 250,
                 remote_packets_lost: Some(1),
                 remote_jitter_ms: Some(0.5),
+                remote_packets_received: Some(249),
                 jitter_buffer_delay_ms: 40.0,
                 concealed_samples: 2_880,
                 total_samples: 240_960,

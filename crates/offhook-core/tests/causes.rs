@@ -92,12 +92,12 @@ fn a_cancel_of_the_caller_is_canceled() {
 
 #[test]
 fn media_that_stays_away_ends_the_call_as_rtp_timeout_with_a_bye() {
-    // The pretended peer connections receive no further packet.
     let limit = |config: &mut offhook_core::PhoneConfig| {
         config.rtp_timeout_ms = (config.extension == "1000").then_some(20_000);
     };
     let mut world = World::with(limit);
     world.talk();
+    world.media(A).deaf = true;
     world.run(20_000);
     assert_eq!(world.phone(A).sessions().count(), 1);
     world.run(5_000);
@@ -111,6 +111,7 @@ fn media_that_stays_away_ends_the_call_as_rtp_timeout_with_a_bye() {
 fn a_held_call_may_be_silent_for_as_long_as_it_likes() {
     let mut world = World::with(|config| config.rtp_timeout_ms = Some(20_000));
     let (a, _) = world.talk();
+    (world.media(A).deaf, world.media(B).deaf) = (true, true);
     world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
     world.run(300_000);
     assert_eq!((world.phone(A).sessions().count(), world.phone(B).sessions().count()), (1, 1));
@@ -125,6 +126,7 @@ fn a_held_call_may_be_silent_for_as_long_as_it_likes() {
 fn without_a_limit_silence_ends_nothing() {
     let mut world = World::new();
     world.talk();
+    world.media(A).deaf = true;
     world.run(600_000);
     assert_eq!(world.phone(A).sessions().count(), 1);
 }

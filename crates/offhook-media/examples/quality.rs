@@ -102,8 +102,8 @@ fn speech(codec: Codec, seconds: u32) -> Result<Vec<i16>, Box<dyn std::error::Er
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../offhook-cli/assets/speech-1000.wav");
     let clip = WavSource::open(path)?;
     let mut once = Vec::new();
-    Resampler::new(clip.sample_rate(), codec.clock_rate())?.process(clip.samples(), &mut once);
-    Ok(once.into_iter().cycle().take((codec.clock_rate() * seconds) as usize).collect())
+    Resampler::new(clip.sample_rate(), codec.sample_rate())?.process(clip.samples(), &mut once);
+    Ok(once.into_iter().cycle().take((codec.sample_rate() * seconds) as usize).collect())
 }
 
 fn run(row: &Row, codec: Codec, folder: Option<&std::path::Path>) -> Result<ReceiverStats, Box<dyn std::error::Error>> {
@@ -127,7 +127,7 @@ fn run(row: &Row, codec: Codec, folder: Option<&std::path::Path>) -> Result<Rece
         }
         while let Some(at) = link.next().filter(|at| *at <= now) {
             if let Some((n, payload)) = link.receive(now) {
-                receiver.packet(at, n as u16, n.wrapping_mul(codec.frame_samples() as u32), &payload);
+                receiver.packet(at, n as u16, n.wrapping_mul(codec.frame_ticks()), &payload);
             }
         }
         heard.extend_from_slice(receiver.frame(now));
@@ -143,7 +143,7 @@ fn run(row: &Row, codec: Codec, folder: Option<&std::path::Path>) -> Result<Rece
         for (what, samples) in [("said", &said), ("heard", &heard)] {
             // The clip has nothing above 4 kHz; the measure takes 8 or 16 kHz.
             let mut narrow = Vec::new();
-            Resampler::new(codec.clock_rate(), 8_000)?.process(samples, &mut narrow);
+            Resampler::new(codec.sample_rate(), 8_000)?.process(samples, &mut narrow);
             let spec =
                 WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 16, sample_format: SampleFormat::Int };
             let mut file = WavWriter::create(folder.join(format!("{name}.{what}.wav")), spec)?;

@@ -126,6 +126,12 @@ pub struct PeerConfig {
     pub jitter: JitterConfig,
     /// Opus encoder.
     pub opus: OpusConfig,
+    /// Discontinuous transmission: while nobody speaks, nothing is sent but comfort noise now and then (Opus's own; RFC 3389 with
+    /// the others, where the far end understands it). Default: off.
+    pub dtx: bool,
+    /// Whether comfort noise (RFC 3389) is offered and understood. Default: yes. A peer whose packets are passed on with
+    /// [`bridge`](crate::bridge) should not: there it would be a hole.
+    pub comfort_noise: bool,
     /// How long to look for a path before [`crate::MediaError::ConnectTimeout`]. Counted from the moment
     /// both descriptions are known. Default 15 s.
     pub connect_timeout: Duration,
@@ -146,9 +152,11 @@ impl Default for PeerConfig {
         Self {
             label: String::new(),
             addresses: Addresses::default(),
-            codecs: vec![Codec::Opus, Codec::Pcmu, Codec::Pcma],
+            codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
             jitter: JitterConfig::default(),
             opus: OpusConfig::default(),
+            dtx: false,
+            comfort_noise: true,
             connect_timeout: Duration::from_secs(15),
             ice_servers: Vec::new(),
             transport_policy: TransportPolicy::All,
@@ -185,6 +193,18 @@ impl PeerConfig {
     /// Sets the Opus encoder.
     pub fn opus(mut self, opus: OpusConfig) -> Self {
         self.opus = opus;
+        self
+    }
+
+    /// Sets whether nothing is sent while nobody speaks.
+    pub fn dtx(mut self, dtx: bool) -> Self {
+        self.dtx = dtx;
+        self
+    }
+
+    /// Sets whether comfort noise is offered and understood.
+    pub fn comfort_noise(mut self, noise: bool) -> Self {
+        self.comfort_noise = noise;
         self
     }
 

@@ -47,6 +47,10 @@ pub enum PeerEvent {
         /// What is wrong with it.
         error: TurnError,
     },
+    /// The network changed under the call: the address that its path began at is gone, or it has no path and the machine has
+    /// other addresses now. An offer with an ICE restart takes the addresses of then. Only with
+    /// [`Addresses::Host`](crate::Addresses::Host); noticed within [`ADDRESS_POLL`](crate::ADDRESS_POLL).
+    NetworkChanged,
     /// The connection is unusable; [`PeerEvent::Closed`] follows.
     Failed(MediaError),
     /// The far end closed DTLS, or we closed. The last event.

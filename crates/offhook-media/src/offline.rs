@@ -19,7 +19,7 @@ impl AudioEncoder {
     /// # Errors
     /// [`MediaError::Codec`].
     pub fn new(codec: Codec, opus: &OpusConfig, source_rate: u32) -> Result<Self, MediaError> {
-        let mut encoder = Encoder::new(codec, opus)?;
+        let mut encoder = Encoder::new(codec, opus, false)?;
         encoder.set_source_rate(source_rate)?;
         Ok(Self { encoder })
     }
@@ -111,7 +111,7 @@ impl AudioReceiver {
     pub fn stats(&self) -> ReceiverStats {
         let jitter = self.playout.jitter();
         let counters = jitter.counters();
-        let seconds = |samples: u64| samples as f64 / f64::from(self.codec.clock_rate());
+        let seconds = |samples: u64| samples as f64 / f64::from(self.codec.sample_rate());
         ReceiverStats {
             received: counters.inserted,
             played: counters.played,

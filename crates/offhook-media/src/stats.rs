@@ -184,6 +184,8 @@ pub struct RemoteReport {
     pub fraction_lost: f64,
     /// Cumulative packets lost.
     pub packets_lost: u64,
+    /// Packets that arrived: as far as the last report has got, without the lost ones.
+    pub packets_received: u64,
     /// Jitter in the last report, ms.
     pub jitter_ms: f64,
     /// Largest jitter reported, ms.

@@ -16,6 +16,7 @@ use crate::config::{Addresses, PeerConfig};
 use crate::core::{Output, PeerCore, Seeds};
 use crate::error::MediaError;
 use crate::event::{PeerEvent, PeerEvents};
+use crate::interfaces::{self, ADDRESS_POLL};
 use crate::peer::Command;
 use crate::reach::link::{self, LinkEvent};
 use crate::reach::{self, Reach, ReachOutput};
@@ -39,6 +40,7 @@ pub(crate) fn spawn(
     let (relay_sender, relay) = relay::channel();
     let (events, receiver) = mpsc::channel(EVENTS);
     let now = Instant::now();
+    let known = (config.addresses == Addresses::Host).then(interfaces::local_addresses);
     let hosts = sockets.iter().map(|(address, _)| *address).collect();
     let limit = config.gather_timeout.min(LONGEST_GATHERING);
     let reach = Reach::new(now, &config.ice_servers, config.transport_policy, limit, hosts);
@@ -60,6 +62,8 @@ pub(crate) fn spawn(
         events,
         link: None,
         next_socket: 0,
+        next_look: known.as_ref().map(|_| now + ADDRESS_POLL),
+        known: known.unwrap_or_default(),
     };
     runtime.spawn(task.run());
     Ok((commands, relay_sender, PeerEvents { receiver, closed: false }))
@@ -100,7 +104,7 @@ fn wanted_addresses(addresses: &Addresses) -> Vec<IpAddr> {
     match addresses {
         Addresses::Loopback => vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
         Addresses::Only(ips) => ips.clone(),
-        Addresses::Host => host_addresses(),
+        Addresses::Host => interfaces::read(),
     }
 }
 
@@ -114,19 +118,6 @@ fn bind_one(ip: IpAddr) -> std::io::Result<(SocketAddr, UdpSocket)> {
     socket.set_nonblocking(true)?;
     let address = socket.local_addr()?;
     Ok((address, UdpSocket::from_std(socket)?))
-}
-
-/// Addresses of the interfaces that are up, without loopback and link-local ones; IPv4 first.
-fn host_addresses() -> Vec<IpAddr> {
-    let Ok(interfaces) = if_addrs::get_if_addrs() else { return Vec::new() };
-    let mut ips: Vec<IpAddr> = interfaces
-        .into_iter()
-        .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
-        .map(|interface| interface.ip())
-        .collect();
-    ips.sort_by_key(IpAddr::is_ipv6);
-    ips.dedup();
-    ips
 }
 
 struct Task {
@@ -149,6 +140,9 @@ struct Task {
     link: Option<(LinkId, RelaySender)>,
     /// Socket to look at first, so that none starves.
     next_socket: usize,
+    /// The machine's addresses as they were seen last, and when to look again.
+    known: Arc<[IpAddr]>,
+    next_look: Option<Instant>,
 }
 
 /// Why the task woke up.
@@ -175,7 +169,7 @@ impl Task {
         self.outputs(Instant::now());
         while !self.core.is_closed() {
             let reach = if self.reach.has_servers() { self.reach.timeout(Instant::now()) } else { None };
-            let timeout = self.core.timeout().into_iter().chain(reach).min();
+            let timeout = self.core.timeout().into_iter().chain(reach).chain(self.next_look).min();
             if timeout != armed {
                 if let Some(at) = timeout {
                     timer.as_mut().reset(at.into());
@@ -208,6 +202,7 @@ impl Task {
                 Wake::Timer => {
                     self.core.handle_timeout(now);
                     self.reach.handle_timeout(now);
+                    self.look_at_addresses(now);
                 }
             }
             self.outputs(now);
@@ -306,6 +301,32 @@ impl Task {
                 self.core.bridge(link);
             }
             Command::Unbridge => self.unlink(),
+        }
+    }
+
+    /// Tells if the call's path began at an address that is gone, or if it has none and there are other addresses now.
+    fn look_at_addresses(&mut self, now: Instant) {
+        if self.next_look.is_none_or(|at| now < at) {
+            return;
+        }
+        self.next_look = Some(now + ADDRESS_POLL);
+        let addresses = interfaces::local_addresses();
+        if addresses == self.known {
+            return;
+        }
+        let before = std::mem::replace(&mut self.known, addresses);
+        let gone = |ip: &IpAddr| before.contains(ip) && !self.known.contains(ip);
+        let affected = match self.core.path() {
+            Some(local) if self.sockets.iter().any(|(address, _)| *address == local) => {
+                !self.known.contains(&local.ip())
+            }
+            // From a TURN server, that is connected to by way of any of them.
+            Some(_) => before.iter().any(gone),
+            None => true,
+        };
+        if affected {
+            tracing::info!(label = self.label, addresses = ?self.known, "the network changed");
+            self.tell(PeerEvent::NetworkChanged);
         }
     }
 

@@ -15,6 +15,7 @@ pub(crate) fn codecs(sdp: &str) -> Vec<Codec> {
         let name = mapped.unwrap_or(match payload_type {
             "0" => "PCMU",
             "8" => "PCMA",
+            "9" => "G722",
             _ => "",
         });
         if let Ok(codec) = name.parse::<Codec>()

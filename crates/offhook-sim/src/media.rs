@@ -13,6 +13,8 @@ pub(crate) struct Media {
     /// Answers that were asked for before this are not given any more.
     rolled_back: Option<MediaRequest>,
     last: Option<MediaRequest>,
+    /// Packets received until the last statistics.
+    received: u64,
     pub(crate) closed: bool,
 }
 
@@ -71,7 +73,10 @@ impl Media {
                 vec![(delay, MediaEvent::RecordingStarted { request })]
             }
             MediaCommand::TakeStats { request } => {
-                vec![(delay, MediaEvent::Stats { request, sample: Box::new(StatsSample::default()) })]
+                self.received += 150;
+                let mut sample = StatsSample::default();
+                sample.audio.packets_received = self.received;
+                vec![(delay, MediaEvent::Stats { request, sample: Box::new(sample) })]
             }
             _ => Vec::new(),
         }

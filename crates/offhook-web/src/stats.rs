@@ -41,6 +41,7 @@ fn media(codec: String, numbers: &[f64]) -> MediaStats {
         packets_sent: count(3).unwrap_or_default(),
         remote_packets_lost: count(4),
         remote_jitter_ms: at(5),
+        remote_packets_received: None,
         jitter_buffer_delay_ms: at(6).unwrap_or_default(),
         concealed_samples: count(7).unwrap_or_default(),
         total_samples: count(8).unwrap_or_default(),

@@ -37,6 +37,7 @@ pub struct PhoneBuilder {
     record_permissions: RecordPermissions,
     no_answer: Duration,
     rtp_timeout: Option<Duration>,
+    warn_silent_input: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +68,7 @@ impl PhoneBuilder {
             record_permissions: RecordPermissions::default(),
             no_answer: Duration::from_secs(300),
             rtp_timeout: None,
+            warn_silent_input: true,
         }
     }
 
@@ -137,7 +139,13 @@ impl PhoneBuilder {
         self
     }
 
-    /// Codecs in order of preference; default: Opus, PCMU, PCMA.
+    /// Discontinuous transmission: while nobody speaks, nothing is sent but comfort noise now and then; default: no.
+    pub fn dtx(mut self, dtx: bool) -> Self {
+        self.host.dtx = dtx;
+        self
+    }
+
+    /// Codecs in order of preference; default: Opus, G.722, PCMU, PCMA.
     pub fn codecs(mut self, codecs: impl IntoIterator<Item = Codec>) -> Self {
         self.host.codecs = codecs.into_iter().collect();
         self
@@ -219,6 +227,13 @@ impl PhoneBuilder {
         self
     }
 
+    /// Whether a call that sends silence, or always the same sound, is warned of (`constant-audio-input-level`); default: yes.
+    /// Switch it off for a bot that does so by intention. A muted or held call is never warned of.
+    pub fn warn_silent_input(mut self, warn: bool) -> Self {
+        self.warn_silent_input = warn;
+        self
+    }
+
     /// Sees every description before it is applied or sent, and may give another to use instead. It runs on the phone's task:
     /// return soon. A filter that panics has changed nothing.
     pub fn sdp_filter(mut self, filter: impl Fn(&SdpStep<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
@@ -234,7 +249,7 @@ impl PhoneBuilder {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn build(self) -> Result<Phone, PhoneError> {
-        let target = Target::new(&self.server, self.host.trust()?, self.host.connect_timeout)?;
+        let target = self.target()?;
         let core = Core::new(self.config()?);
         Ok(self.host.spawn(core, target, Instant::now(), None))
     }
@@ -247,6 +262,10 @@ impl PhoneBuilder {
         let phone = self.build()?;
         phone.connect().await?;
         Ok(phone)
+    }
+
+    pub(crate) fn target(&self) -> Result<Target, PhoneError> {
+        Target::new(&self.server, self.host.trust()?, self.host.connect_timeout)
     }
 
     fn config(&self) -> Result<PhoneConfig, PhoneError> {
@@ -276,6 +295,7 @@ impl PhoneBuilder {
         config.dtmf = self.dtmf;
         config.filter_sdp = self.host.sdp_filter.is_some();
         config.rtp_timeout_ms = self.rtp_timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        config.warn_silent_input = self.warn_silent_input;
         config.record.clone_from(&self.record);
         config.record_permissions = self.record_permissions;
         config.no_answer_ms = u64::try_from(self.no_answer.as_millis()).unwrap_or(u64::MAX);

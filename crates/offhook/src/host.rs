@@ -18,6 +18,7 @@ pub(crate) struct Host {
     pub(crate) ca_certificate: Option<Vec<u8>>,
     pub(crate) pin: Option<String>,
     pub(crate) codecs: Vec<Codec>,
+    pub(crate) dtx: bool,
     pub(crate) addresses: Option<Addresses>,
     pub(crate) connect_timeout: Duration,
     pub(crate) sdp_filter: Option<SdpFilter>,
@@ -29,6 +30,7 @@ impl Default for Host {
             ca_certificate: None,
             pin: None,
             codecs: Vec::new(),
+            dtx: false,
             addresses: None,
             connect_timeout: Duration::from_secs(10),
             sdp_filter: None,
@@ -52,8 +54,12 @@ impl Host {
     /// Sets the core going in a task of its own. `epoch` is the zero of the clock that the core knows.
     pub(crate) fn spawn(self, core: Core, target: Target, epoch: Instant, pbx: Option<PbxLink>) -> Phone {
         let loopback = if target.is_loopback() { Addresses::Loopback } else { Addresses::Host };
-        let media =
-            MediaConfig { addresses: self.addresses.unwrap_or(loopback), codecs: self.codecs, mixer: Mixer::new() };
+        let media = MediaConfig {
+            addresses: self.addresses.unwrap_or(loopback),
+            codecs: self.codecs,
+            dtx: self.dtx,
+            mixer: Mixer::new(),
+        };
         let shared = Shared::new(&core);
         let setup = Setup { target, media, filter: self.sdp_filter, pbx, epoch };
         let (actor, messages) = Actor::new(core, setup, shared.clone());

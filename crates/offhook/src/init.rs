@@ -82,11 +82,12 @@ pub struct Init {
     dtmf: Option<DtmfMode>,
     record: Option<RecordMethod>,
     rtp_timeout: Option<Duration>,
+    warn_silent_input: bool,
 }
 
 impl From<InitParams> for Init {
     fn from(params: InitParams) -> Self {
-        Self { params, host: Host::default(), dtmf: None, record: None, rtp_timeout: None }
+        Self { params, host: Host::default(), dtmf: None, record: None, rtp_timeout: None, warn_silent_input: true }
     }
 }
 
@@ -132,7 +133,13 @@ impl Init {
         self
     }
 
-    /// Codecs in order of preference; default: Opus, PCMU, PCMA.
+    /// Discontinuous transmission: while nobody speaks, nothing is sent but comfort noise now and then; default: no.
+    pub fn dtx(mut self, dtx: bool) -> Self {
+        self.host.dtx = dtx;
+        self
+    }
+
+    /// Codecs in order of preference; default: Opus, G.722, PCMU, PCMA.
     pub fn codecs(mut self, codecs: impl IntoIterator<Item = Codec>) -> Self {
         self.host.codecs = codecs.into_iter().collect();
         self
@@ -166,6 +173,12 @@ impl Init {
     /// As [`PhoneBuilder::rtp_timeout`](crate::PhoneBuilder::rtp_timeout).
     pub fn rtp_timeout(mut self, time: Duration) -> Self {
         self.rtp_timeout = Some(time);
+        self
+    }
+
+    /// As [`PhoneBuilder::warn_silent_input`](crate::PhoneBuilder::warn_silent_input).
+    pub fn warn_silent_input(mut self, warn: bool) -> Self {
+        self.warn_silent_input = warn;
         self
     }
 
@@ -206,6 +219,7 @@ impl Init {
         let config = logged_in.config_mut();
         config.filter_sdp = self.host.sdp_filter.is_some();
         config.rtp_timeout_ms = self.rtp_timeout.map(millis);
+        config.warn_silent_input = self.warn_silent_input;
         if let Some(mode) = self.dtmf {
             config.dtmf = mode;
         }

@@ -114,6 +114,7 @@ mod in_call;
 mod init;
 mod operator;
 mod phone;
+mod probe;
 mod session;
 mod transport;
 mod video;
@@ -125,6 +126,7 @@ pub use hub::{EventStream, Subscription};
 pub use init::{Init, InitParams, init};
 pub use operator::{Operator, PbxOperator};
 pub use phone::Phone;
+pub use probe::{Certificate, IceProbeError, Probe, probe_ice_server};
 pub use session::{CallEnd, Playback, Session};
 pub use video::{VideoInput, VideoOutput, VideoRequest};
 
@@ -140,8 +142,9 @@ pub use offhook_core::{
     RecordPermissions, RecordStatus, Report, ReportStats, RtcSession, Secret, SessionEvent, SessionTimer,
     SignalingState, StaticCallStatus, StaticPatch, StatusPatch, TerminateType, TimerType, TransportError,
 };
+pub use offhook_media::CandidateKind as PairCandidateKind;
 pub use offhook_media::{
     Addresses, AudioSink, AudioSource, AudioSourceFn, CandidatePair, Codec, DtlsState, IceState, InboundStats,
     MediaError, OutboundStats, PcmInput, PcmOutput, PeerStats, Recording, RecordingSummary, RemoteReport, SourceState,
-    Tap, TapFrame, TapId, ToneSpec, VideoCodec, VideoFrame, VideoSink, VideoStats, WavSink, WavSource,
+    Tap, TapFrame, TapId, ToneSpec, TurnError, VideoCodec, VideoFrame, VideoSink, VideoStats, WavSink, WavSource,
 };

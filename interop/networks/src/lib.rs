@@ -8,11 +8,15 @@
 mod audio;
 mod certificate;
 mod coturn;
+mod homes;
 mod namespaces;
+mod phone;
 mod remote;
 
 pub use audio::{Ear, LEFT_TONE, RIGHT_TONE};
 pub use certificate::Certificate;
 pub use coturn::{CREDENTIAL, Coturn, USERNAME};
+pub use homes::Homes;
 pub use namespaces::{Nat, Networks};
+pub use phone::{serve_pbx, serve_phone};
 pub use remote::{Remote, serve};

@@ -78,19 +78,23 @@ impl Networks {
 impl Drop for Networks {
     fn drop(&mut self) {
         for part in ["l", "lg", "r", "rg", "p"] {
-            // One that was not made is gone already.
-            let _ = Command::new("ip").args(["netns", "del", &format!("{}{part}", self.prefix)]).output();
+            forget(&format!("{}{part}", self.prefix));
         }
     }
 }
 
-fn add(namespace: &str) {
+pub(crate) fn add(namespace: &str) {
     ip(&["netns", "add", namespace]);
     ip(&["-n", namespace, "link", "set", "lo", "up"]);
 }
 
+/// One that was not made is gone already.
+pub(crate) fn forget(namespace: &str) {
+    let _ = Command::new("ip").args(["netns", "del", namespace]).output();
+}
+
 /// A cable between two namespaces.
-fn veth(a: &str, a_name: &str, a_address: &str, b: &str, b_name: &str, b_address: &str) {
+pub(crate) fn veth(a: &str, a_name: &str, a_address: &str, b: &str, b_name: &str, b_address: &str) {
     ip(&["-n", a, "link", "add", a_name, "type", "veth", "peer", "name", b_name, "netns", b]);
     for (namespace, name, address) in [(a, a_name, a_address), (b, b_name, b_address)] {
         ip(&["-n", namespace, "addr", "add", address, "dev", name]);
@@ -108,7 +112,7 @@ fn iptables(namespace: &str, rule: &[&str]) {
     ip(&arguments);
 }
 
-fn ip(arguments: &[&str]) {
+pub(crate) fn ip(arguments: &[&str]) {
     let output = Command::new("ip").args(arguments).output().expect("the command ip");
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {}: {words} (root is needed)", arguments.join(" "));

@@ -204,6 +204,15 @@ impl Phone {
         self.finish_stopping();
     }
 
+    /// Waiting was for a network that was there no more.
+    pub(super) fn network_changed(&mut self, now: Now) {
+        if self.link.transport == Transport::Closed && self.link.retry.take().is_some() {
+            self.connect();
+        } else if self.link.retry.is_some() {
+            self.link.retry = Some(now.mono);
+        }
+    }
+
     /// Closes the connection from this side.
     pub(super) fn drop_link(&mut self) {
         if matches!(self.link.transport, Transport::Open | Transport::Connecting) {

@@ -167,6 +167,7 @@ impl Phone {
                 self.with_session(now, &call_id, |session, ctx| session.on_media(ctx, event));
             }
             Input::Http { .. } | Input::Subscription(_) => self.on_pbx_input(now, input),
+            Input::NetworkChanged => self.network_changed(now),
             Input::Timeout => {}
         }
         self.settle_down(now);

@@ -8,7 +8,7 @@ mod codec;
 mod watch;
 
 pub use codec::{Band, CodecQuality};
-pub(crate) use watch::Watch;
+pub(crate) use watch::{Expected, Watch};
 
 /// R with every parameter at its default (G.107, Table 2 and Annex A).
 const NARROWBAND_R: f64 = 93.2;
@@ -118,6 +118,35 @@ mod tests {
         close(mos_of_rating(-5.0), 1.0, 0.0);
         close(mos_of_rating(3.0), 1.0, 0.0);
         close(mos_of_rating(120.0), 4.5, 0.0);
+    }
+
+    #[test]
+    fn loss_impairs_as_the_tables_of_g_113_say() {
+        // G.113 (11/2007) Appendix I, impairment Ie under random packet loss, measured in listening tests: percent of packets
+        // lost, Ie. The formula of G.107 was fitted to them.
+        let g711_with_concealment = [(0, 0), (1, 5), (2, 7), (3, 10), (5, 15), (7, 20), (10, 25), (15, 35), (20, 45)];
+        let g729a_with_vad = [(0, 11), (1, 15), (2, 19), (3, 23), (4, 26), (8, 36), (16, 49)];
+        for (codec, table, by) in [("PCMA", &g711_with_concealment[..], 3.0), ("G729", &g729a_with_vad[..], 0.6)] {
+            for &(percent, ie) in table {
+                let got = equipment_impairment(CodecQuality::of(codec), f64::from(percent) / 100.0);
+                close(got, f64::from(ie), by);
+            }
+        }
+    }
+
+    #[test]
+    fn wideband_is_rated_on_its_own_scale() {
+        let clean = |codec: &str| Impairment { codec: CodecQuality::of(codec), loss: 0.0, delay_ms: 0.0 };
+        // G.107.1: 129 without impairment; G.113 Appendix IV: Ie,wb = 13 for G.722 at 64 kbit/s. G.711 has 129 − 36 there, its
+        // 93 of the narrowband scale.
+        let ideal = CodecQuality { band: Band::Wide, ie: 0.0, bpl: 10.0 };
+        close(rating(&Impairment { codec: ideal, ..clean("opus") }), 129.0, 1e-9);
+        close(rating(&clean("G722")), 116.0, 1e-9);
+        // G.107.1 §7.7: the score is that of R / 1.29.
+        close(mos(&Impairment { codec: ideal, ..clean("opus") }), 4.5, 1e-9);
+        close(mos(&clean("G722")), mos_of_rating(89.92), 0.005);
+        let order = ["opus", "G722", "G729"].map(|codec| mos(&clean(codec)));
+        assert!(order.is_sorted_by(|a, b| a > b), "{order:?}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{Ctx, Ending, Session};
 use crate::cause::Cause;
 use crate::events::SessionEvent;
 use crate::media::{MediaCommand, MediaRequest};
-use crate::quality::Watch;
+use crate::quality::{Expected, Watch};
 use crate::report::{Report, ReportHead, StatsSample};
 use crate::status::TerminateType;
 
@@ -35,8 +35,9 @@ impl Session {
         if self.reports.asked == Some(request) {
             self.reports.asked = None;
             self.report(ctx, Some(&sample));
-            let sending = !self.status.is_mute && !self.negotiation.held() && !self.negotiation.remote_held();
-            for warning in self.reports.watch.sample(&sample, sending) {
+            let talk = !self.negotiation.held() && !self.negotiation.remote_held();
+            let microphone = talk && !self.status.is_mute && ctx.config.warn_silent_input;
+            for warning in self.reports.watch.sample(&sample, Expected { talk, microphone }) {
                 let (call_id, code, message) = (self.call_id.clone(), warning.code, warning.message.to_owned());
                 ctx.out.session(SessionEvent::WarningMessage { call_id, code, message });
             }
@@ -98,6 +99,9 @@ impl Session {
             if self.end_at.is_some_and(|at| at <= now) {
                 self.hang_up(ctx, TerminateType::Terminate);
             }
+            if self.find_path_at.is_some_and(|at| at <= now) {
+                self.find_path(ctx);
+            }
             if self.reports.next.is_some_and(|at| at <= now) {
                 self.take_stats(ctx);
             }
@@ -119,6 +123,7 @@ impl Session {
             self.dtmf.timeout(),
             self.recording.timeout(),
             self.reports.next,
+            self.find_path_at,
             self.transfer_timeout(),
             self.end_at,
         ];

@@ -1,8 +1,13 @@
 //! What the peer connection tells.
 
+use offhook_sip::Millis;
+
 use super::{Ctx, Ending, Session};
 use crate::events::SessionEvent;
 use crate::media::{IceState, MediaCommand, MediaError, MediaEvent, MediaRequest, StreamId, Volume};
+
+/// While there is no path, another one is looked for so often.
+const FIND_PATH_MS: Millis = 15_000;
 
 impl Session {
     pub(crate) fn on_media(&mut self, ctx: &mut Ctx<'_>, event: MediaEvent) {
@@ -24,6 +29,7 @@ impl Session {
                 }
             }
             MediaEvent::IceState(state) => self.on_ice(ctx, state),
+            MediaEvent::NetworkChanged => self.find_path(ctx),
             MediaEvent::Candidate { candidate } => {
                 ctx.out.session(SessionEvent::Icecandidate { call_id, candidate });
             }
@@ -61,6 +67,15 @@ impl Session {
         ctx.out.session(SessionEvent::StreamAdded { call_id, communication_type, stream });
     }
 
+    /// Looks for another path by an ICE restart (RFC 8445 §9), and again while there is none.
+    pub(super) fn find_path(&mut self, ctx: &mut Ctx<'_>) {
+        if self.confirmed && !self.is_ending() {
+            self.find_path_at = self.ice_lost.then_some(ctx.now.mono + FIND_PATH_MS);
+            self.negotiation.want_refresh(true);
+            self.offer_if_due(ctx);
+        }
+    }
+
     fn is_early_pending(&self) -> bool {
         self.early.as_ref().is_some_and(|early| !early.applied) && !self.accepted
     }
@@ -86,6 +101,10 @@ impl Session {
             _ => return,
         };
         self.ice_lost = lost;
+        self.find_path_at = None;
+        if lost {
+            self.find_path(ctx);
+        }
         let call_id = self.call_id.clone();
         ctx.out.session(SessionEvent::WarningMessage { call_id, code, message: message.to_owned() });
     }

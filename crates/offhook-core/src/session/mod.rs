@@ -65,6 +65,8 @@ pub struct Session {
     local_sdp: Option<String>,
     remote_sdp: Option<String>,
     ice_lost: bool,
+    /// When to look for another path again.
+    find_path_at: Option<Millis>,
     signalling_lost: bool,
     /// The user is asked when the far end wants video.
     ask_for_video: bool,
@@ -210,6 +212,7 @@ impl Session {
             local_sdp: None,
             remote_sdp: None,
             ice_lost: false,
+            find_path_at: None,
             signalling_lost: false,
             ask_for_video: false,
             volume: Volume::FULL,

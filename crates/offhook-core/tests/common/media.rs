@@ -6,6 +6,8 @@ use offhook_core::media::{MediaCommand, MediaError, MediaEvent, MediaRequest, St
 use offhook_core::{CallId, CandidateKind, Direction, MediaStats, StatsSample};
 
 const DELAY: u64 = 5;
+/// Packets between two samples.
+const EVERY: u64 = 150;
 
 pub struct FakeMedia {
     phone: usize,
@@ -20,6 +22,10 @@ pub struct FakeMedia {
     pub no_video: bool,
     /// Round-trip time it measures, ms.
     pub rtt_ms: f64,
+    /// Nothing arrives any more.
+    pub deaf: bool,
+    /// Level of the microphone, dB below full scale; `None`: it changes all the time.
+    pub level: Option<f64>,
 }
 
 #[derive(Default)]
@@ -27,11 +33,24 @@ struct Call {
     version: u32,
     heard: bool,
     mixed: bool,
+    /// Statistics taken, and packets received until then.
+    samples: u64,
+    received: u64,
 }
 
 impl FakeMedia {
     pub fn new(phone: usize) -> Self {
-        Self { phone, calls: HashMap::new(), asked: Vec::new(), fail: None, hang: None, no_video: false, rtt_ms: 20.0 }
+        Self {
+            phone,
+            calls: HashMap::new(),
+            asked: Vec::new(),
+            fail: None,
+            hang: None,
+            no_video: false,
+            rtt_ms: 20.0,
+            deaf: false,
+            level: None,
+        }
     }
 
     /// How many are open.
@@ -92,7 +111,7 @@ impl FakeMedia {
             }
             _ => {}
         }
-        let (phone, no_video, rtt_ms) = (self.phone, self.no_video, self.rtt_ms);
+        let (phone, no_video, rtt_ms, deaf, level) = (self.phone, self.no_video, self.rtt_ms, self.deaf, self.level);
         let call = self.calls.get_mut(call_id).expect("open");
         let mut events = Vec::new();
         let mut hear = |heard: &mut bool| {
@@ -130,7 +149,11 @@ impl FakeMedia {
                 assert_ne!(std::mem::replace(&mut call.mixed, mixed), mixed, "said twice");
             }
             MediaCommand::TakeStats { request } => {
-                events.push((DELAY, MediaEvent::Stats { request, sample: Box::new(sample(rtt_ms)) }));
+                call.samples += 1;
+                call.received += if deaf { 0 } else { EVERY };
+                let level = level.unwrap_or(-40.0 - (call.samples % 7) as f64);
+                let sample = sample(rtt_ms, level, call.samples * EVERY, call.received);
+                events.push((DELAY, MediaEvent::Stats { request, sample: Box::new(sample) }));
             }
             _ => {}
         }
@@ -168,16 +191,18 @@ fn name(command: &MediaCommand) -> (&'static str, Option<MediaRequest>) {
     }
 }
 
-fn sample(rtt_ms: f64) -> StatsSample {
+fn sample(rtt_ms: f64, level: f64, sent: u64, received: u64) -> StatsSample {
     StatsSample {
         remote_candidate: Some(CandidateKind::Host),
         rtt_ms: Some(rtt_ms),
         total_samples_duration_s: 3.0,
+        audio_input_dbfs: Some(level),
         audio: MediaStats {
             codec: "opus".to_owned(),
-            packets_received: 150,
+            packets_received: received,
             jitter_ms: Some(2.0),
-            packets_sent: 150,
+            packets_sent: sent,
+            remote_packets_received: Some(sent),
             ..MediaStats::default()
         },
         ..StatsSample::default()

@@ -64,7 +64,7 @@ impl Law {
     }
 }
 
-/// Longest pitch period looked for: 66 Hz at 8 kHz.
+/// The following are samples at 8 kHz; at 16 kHz there are twice as many. Longest pitch period looked for: 66 Hz.
 const MAX_PERIOD: usize = 120;
 /// Shortest: 200 Hz keeps octave errors rare; a multiple of the period does as well.
 const MIN_PERIOD: usize = 40;
@@ -76,23 +76,25 @@ const FADE: usize = 480;
 /// Conceals lost packets by repeating the last pitch period while fading (in the way of G.711 Appendix I).
 #[derive(Debug)]
 pub(crate) struct Concealment {
-    history: [i16; MAX_PERIOD + COMPARED],
+    history: Vec<i16>,
+    /// Samples for each that there are at 8 kHz.
+    scale: usize,
     /// Samples made up since the last good packet.
     made_up: usize,
     period: usize,
 }
 
-impl Default for Concealment {
-    fn default() -> Self {
-        Self { history: [0; MAX_PERIOD + COMPARED], made_up: 0, period: MAX_PERIOD }
-    }
-}
-
 impl Concealment {
+    /// For sound at 8 or 16 kHz.
+    pub(super) fn new(rate: usize) -> Self {
+        let scale = (rate / 8_000).max(1);
+        Self { history: vec![0; (MAX_PERIOD + COMPARED) * scale], scale, made_up: 0, period: MAX_PERIOD * scale }
+    }
+
     /// Remembers what was decoded, and after a loss blends it with what the concealment would have gone on with.
     pub(super) fn good(&mut self, samples: &mut [i16]) {
         if self.made_up > 0 {
-            let blend = samples.len().min(40);
+            let blend = samples.len().min(40 * self.scale);
             for (index, sample) in samples.iter_mut().take(blend).enumerate() {
                 let old = i32::from(self.next());
                 *sample = ((old * (blend - index) as i32 + i32::from(*sample) * index as i32) / blend as i32) as i16;
@@ -120,16 +122,18 @@ impl Concealment {
     fn next(&mut self) -> i16 {
         let back = self.period - self.made_up % self.period;
         let sample = self.history.get(self.history.len() - back).copied().unwrap_or(0);
-        let gain = FADE.saturating_sub(self.made_up) as i32;
+        let fade = FADE * self.scale;
+        let gain = fade.saturating_sub(self.made_up) as i32;
         self.made_up += 1;
-        (i32::from(sample) * gain / FADE as i32) as i16
+        (i32::from(sample) * gain / fade as i32) as i16
     }
 
     /// The lag at which the last samples resemble those before them most.
     fn pitch(&self) -> usize {
-        let recent = self.history.get(MAX_PERIOD..).unwrap_or(&[]);
+        let longest = MAX_PERIOD * self.scale;
+        let recent = self.history.get(longest..).unwrap_or(&[]);
         let score = |period: usize| {
-            let earlier = self.history.get(MAX_PERIOD - period..).unwrap_or(&[]);
+            let earlier = self.history.get(longest - period..).unwrap_or(&[]);
             let (mut cross, mut energy) = (0f32, 1f32);
             for (&a, &b) in recent.iter().zip(earlier) {
                 cross += f32::from(a) * f32::from(b);
@@ -137,9 +141,9 @@ impl Concealment {
             }
             cross / energy.sqrt()
         };
-        (MIN_PERIOD..=MAX_PERIOD)
+        (MIN_PERIOD * self.scale..=longest)
             .map(|period| (period, score(period)))
-            .fold((MAX_PERIOD, f32::MIN), |best, this| if this.1 > best.1 { this } else { best })
+            .fold((longest, f32::MIN), |best, this| if this.1 > best.1 { this } else { best })
             .0
     }
 }
@@ -181,7 +185,7 @@ mod tests {
         let tone: Vec<i16> = (0..800)
             .map(|n| (8_000.0 * (std::f64::consts::TAU * 100.0 * f64::from(n) / 8_000.0).sin()) as i16)
             .collect();
-        let mut concealment = Concealment::default();
+        let mut concealment = Concealment::new(8_000);
         concealment.good(&mut tone[..480].to_vec());
         let mut made_up = Vec::new();
         concealment.lost(160, &mut made_up);

@@ -1,6 +1,7 @@
 //! Audio codecs.
 
 mod g711;
+mod g722;
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,6 +17,8 @@ use crate::error::MediaError;
 pub enum Codec {
     /// Opus (RFC 6716, RFC 7587), 48 kHz mono here.
     Opus,
+    /// G.722 at 64 kbit/s, 16 kHz; its RTP clock runs at 8 kHz all the same (RFC 3551 §4.5.2).
+    G722,
     /// G.711 µ-law (RFC 3551), 8 kHz.
     Pcmu,
     /// G.711 A-law (RFC 3551), 8 kHz.
@@ -27,22 +30,37 @@ impl Codec {
     pub fn name(self) -> &'static str {
         match self {
             Self::Opus => "opus",
+            Self::G722 => "G722",
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
         }
     }
 
-    /// RTP clock and sample rate, Hz.
+    /// RTP clock, Hz.
     pub fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
+            Self::G722 | Self::Pcmu | Self::Pcma => 8_000,
+        }
+    }
+
+    /// Samples a second.
+    pub fn sample_rate(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::G722 => 16_000,
             Self::Pcmu | Self::Pcma => 8_000,
         }
     }
 
     /// Samples in a frame of 20 ms.
     pub fn frame_samples(self) -> usize {
-        (self.clock_rate() / 50) as usize
+        (self.sample_rate() / 50) as usize
+    }
+
+    /// What the RTP timestamp grows by in 20 ms.
+    pub fn frame_ticks(self) -> u32 {
+        self.clock_rate() / 50
     }
 }
 
@@ -54,7 +72,7 @@ impl fmt::Display for Codec {
 
 /// The text names no codec known here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown codec \"{0}\": use opus, PCMU or PCMA")]
+#[error("unknown codec \"{0}\": use opus, G722, PCMU or PCMA")]
 pub struct UnknownCodec(pub String);
 
 impl FromStr for Codec {
@@ -62,7 +80,7 @@ impl FromStr for Codec {
 
     /// Case-insensitive, as RFC 8866 §6.6 wants.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Opus, Self::Pcmu, Self::Pcma]
+        [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma]
             .into_iter()
             .find(|codec| codec.name().eq_ignore_ascii_case(text))
             .ok_or_else(|| UnknownCodec(text.chars().take(32).collect()))
@@ -75,6 +93,7 @@ const MAX_PACKET_MS: usize = 120;
 /// Encodes frames of 20 ms.
 pub(crate) enum Encoder {
     Opus(Box<Opus>),
+    G722(Box<g722::Encoder>),
     G711(Law),
 }
 
@@ -84,6 +103,8 @@ pub(crate) struct Opus {
     encoder: ropus::Encoder,
     bandwidth: ropus::Bandwidth,
     config: OpusConfig,
+    /// Silence makes packets of a byte or two, which need not be sent.
+    dtx: bool,
     /// What the far end reports, 0–1: the largest of late.
     loss: f64,
 }
@@ -92,8 +113,8 @@ pub(crate) struct Opus {
 const LOSS_KEPT: f64 = 0.9;
 
 impl Opus {
-    fn new(config: &OpusConfig, bandwidth: ropus::Bandwidth) -> Result<Self, MediaError> {
-        let encoder = ropus::Encoder::builder(48_000, ropus::Channels::Mono, ropus::Application::Voip)
+    fn new(config: &OpusConfig, dtx: bool, bandwidth: ropus::Bandwidth) -> Result<Self, MediaError> {
+        let mut encoder = ropus::Encoder::builder(48_000, ropus::Channels::Mono, ropus::Application::Voip)
             .bitrate(ropus::Bitrate::Bits(config.bitrate.clamp(6_000, 128_000)))
             .complexity(config.complexity.min(10))
             .signal(ropus::Signal::Voice)
@@ -102,7 +123,8 @@ impl Opus {
             .max_bandwidth(bandwidth)
             .build()
             .map_err(|e| failed(Codec::Opus, e))?;
-        Ok(Self { encoder, bandwidth, config: config.clone(), loss: 0.0 })
+        encoder.set_dtx(dtx).map_err(|e| failed(Codec::Opus, e))?;
+        Ok(Self { encoder, bandwidth, config: config.clone(), dtx, loss: 0.0 })
     }
 
     /// In-band FEC costs bits and, from 6 % on, bandwidth: as much of it as the path needs.
@@ -114,11 +136,12 @@ impl Opus {
 }
 
 impl Encoder {
-    pub(crate) fn new(codec: Codec, opus: &OpusConfig) -> Result<Self, MediaError> {
+    pub(crate) fn new(codec: Codec, opus: &OpusConfig, dtx: bool) -> Result<Self, MediaError> {
         Ok(match codec {
             Codec::Pcmu => Self::G711(Law::Mu),
             Codec::Pcma => Self::G711(Law::A),
-            Codec::Opus => Self::Opus(Box::new(Opus::new(opus, ropus::Bandwidth::Fullband)?)),
+            Codec::G722 => Self::G722(Box::default()),
+            Codec::Opus => Self::Opus(Box::new(Opus::new(opus, dtx, ropus::Bandwidth::Fullband)?)),
         })
     }
 
@@ -135,7 +158,7 @@ impl Encoder {
         };
         if bandwidth != opus.bandwidth {
             let loss = opus.loss;
-            **opus = Opus { loss, ..Opus::new(&opus.config, bandwidth)? };
+            **opus = Opus { loss, ..Opus::new(&opus.config, opus.dtx, bandwidth)? };
             opus.expect_loss()?;
         }
         Ok(())
@@ -153,6 +176,7 @@ impl Encoder {
         out.clear();
         match self {
             Self::G711(law) => law.encode(samples, out),
+            Self::G722(encoder) => encoder.encode(samples, out),
             Self::Opus(opus) => {
                 // The largest packet of one frame (RFC 6716 §3.4).
                 out.resize(1_275, 0);
@@ -167,14 +191,16 @@ impl Encoder {
 /// Decodes packets and makes up for lost ones.
 pub(crate) enum Decoder {
     Opus(Box<ropus::Decoder>),
+    G722(Box<g722::Decoder>, Box<Concealment>),
     G711(Law, Box<Concealment>),
 }
 
 impl Decoder {
     pub(crate) fn new(codec: Codec) -> Result<Self, MediaError> {
         Ok(match codec {
-            Codec::Pcmu => Self::G711(Law::Mu, Box::default()),
-            Codec::Pcma => Self::G711(Law::A, Box::default()),
+            Codec::Pcmu => Self::G711(Law::Mu, Box::new(Concealment::new(8_000))),
+            Codec::Pcma => Self::G711(Law::A, Box::new(Concealment::new(8_000))),
+            Codec::G722 => Self::G722(Box::default(), Box::new(Concealment::new(16_000))),
             Codec::Opus => Self::Opus(Box::new(
                 ropus::Decoder::new(48_000, ropus::Channels::Mono).map_err(|e| failed(Codec::Opus, e))?,
             )),
@@ -190,6 +216,11 @@ impl Decoder {
                 concealment.good(out.get_mut(start..).unwrap_or(&mut []));
                 Ok(())
             }
+            Self::G722(decoder, concealment) => {
+                decoder.decode(packet.get(..packet.len().min(MAX_PACKET_MS * 8)).unwrap_or(packet), out);
+                concealment.good(out.get_mut(start..).unwrap_or(&mut []));
+                Ok(())
+            }
             Self::Opus(decoder) => opus(decoder, packet, MAX_PACKET_MS * 48, ropus::DecodeMode::Normal, out),
         }
     }
@@ -202,7 +233,7 @@ impl Decoder {
         out: &mut Vec<i16>,
     ) -> Result<(), MediaError> {
         match self {
-            Self::G711(_, concealment) => {
+            Self::G711(_, concealment) | Self::G722(_, concealment) => {
                 concealment.lost(samples, out);
                 Ok(())
             }
@@ -232,10 +263,13 @@ fn failed(codec: Codec, error: impl fmt::Display) -> MediaError {
     MediaError::Codec { codec: codec.name(), reason: error.to_string() }
 }
 
-/// Samples a packet decodes to, at the codec's clock rate; none if it cannot be decoded.
-pub(crate) fn packet_samples(codec: Codec, payload: &[u8]) -> Option<u32> {
+/// Duration of a packet, in ticks of the RTP clock; none if it cannot be decoded.
+pub(crate) fn packet_ticks(codec: Codec, payload: &[u8]) -> Option<u32> {
     match codec {
-        Codec::Pcmu | Codec::Pcma => Some(payload.len() as u32).filter(|&n| n > 0 && n as usize <= MAX_PACKET_MS * 8),
+        // Of G.722, an octet is two samples and one tick.
+        Codec::G722 | Codec::Pcmu | Codec::Pcma => {
+            Some(payload.len() as u32).filter(|&n| n > 0 && n as usize <= MAX_PACKET_MS * 8)
+        }
         Codec::Opus => {
             // RFC 6716 §3.1: configuration gives the frame size, the two lowest bits the number of frames.
             let toc = *payload.first()?;
@@ -253,6 +287,12 @@ pub(crate) fn packet_samples(codec: Codec, payload: &[u8]) -> Option<u32> {
             Some(frame * frames).filter(|&n| n > 0 && n as usize <= MAX_PACKET_MS * 48)
         }
     }
+}
+
+/// Whether a packet says that nothing follows for a while: Opus's DTX makes them of the first byte alone, or with an empty frame
+/// (RFC 6716 §3.2.1).
+pub(crate) fn is_pause(codec: Codec, payload: &[u8]) -> bool {
+    codec == Codec::Opus && payload.len() <= 2
 }
 
 /// Whether a packet carries a copy of the one before it (Opus in-band FEC: the LBRR flag of its first frame).
@@ -303,13 +343,13 @@ mod tests {
     #[test]
     fn opus_recovers_a_lost_packet_from_the_copy_in_the_next_better_than_by_concealment() {
         let config = OpusConfig { expected_loss: 20, ..OpusConfig::default() };
-        let mut encoder = Encoder::new(Codec::Opus, &config).unwrap();
+        let mut encoder = Encoder::new(Codec::Opus, &config, false).unwrap();
         let packets: Vec<Vec<u8>> = speechlike(96_000, 48_000.0)
             .chunks(960)
             .map(|frame| {
                 let mut out = Vec::new();
                 encoder.encode(frame, &mut out).unwrap();
-                assert_eq!(packet_samples(Codec::Opus, &out), Some(960));
+                assert_eq!(packet_ticks(Codec::Opus, &out), Some(960));
                 out
             })
             .collect();
@@ -354,7 +394,7 @@ mod tests {
     #[test]
     fn opus_codes_no_band_above_what_the_source_can_hold_and_the_sound_goes_on_through_the_changes() {
         let said = speechlike(48_000 * 6, 8_000.0);
-        let mut encoder = Encoder::new(Codec::Opus, &OpusConfig::default()).unwrap();
+        let mut encoder = Encoder::new(Codec::Opus, &OpusConfig::default(), false).unwrap();
         let mut decoder = Decoder::new(Codec::Opus).unwrap();
         let (mut bands, mut heard, mut packet) = (Vec::new(), Vec::new(), Vec::new());
         let rates = [48_000, 8_000, 16_000, 12_000, 8_000, 48_000];
@@ -380,12 +420,12 @@ mod tests {
 
     #[test]
     fn packets_that_cannot_be_decoded_have_no_samples() {
-        assert_eq!(packet_samples(Codec::Opus, &[]), None);
-        assert_eq!(packet_samples(Codec::Opus, &[0x03]), None, "code 3 without a frame count");
-        assert_eq!(packet_samples(Codec::Opus, &[0x1b, 0x3f]), None, "63 frames of 60 ms");
-        assert_eq!(packet_samples(Codec::Pcmu, &[]), None);
-        assert_eq!(packet_samples(Codec::Pcma, &[0; 2_000]), None);
-        assert_eq!(packet_samples(Codec::Pcmu, &[0; 160]), Some(160));
+        assert_eq!(packet_ticks(Codec::Opus, &[]), None);
+        assert_eq!(packet_ticks(Codec::Opus, &[0x03]), None, "code 3 without a frame count");
+        assert_eq!(packet_ticks(Codec::Opus, &[0x1b, 0x3f]), None, "63 frames of 60 ms");
+        assert_eq!(packet_ticks(Codec::Pcmu, &[]), None);
+        assert_eq!(packet_ticks(Codec::Pcma, &[0; 2_000]), None);
+        assert_eq!(packet_ticks(Codec::Pcmu, &[0; 160]), Some(160));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub(crate) struct Engine {
     streams: Vec<(u32, Option<Instant>)>,
     clock_rates: [u32; 128],
     last_sent_rate: u32,
+    /// Number of our first audio packet.
+    first_sent: Option<u64>,
     pub(crate) ice: IceState,
     pub(crate) dtls: DtlsState,
     pair: Option<(SocketAddr, SocketAddr)>,
@@ -111,7 +113,7 @@ impl Engine {
         like: Option<&Self>,
     ) -> Result<Self, MediaError> {
         let mut rates = [48_000u32; 128];
-        let usual = [(0, 8_000), (8, 8_000), (101, 8_000), (96, CLOCK), (97, CLOCK)];
+        let usual = [(0, 8_000), (8, 8_000), (9, 8_000), (13, 8_000), (101, 8_000), (96, CLOCK), (97, CLOCK)];
         for (pt, rate) in usual.iter().chain(clock_rates) {
             if let Some(slot) = rates.get_mut(usize::from(*pt)) {
                 *slot = *rate;
@@ -174,6 +176,7 @@ impl Engine {
             streams: Vec::new(),
             clock_rates: rates,
             last_sent_rate: 48_000,
+            first_sent: None,
             ice: IceState::New,
             dtls: DtlsState::New,
             pair: None,
@@ -282,6 +285,9 @@ impl Engine {
         controlling: bool,
     ) -> Result<(), MediaError> {
         let first = self.remote.is_none();
+        if self.is_restarted_by(remote) {
+            self.forget_paths(remote);
+        }
         let mut direct = self.rtc.direct_api();
         if first {
             // A lite peer never controls (RFC 8445 §6.1.1).
@@ -317,6 +323,21 @@ impl Engine {
         Ok(())
     }
 
+    /// The far end restarts ICE. The engine stays with a path that was chosen before until it is known to be dead, which takes
+    /// 20 s; if addresses of the far end are gone, all paths are to be found anew (RFC 8445 §9).
+    fn forget_paths(&mut self, now: &RemoteTransport) {
+        let Some(before) = &self.remote else { return };
+        if before.candidates.iter().all(|text| now.candidates.contains(text)) {
+            return;
+        }
+        for (local, candidate) in &mut self.candidates {
+            self.rtc.direct_api().invalidate_candidate(candidate);
+            if let Ok(Some((_, again))) = add(&mut self.rtc, *local) {
+                *candidate = again;
+            }
+        }
+    }
+
     /// Takes a datagram. What is no STUN, DTLS, RTP or RTCP of this transport is ignored.
     pub(crate) fn receive(
         &mut self,
@@ -346,6 +367,7 @@ impl Engine {
     /// Queues a packet; [`Engine::handle_timeout`] sends it on its way.
     pub(crate) fn send(&mut self, now: Instant, pt: u8, seq: u64, timestamp: u32, marker: bool, payload: Arc<[u8]>) {
         self.last_sent_rate = self.clock_rates.get(usize::from(pt)).copied().unwrap_or(48_000);
+        self.first_sent.get_or_insert(seq);
         let write = RtpWrite::new(Pt::from(pt), SeqNo::from(seq), timestamp, now, payload).marker(marker);
         if let Some(stream) = self.rtc.direct_api().stream_tx(&self.send_ssrc) {
             stream.write_rtp(write);
@@ -469,6 +491,9 @@ impl Engine {
         report.reports += 1;
         report.fraction_lost = f64::from(loss);
         report.packets_lost = remote.packets_lost;
+        let reached = *remote.maximum_sequence_number + 1;
+        let due = reached.saturating_sub(self.first_sent.unwrap_or(reached));
+        report.packets_received = due.saturating_sub(remote.packets_lost);
         report.jitter_ms = jitter_ms;
         report.jitter_max_ms = report.jitter_max_ms.max(jitter_ms);
         self.jitter_sum += jitter_ms;
@@ -517,9 +542,10 @@ impl Engine {
 /// RTCP reports.
 fn codec_config(rates: &[u32; 128]) -> CodecConfig {
     let mut config = CodecConfig::empty();
-    for (pt, &rate) in rates.iter().enumerate().filter(|&(pt, _)| matches!(pt, 0 | 8 | 96..=127)) {
+    for (pt, &rate) in rates.iter().enumerate().filter(|&(pt, _)| matches!(pt, 0 | 8 | 9 | 13 | 96..=127)) {
         let (format, channels) = match (pt, rate) {
-            (0, _) => (Format::PCMU, None),
+            // G.722 and comfort noise go by here for their clock alone, which is that of G.711.
+            (0 | 9 | 13, _) => (Format::PCMU, None),
             (8, _) => (Format::PCMA, None),
             (_, 8_000) => (Format::Tele, None),
             (_, CLOCK) => (Format::Vp8, None),

@@ -75,7 +75,14 @@ impl Inbound {
             let tones = self.events.receive(now, clock_rate, packet.epoch, rtp.timestamp, &rtp.payload);
             return Arrived::Event { clock_rate, packet, tones };
         }
-        // Comfort noise or a codec that was not agreed on.
+        if agreed.noise == Some(rtp.pt) {
+            let packet = self.reception.receive(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
+            if let Some(playout) = self.playout.as_mut().filter(|_| decode && !packet.first) {
+                playout.noise(now, packet.seq, packet.timestamp, &rtp.payload);
+            }
+            return Arrived::Nothing;
+        }
+        // A codec that was not agreed on.
         Arrived::Nothing
     }
 
@@ -98,7 +105,7 @@ impl Inbound {
             self.retire();
         }
         let codec = self.playout.as_ref().map_or(default, Playout::codec);
-        self.rate = codec.clock_rate();
+        self.rate = codec.sample_rate();
         self.heard.clear();
         self.heard.resize(codec.frame_samples(), 0);
         if let Some(playout) = &mut self.playout {
@@ -150,7 +157,7 @@ impl Inbound {
         let mut totals = self.totals;
         if let Some(playout) = &self.playout {
             let counters = playout.jitter().counters();
-            let rate = f64::from(playout.codec().clock_rate());
+            let rate = f64::from(playout.codec().sample_rate());
             totals.late += counters.late + counters.discarded;
             totals.waited += counters.waited;
             totals.played += counters.played;

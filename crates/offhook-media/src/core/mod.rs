@@ -7,6 +7,7 @@
 mod engine;
 mod events;
 mod inbound;
+mod noise;
 mod outbound;
 mod playout;
 mod reception;
@@ -106,9 +107,9 @@ impl PeerCore {
             started: now,
             engine: None,
             engine_timeout: None,
-            negotiation: Negotiation::new(&config.codecs, seeds.session_id),
+            negotiation: Negotiation::new(&config.codecs, config.comfort_noise, seeds.session_id),
             inbound: Inbound::new(config.jitter),
-            outbound: Outbound::new(config.opus.clone(), config.jitter, seeds.seq, seeds.timestamp),
+            outbound: Outbound::new(config.opus.clone(), config.dtx, config.jitter, seeds.seq, seeds.timestamp),
             video: Video::new(seeds.seq.rotate_left(7)),
             volume: 1.0,
             quieter: Vec::new(),
@@ -127,6 +128,13 @@ impl PeerCore {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// Where our end of the path is, while there is one.
+    pub(crate) fn path(&self) -> Option<SocketAddr> {
+        let engine = self.engine.as_ref()?;
+        let lost = matches!(engine.ice, IceState::New | IceState::Disconnected | IceState::Failed);
+        engine.candidate_pair().filter(|_| !lost).map(|pair| pair.local)
     }
 
     /// When [`PeerCore::handle_timeout`] must be called next.
@@ -189,6 +197,7 @@ impl PeerCore {
                 .events
                 .iter()
                 .copied()
+                .chain(remote.noise.map(|pt| (pt, 8_000)))
                 .chain(remote.codecs.iter().map(|&(codec, pt)| (pt, codec.clock_rate())))
                 .chain(remote.video.iter().flat_map(|video| &video.codecs).map(|&(_, pt)| (pt, CLOCK)))
                 .collect();

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use super::engine::Engine;
 use super::events::{EventSender, Step};
+use super::noise::{Detector, Speaks};
 use super::relaying::Relaying;
 use super::tones::ToneSender;
 use crate::audio::{ActiveSource, Level, Resampler, Seat, SourceState};
-use crate::codec::{Codec, Encoder};
+use crate::codec::{Codec, Encoder, is_pause};
 use crate::config::OpusConfig;
 use crate::error::MediaError;
 use crate::jitter::JitterConfig;
@@ -23,6 +24,9 @@ pub(super) struct Outbound {
     pub(super) events: EventSender,
     pub(super) tones: ToneSender,
     encoder: Option<(Codec, Encoder)>,
+    /// Whether nothing is sent while nobody speaks, and who tells.
+    dtx: bool,
+    detector: Detector,
     /// Reports of the far end that the encoder knows of.
     reports: u64,
     relaying: Relaying,
@@ -80,9 +84,11 @@ impl Stream {
 
 impl Outbound {
     /// A stream that begins at these random numbers (RFC 3550 §5.1).
-    pub(super) fn new(opus: OpusConfig, jitter: JitterConfig, seq: u16, timestamp: u32) -> Self {
+    pub(super) fn new(opus: OpusConfig, dtx: bool, jitter: JitterConfig, seq: u16, timestamp: u32) -> Self {
         Self {
             opus,
+            dtx,
+            detector: Detector::default(),
             source: ActiveSource::Silence,
             muted: false,
             events: EventSender::default(),
@@ -158,17 +164,45 @@ impl Outbound {
         };
         // What is relayed as it came has been sent when it came.
         let encoded_here = !self.is_relaying() || self.muted || self.relaying.is_transcoding() || own;
+        let mut speaks = true;
         if audio && encoded_here {
-            let report = engine.remote_report().filter(|report| report.reports != self.reports);
-            self.encode(codec, report)?;
+            speaks = self.send_frame(engine, now, (codec, pt), agreed.noise)?;
+        }
+        self.talking = audio && speaks;
+        self.skip(codec);
+        Ok(ended)
+    }
+
+    /// Sends the frame, or what stands for it while nobody speaks; gives whether somebody does.
+    fn send_frame(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        (codec, pt): (Codec, u8),
+        noise: Option<u8>,
+    ) -> Result<bool, MediaError> {
+        let timestamp = self.stream.timestamp;
+        if let (true, Some(noise_pt)) = (self.dtx && codec != Codec::Opus, noise) {
+            match self.detector.frame(self.level.dbfs()) {
+                Speaks::Yes => {}
+                Speaks::Noise(payload) => {
+                    self.stream.send(engine, now, noise_pt, timestamp, false, payload.as_slice().into());
+                    self.relaying.interrupted();
+                    return Ok(false);
+                }
+                Speaks::No => return Ok(false),
+            }
+        }
+        let report = engine.remote_report().filter(|report| report.reports != self.reports);
+        self.encode(codec, report)?;
+        let pause = self.dtx && is_pause(codec, &self.packet);
+        // The first of a pause is sent, so that the far end knows what is coming.
+        if !pause || self.talking {
             let marker = !self.talking;
-            let timestamp = self.stream.timestamp;
             self.stream.send(engine, now, pt, timestamp, marker, self.packet.as_slice().into());
             self.relaying.interrupted();
         }
-        self.talking = audio;
-        self.skip(codec);
-        Ok(ended)
+        Ok(!pause)
     }
 
     /// Lets 20 ms pass without sending.
@@ -176,7 +210,7 @@ impl Outbound {
         let codec = agreed.and_then(|agreed| agreed.codecs.first()).map_or(Codec::Opus, |codec| codec.0);
         self.frame.clear();
         self.frame.resize(codec.frame_samples(), 0);
-        self.rate = codec.clock_rate();
+        self.rate = codec.sample_rate();
         self.level.measure(&self.frame);
         self.talking = false;
         self.relaying.restart();
@@ -184,7 +218,7 @@ impl Outbound {
     }
 
     fn skip(&mut self, codec: Codec) {
-        self.stream.timestamp = self.stream.timestamp.wrapping_add(codec.frame_samples() as u32);
+        self.stream.timestamp = self.stream.timestamp.wrapping_add(codec.frame_ticks());
     }
 
     /// Tones to be sent fail: nothing is sent now.
@@ -209,7 +243,7 @@ impl Outbound {
     }
 
     fn fill(&mut self, codec: Codec, micros: i64, heard: (&[i16], u32), seat: Option<(&mut Seat, i64)>) -> bool {
-        self.rate = codec.clock_rate();
+        self.rate = codec.sample_rate();
         self.frame.clear();
         self.frame.resize(codec.frame_samples(), 0);
         let mut echo = heard.0;
@@ -266,7 +300,7 @@ impl Outbound {
 
     fn encode(&mut self, codec: Codec, report: Option<RemoteReport>) -> Result<(), MediaError> {
         if self.encoder.as_ref().is_none_or(|(encoding, _)| *encoding != codec) {
-            self.encoder = Some((codec, Encoder::new(codec, &self.opus)?));
+            self.encoder = Some((codec, Encoder::new(codec, &self.opus, self.dtx)?));
         }
         let Some((_, encoder)) = &mut self.encoder else { return Ok(()) };
         if let Some(rate) = self.source.rate() {

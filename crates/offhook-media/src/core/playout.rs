@@ -2,12 +2,25 @@
 
 use std::sync::Arc;
 
-use crate::codec::{Codec, Decoder, carries_copy, packet_samples};
+use super::noise::Noise;
+use crate::codec::{Codec, Decoder, carries_copy, is_pause, packet_ticks};
 use crate::error::MediaError;
 use crate::jitter::{JitterBuffer, JitterConfig, Next, Packet};
 
 /// Root mean square below which a frame counts as quiet: about −50 dBFS.
 const QUIET: i64 = 100;
+
+/// Opus's own comfort noise is made for no longer than this without a packet, frames: one comes every 400 ms.
+const LONGEST_PAUSE: u32 = 50;
+
+/// The sender pauses, and said so: what is heard meanwhile is neither lost nor made up for.
+#[derive(Debug)]
+enum Pause {
+    /// The decoder makes the noise, so many frames of it so far.
+    Own(u32),
+    /// Noise as a packet with this number described it (RFC 3389).
+    Described(u64, Noise),
+}
 
 /// Plays one stream.
 pub(crate) struct Playout {
@@ -18,6 +31,7 @@ pub(crate) struct Playout {
     ready: Vec<i16>,
     quiet: bool,
     concealing: bool,
+    pause: Option<Pause>,
     pub(crate) concealed_samples: u64,
     /// From the copy in the packet after a lost one.
     pub(crate) recovered_samples: u64,
@@ -36,6 +50,7 @@ impl Playout {
             ready: Vec::with_capacity(codec.frame_samples() * 7),
             quiet: true,
             concealing: false,
+            pause: None,
             concealed_samples: 0,
             recovered_samples: 0,
             silent_samples: 0,
@@ -55,7 +70,7 @@ impl Playout {
     /// Takes a packet that arrived at `arrival` (µs).
     pub(crate) fn insert(&mut self, arrival: i64, seq: u64, timestamp: u64, payload: Arc<[u8]>) {
         // What cannot be decoded would be played as nothing: it counts as lost.
-        if let Some(duration) = packet_samples(self.codec, &payload) {
+        if let Some(duration) = packet_ticks(self.codec, &payload) {
             self.jitter.insert(Packet { seq, timestamp, duration, payload: Some(payload), arrival });
         }
     }
@@ -63,6 +78,16 @@ impl Playout {
     /// Another stream of the same codec begins.
     pub(crate) fn restart(&mut self) {
         self.jitter.restart();
+        self.pause = None;
+    }
+
+    /// A packet that describes the noise of a pause (RFC 3389); an empty one is as good as none.
+    pub(crate) fn noise(&mut self, arrival: i64, seq: u64, timestamp: u64, payload: &[u8]) {
+        let newer = !matches!(self.pause, Some(Pause::Described(known, _)) if known > seq);
+        if let Some(&level) = payload.first().filter(|_| newer) {
+            self.pause = Some(Pause::Described(seq, Noise::new(level, seq)));
+        }
+        self.skip(arrival, seq, timestamp);
     }
 
     /// Notes a packet of the same sequence that is no audio.
@@ -78,8 +103,12 @@ impl Playout {
             if self.ready.len() >= out.len() {
                 break;
             }
-            let buffered = self.ready.len() as i64 * 1_000_000 / i64::from(self.codec.clock_rate());
-            let next = self.jitter.next(now, buffered, self.quiet, frame as u32);
+            let buffered = self.ready.len() as i64 * 1_000_000 / i64::from(self.codec.sample_rate());
+            let next = self.jitter.next(now, buffered, self.quiet, self.codec.frame_ticks());
+            let next = match (next, self.rests()) {
+                (Next::Stretch, true) => Next::Silence,
+                (next, _) => next,
+            };
             let concealing = matches!(next, Next::Lost { .. } | Next::Stretch);
             if concealing && !self.concealing {
                 self.concealment_events += 1;
@@ -111,13 +140,14 @@ impl Playout {
                 result
             }
             Next::Lost { duration, following } => {
+                let samples = duration as usize * frame / self.codec.frame_ticks() as usize;
                 let copied = following.as_deref().is_some_and(|next| carries_copy(self.codec, next));
                 if copied {
-                    self.recovered_samples += u64::from(duration);
+                    self.recovered_samples += samples as u64;
                 } else {
-                    self.concealed_samples += u64::from(duration);
+                    self.concealed_samples += samples as u64;
                 }
-                self.decoder.conceal(duration as usize, following.as_deref(), &mut self.ready)
+                self.decoder.conceal(samples, following.as_deref(), &mut self.ready)
             }
             Next::Stretch => {
                 self.concealed_samples += frame as u64;
@@ -127,8 +157,7 @@ impl Playout {
                 if self.jitter.counters().played > 0 {
                     self.silent_samples += frame as u64;
                 }
-                self.ready.resize(start + frame, 0);
-                Ok(())
+                self.rest(frame)
             }
         };
         if done.is_err() {
@@ -139,8 +168,38 @@ impl Playout {
         }
     }
 
+    /// Whether the sender pauses and nothing waits to be played.
+    fn rests(&self) -> bool {
+        self.pause.is_some() && self.jitter.is_empty()
+    }
+
+    /// What a pause sounds like.
+    fn rest(&mut self, frame: usize) -> Result<(), MediaError> {
+        let end = self.ready.len() + frame;
+        match &mut self.pause {
+            Some(Pause::Own(frames)) if *frames < LONGEST_PAUSE => {
+                *frames += 1;
+                self.decoder.conceal(frame, None, &mut self.ready)
+            }
+            Some(Pause::Described(_, noise)) => {
+                self.ready.resize_with(end, || noise.sample());
+                Ok(())
+            }
+            _ => {
+                self.ready.resize(end, 0);
+                Ok(())
+            }
+        }
+    }
+
     fn decode(&mut self, packet: &Packet) -> Result<(), MediaError> {
-        self.decoder.decode(packet.payload.as_deref().unwrap_or(&[]), &mut self.ready)
+        let payload = packet.payload.as_deref().unwrap_or(&[]);
+        // From before the pause, in the wrong order.
+        let before = matches!(self.pause, Some(Pause::Described(since, _)) if packet.seq < since);
+        if !before {
+            self.pause = is_pause(self.codec, payload).then_some(Pause::Own(0));
+        }
+        self.decoder.decode(payload, &mut self.ready)
     }
 
     /// Turns `start..middle` and `middle..` into one stretch as long as the second: the first fades into it.

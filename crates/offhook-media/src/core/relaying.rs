@@ -129,12 +129,12 @@ impl Relaying {
         self.decoded.clear();
         self.decoded.resize(codec.frame_samples(), 0);
         playout.frame(micros, &mut self.decoded);
-        if codec.clock_rate() == rate {
+        if codec.sample_rate() == rate {
             out.copy_from_slice(self.decoded.get(..out.len()).unwrap_or(&self.decoded));
             return;
         }
-        if self.convert.as_ref().is_none_or(|c| (c.from_rate(), c.to_rate()) != (codec.clock_rate(), rate)) {
-            self.convert = Resampler::new(codec.clock_rate(), rate).ok();
+        if self.convert.as_ref().is_none_or(|c| (c.from_rate(), c.to_rate()) != (codec.sample_rate(), rate)) {
+            self.convert = Resampler::new(codec.sample_rate(), rate).ok();
             self.converted.clear();
         }
         if let Some(convert) = &mut self.convert {

@@ -1,6 +1,8 @@
 //! Two cores on a virtual network in virtual time.
 
 mod changes;
+mod codecs;
+mod others;
 mod paths;
 mod video;
 
@@ -47,10 +49,13 @@ impl AudioSink for Heard {
 
 impl Side {
     fn new(port: u16, codecs: &[Codec], grid: Instant, now: Instant) -> Self {
-        let config = PeerConfig::new("virtual").codecs(codecs.iter().copied());
+        Self::with(&PeerConfig::new("virtual").codecs(codecs.iter().copied()), port, grid, now)
+    }
+
+    fn with(config: &PeerConfig, port: u16, grid: Instant, now: Instant) -> Self {
         let seeds = Seeds { session_id: u64::from(port), seq: 65_500, timestamp: u32::MAX - 48_000 };
         let address = SocketAddr::from(([10, 0, 0, 1], port));
-        let mut core = PeerCore::new(&config, vec![LocalCandidate::host(address)], grid, now, seeds);
+        let mut core = PeerCore::new(config, vec![LocalCandidate::host(address)], grid, now, seeds);
         let heard = Heard::default();
         core.set_sink(Some(Box::new(heard.clone())));
         let path: Path = Box::new(|_| Some(Duration::from_millis(10)));
@@ -76,7 +81,23 @@ impl Pair {
     }
 
     fn connected(codecs: &[Codec]) -> Self {
-        let mut pair = Self::new(codecs);
+        Self::new(codecs).connect()
+    }
+
+    /// Two that are made like this.
+    fn of(configs: [&PeerConfig; 2]) -> Self {
+        let grid = Instant::now();
+        let now = grid + Duration::from_millis(3);
+        let mut port = 0;
+        let sides = configs.map(|config| {
+            port += 1_000;
+            Side::with(config, port, grid, now)
+        });
+        Self { now, sides, flying: Vec::new() }
+    }
+
+    fn connect(self) -> Self {
+        let mut pair = self;
         pair.negotiate(0, Direction::SendRecv);
         pair.run(500);
         assert!(pair.sides.iter().all(|side| side.has(&PeerEvent::Connected)), "connected in half a second");

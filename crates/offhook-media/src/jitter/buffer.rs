@@ -120,6 +120,11 @@ impl JitterBuffer {
         self.counters
     }
 
+    /// Whether no packet waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+
     /// Delay aimed at, µs.
     pub(crate) fn target(&self) -> i64 {
         self.delays.target()

@@ -9,6 +9,7 @@
 //! Sans-IO: names are resolved and connections made by the driver ([`link`]); time and datagrams come in.
 
 pub(crate) mod link;
+mod probe;
 mod server;
 mod stun;
 #[cfg(test)]

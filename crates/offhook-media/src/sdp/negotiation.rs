@@ -13,6 +13,7 @@ use crate::video::VideoCodec;
 const OPUS_PT: u8 = 111;
 const EVENT_48K_PT: u8 = 110;
 const EVENT_8K_PT: u8 = 101;
+const NOISE_PT: u8 = 13;
 const VP8_PT: u8 = 96;
 const H264_PT: u8 = 97;
 
@@ -39,6 +40,8 @@ pub(crate) struct Agreed {
     pub(crate) codecs: Vec<(Codec, u8)>,
     /// telephone-event payload types, each with its clock rate.
     pub(crate) events: Vec<(u8, u32)>,
+    /// Payload type of comfort noise (RFC 3389).
+    pub(crate) noise: Option<u8>,
     pub(crate) video: Option<AgreedVideo>,
     /// Our DTLS role.
     pub(crate) active: bool,
@@ -58,6 +61,8 @@ pub(crate) struct AgreedVideo {
 #[derive(Debug)]
 pub(crate) struct Negotiation {
     ours: Vec<Codec>,
+    /// Comfort noise is understood here.
+    noise: bool,
     session_id: u64,
     version: u64,
     /// The m-lines of the session so far; empty before the first description.
@@ -83,6 +88,7 @@ struct Pending {
     direction: Direction,
     codecs: Vec<(Codec, u8)>,
     events: Vec<(u8, u32)>,
+    noise: Option<u8>,
     /// The m-lines that it has.
     lines: Vec<MediaLine>,
     video: Option<PendingVideo>,
@@ -105,7 +111,7 @@ pub(crate) enum Answered {
 }
 
 impl Negotiation {
-    pub(crate) fn new(codecs: &[Codec], session_id: u64) -> Self {
+    pub(crate) fn new(codecs: &[Codec], noise: bool, session_id: u64) -> Self {
         let mut ours = Vec::new();
         for &codec in codecs {
             if !ours.contains(&codec) {
@@ -114,6 +120,7 @@ impl Negotiation {
         }
         Self {
             ours,
+            noise,
             session_id,
             version: 0,
             lines: Vec::new(),
@@ -144,6 +151,7 @@ impl Negotiation {
                 events.push((pt, clock));
             }
         }
+        let noise = self.noise_for(&codecs).then_some(self.agreed.as_ref().and_then(|a| a.noise).unwrap_or(NOISE_PT));
         self.version += 1;
         let mut lines =
             if self.lines.is_empty() { vec![fresh_line("audio", "0".to_owned())] } else { self.lines.clone() };
@@ -166,12 +174,13 @@ impl Negotiation {
             bundled: self.bundled,
             codecs: &codecs,
             events: &events,
+            noise,
             direction,
             setup: Setup::ActPass,
             transport,
         }
         .write();
-        self.pending = Some(Pending { direction, codecs, events, lines, video });
+        self.pending = Some(Pending { direction, codecs, events, noise, lines, video });
         text
     }
 
@@ -204,6 +213,7 @@ impl Negotiation {
             return Err(self.no_common_codec(&remote).into());
         }
         let events = remote.events.iter().filter(|event| pending.events.contains(event)).copied().collect();
+        let noise = remote.noise.filter(|noise| pending.noise == Some(*noise));
         let active = match (remote.transport.setup, &self.agreed) {
             (Some(Setup::Active), _) => false,
             (Some(Setup::Passive | Setup::ActPass), _) => true,
@@ -230,7 +240,7 @@ impl Negotiation {
         }
         let direction = pending.direction.intersection(remote.direction.reversed());
         let offerer = self.agreed.as_ref().is_none_or(|agreed| agreed.offerer);
-        self.settle(Agreed { direction, codecs, events, video, active, offerer });
+        self.settle(Agreed { direction, codecs, events, noise, video, active, offerer });
         self.pending = None;
         self.answered = Some((pending, text.to_owned()));
         Ok(Answered::Applied(Box::new(remote)))
@@ -267,6 +277,7 @@ impl Negotiation {
         let codecs = self.common(remote);
         let opus = codecs.iter().any(|c| c.0 == Codec::Opus);
         let events: Vec<_> = remote.events.iter().filter(|e| e.1 == 8_000 || opus).copied().collect();
+        let noise = remote.noise.filter(|_| self.noise_for(&codecs));
         let direction = direction.intersection(remote.direction.reversed());
         self.lines = remote.lines.clone();
         self.audio = remote.audio;
@@ -297,6 +308,7 @@ impl Negotiation {
             bundled: self.bundled,
             codecs: &codecs,
             events: &events,
+            noise,
             direction,
             setup: if active { Setup::Active } else { Setup::Passive },
             transport,
@@ -304,7 +316,7 @@ impl Negotiation {
         .write();
         let offerer = self.agreed.as_ref().is_some_and(|agreed| agreed.offerer && !fresh);
         let video = video.map(|(_, video)| video);
-        self.settle(Agreed { direction, codecs, events, video, active, offerer });
+        self.settle(Agreed { direction, codecs, events, noise, video, active, offerer });
         self.pending = None;
         self.answered = None;
         text
@@ -373,11 +385,17 @@ impl Negotiation {
         self.ours.iter().filter_map(|ours| remote.codecs.iter().find(|theirs| theirs.0 == *ours).copied()).collect()
     }
 
+    /// Whether comfort noise goes with these: Opus has its own.
+    fn noise_for(&self, codecs: &[(Codec, u8)]) -> bool {
+        self.noise && codecs.iter().any(|(codec, _)| *codec != Codec::Opus)
+    }
+
     fn payload_type(&self, codec: Codec) -> u8 {
         self.pts.iter().find(|known| known.0 == codec).map_or(
             match codec {
                 Codec::Opus => OPUS_PT,
                 Codec::Pcmu => 0,
+                Codec::G722 => 9,
                 Codec::Pcma => 8,
             },
             |known| known.1,

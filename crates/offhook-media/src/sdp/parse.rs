@@ -70,6 +70,8 @@ pub(crate) struct RemoteDescription {
     pub(crate) codecs: Vec<(Codec, u8)>,
     /// telephone-event payload types and their clock rates.
     pub(crate) events: Vec<(u8, u32)>,
+    /// Payload type of comfort noise for codecs with a clock of 8 kHz (RFC 3389).
+    pub(crate) noise: Option<u8>,
     /// Names of all codecs, for the refusal's text.
     pub(crate) codec_names: String,
     pub(crate) transport: RemoteTransport,
@@ -101,11 +103,11 @@ impl RemoteDescription {
         let section = media.get(audio).ok_or(SdpRefusal::NoAudio)?;
         let transport = transport(&session, section)?;
         let bundled = is_bundled(&session, section);
-        let (codecs, events, codec_names) = codecs(section);
+        let (codecs, events, noise, codec_names) = codecs(section);
         let direction = section.direction().or(session.direction()).unwrap_or(Direction::SendRecv);
         let lines = media.iter().map(|m| m.line.clone()).collect();
         let video = video(&session, &media).filter(|_| bundled);
-        Ok(Self { lines, audio, bundled, direction, codecs, events, codec_names, transport, video })
+        Ok(Self { lines, audio, bundled, direction, codecs, events, noise, codec_names, transport, video })
     }
 }
 
@@ -329,11 +331,12 @@ fn sha256(prints: &[&str]) -> Result<Vec<u8>, SdpRefusal> {
     Err(SdpRefusal::FingerprintHash { hash: other.unwrap_or_default().chars().take(32).collect() })
 }
 
-type Codecs = (Vec<(Codec, u8)>, Vec<(u8, u32)>, String);
+type Codecs = (Vec<(Codec, u8)>, Vec<(u8, u32)>, Option<u8>, String);
 
 fn codecs(section: &Section<'_>) -> Codecs {
     let mut codecs = Vec::new();
     let mut events = Vec::new();
+    let mut noise = None;
     let mut names: Vec<String> = Vec::new();
     for format in &section.line.formats {
         let Some(pt) = format.parse::<u8>().ok().filter(|&pt| pt < 128) else { continue };
@@ -346,11 +349,17 @@ fn codecs(section: &Section<'_>) -> Codecs {
             (Some(encoding), _) => encoding,
             (None, 0) => "PCMU/8000",
             (None, 8) => "PCMA/8000",
+            (None, 9) => "G722/8000",
+            (None, 13) => "CN/8000",
             (None, _) => continue,
         };
         let mut parts = encoding.split('/');
         let name = parts.next().unwrap_or_default();
         let Some(clock) = parts.next().and_then(|clock| clock.parse::<u32>().ok()) else { continue };
+        if name.eq_ignore_ascii_case("CN") {
+            noise = noise.or(Some(pt).filter(|_| clock == 8_000));
+            continue;
+        }
         names.push(name.chars().take(24).collect());
         if name.eq_ignore_ascii_case("telephone-event") {
             if matches!(clock, 8_000 | 48_000) {
@@ -362,5 +371,5 @@ fn codecs(section: &Section<'_>) -> Codecs {
             codecs.push((codec, pt));
         }
     }
-    (codecs, events, names.join(", "))
+    (codecs, events, noise, names.join(", "))
 }

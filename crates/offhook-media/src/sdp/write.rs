@@ -20,6 +20,8 @@ pub(super) struct Local<'a> {
     pub(super) bundled: bool,
     pub(super) codecs: &'a [(Codec, u8)],
     pub(super) events: &'a [(u8, u32)],
+    /// Payload type of comfort noise.
+    pub(super) noise: Option<u8>,
     pub(super) direction: Direction,
     pub(super) setup: Setup,
     pub(super) transport: &'a Transport,
@@ -72,7 +74,7 @@ impl Local<'_> {
 
     fn write_audio(&self, out: &mut String, line: &MediaLine, address: SocketAddr) -> std::fmt::Result {
         write!(out, "m=audio {} {}", address.port(), line.profile)?;
-        for pt in self.codecs.iter().map(|&(_, pt)| pt).chain(self.events.iter().map(|&(pt, _)| pt)) {
+        for pt in self.codecs.iter().map(|&(_, pt)| pt).chain(self.noise).chain(self.events.iter().map(|&(pt, _)| pt)) {
             write!(out, " {pt}")?;
         }
         out.push_str("\r\n");
@@ -82,8 +84,11 @@ impl Local<'_> {
                     out,
                     "a=rtpmap:{pt} opus/48000/2\r\na=fmtp:{pt} minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0\r\n"
                 )?,
-                Codec::Pcmu | Codec::Pcma => write!(out, "a=rtpmap:{pt} {}/8000\r\n", codec.name())?,
+                Codec::G722 | Codec::Pcmu | Codec::Pcma => write!(out, "a=rtpmap:{pt} {}/8000\r\n", codec.name())?,
             }
+        }
+        if let Some(pt) = self.noise {
+            write!(out, "a=rtpmap:{pt} CN/8000\r\n")?;
         }
         for &(pt, clock) in self.events {
             write!(out, "a=rtpmap:{pt} telephone-event/{clock}\r\na=fmtp:{pt} 0-15\r\n")?;

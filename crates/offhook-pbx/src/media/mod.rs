@@ -213,6 +213,8 @@ impl MediaHost {
 
     fn open(&mut self, leg: LegId, codecs: Vec<Codec>) {
         let config = PeerConfig::new(format!("leg-{}", leg.0)).addresses(self.addresses.clone()).codecs(codecs);
+        // What is passed on packet by packet must not have holes where a caller paused.
+        let config = config.comfort_noise(false);
         match Peer::spawn(config) {
             Ok((peer, events)) => {
                 tokio::spawn(forward(leg, events, self.events.clone()));

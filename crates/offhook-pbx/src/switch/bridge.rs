@@ -339,7 +339,7 @@ impl Switch {
 /// The codecs to offer a device: those of the caller first, so that audio can be passed on as it is.
 pub(super) fn preference(offer: Option<&str>) -> Vec<Codec> {
     let mut codecs = offer.map(sdp::codecs).unwrap_or_default();
-    for codec in [Codec::Opus, Codec::Pcmu, Codec::Pcma] {
+    for codec in [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma] {
         if !codecs.contains(&codec) {
             codecs.push(codec);
         }

@@ -124,7 +124,8 @@ fn open(call: &Arc<Call>, config: &MediaConfig, options: &CallOptions) {
     let mut peer = PeerConfig::new(call.id().as_str())
         .addresses(config.addresses.clone())
         .ice_servers(ice_servers(options).unwrap_or_default())
-        .transport_policy(policy);
+        .transport_policy(policy)
+        .dtx(config.dtx);
     if !codecs.is_empty() {
         peer = peer.codecs(codecs);
     }
@@ -194,6 +195,7 @@ async fn follow(call: Arc<Call>, mut events: PeerEvents) {
                     tell(&call, MediaEvent::IceState(state));
                 }
             }
+            PeerEvent::NetworkChanged => tell(&call, MediaEvent::NetworkChanged),
             PeerEvent::Dtmf { tone, duration_ms } => tell(&call, MediaEvent::DtmfReceived { tone, duration_ms }),
             PeerEvent::SourceEnded => call.audio().source_ended(),
             PeerEvent::RemoteVideo { .. } => {
@@ -256,6 +258,7 @@ fn sample(stats: &PeerStats) -> StatsSample {
             packets_sent: outbound.packets_sent,
             remote_packets_lost: outbound.remote.map(|remote| remote.packets_lost),
             remote_jitter_ms: outbound.remote.map(|remote| remote.jitter_ms),
+            remote_packets_received: outbound.remote.map(|remote| remote.packets_received),
             jitter_buffer_delay_ms: inbound.jitter_buffer_delay_ms,
             concealed_samples: inbound.concealed_samples,
             total_samples: inbound.total_samples,

@@ -8,6 +8,7 @@ mod recording;
 mod shared;
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,9 +16,9 @@ use bytes::Bytes;
 use offhook_core::pbx::{CdrPage, HttpFailure, HttpId, HttpResponse, PbxError, PbxEvent};
 use offhook_core::{
     CallId, CloseReason, CommandId, Driven, Input, MediaEvent, Now, Output, Phone as Core, PhoneError, PhoneEvent,
-    SdpFilterId, SessionEvent,
+    SdpFilterId, SessionEvent, TransportError,
 };
-use offhook_media::{Addresses, Codec, Mixer};
+use offhook_media::{ADDRESS_POLL, Addresses, Codec, Mixer, local_addresses};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -51,6 +52,8 @@ pub(crate) enum Message {
 pub(crate) enum FromTransport {
     Connected {
         secure: bool,
+        /// The address of this machine that it comes from.
+        local: Option<IpAddr>,
     },
     Received(Bytes),
     Closed {
@@ -65,6 +68,7 @@ pub(crate) enum FromTransport {
 pub(crate) struct MediaConfig {
     pub(crate) addresses: Addresses,
     pub(crate) codecs: Vec<Codec>,
+    pub(crate) dtx: bool,
     /// Where the calls of a conference meet.
     pub(crate) mixer: Mixer,
 }
@@ -99,6 +103,9 @@ pub(crate) struct Actor {
     sender: mpsc::UnboundedSender<Message>,
     transport: Option<Transport>,
     connections: u64,
+    /// The address that the connection comes from, and all of this machine, as seen last.
+    local: Option<IpAddr>,
+    addresses: Arc<[IpAddr]>,
     waiters: HashMap<CommandId, Waiter>,
     epoch: Instant,
     deadline: Option<Instant>,
@@ -124,6 +131,8 @@ impl Actor {
             sender: sender.clone(),
             transport: None,
             connections: 0,
+            local: None,
+            addresses: local_addresses(),
             waiters: HashMap::new(),
             epoch: setup.epoch,
             deadline: None,
@@ -138,6 +147,9 @@ impl Actor {
     pub(crate) async fn run(mut self, mut alive: oneshot::Receiver<()>) {
         let mut closing: Option<Pending> = None;
         let mut destroyed = Vec::new();
+        let mut look = tokio::time::interval(ADDRESS_POLL);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let elsewhere = !self.target.is_loopback();
         // What the core wants from the beginning.
         self.turn(|_| ());
         while !self.over {
@@ -167,6 +179,7 @@ impl Actor {
                     }
                     message => self.message(message),
                 },
+                _ = look.tick(), if elsewhere => self.look_at_network(),
                 () = timer => {
                     // A turn that changes nothing says no new one, so it stays until it is reached.
                     self.deadline = None;
@@ -210,15 +223,38 @@ impl Actor {
                 }
             }
             Message::Transport(Line::Sip(number), event) if number == self.connections => match event {
-                FromTransport::Connected { secure } => self.input(Input::TransportConnected { secure }),
-                FromTransport::Received(data) => self.input(Input::TransportReceived(data)),
-                FromTransport::Closed { reason, .. } => {
-                    self.transport = None;
-                    self.input(Input::TransportClosed { reason });
+                FromTransport::Connected { secure, local } => {
+                    self.local = local;
+                    self.input(Input::TransportConnected { secure });
                 }
+                FromTransport::Received(data) => self.input(Input::TransportReceived(data)),
+                FromTransport::Closed { reason, .. } => self.closed(reason),
             },
             Message::Transport(..) => {}
         }
+    }
+
+    fn closed(&mut self, reason: CloseReason) {
+        self.transport = None;
+        self.local = None;
+        self.input(Input::TransportClosed { reason });
+    }
+
+    /// A TCP connection from an address that is gone would break only minutes later.
+    fn look_at_network(&mut self) {
+        let addresses = local_addresses();
+        if std::mem::replace(&mut self.addresses, Arc::clone(&addresses)) == addresses {
+            return;
+        }
+        // One that is being made comes from who knows where.
+        let cut = self.transport.is_some() && self.local.is_none_or(|local| !addresses.contains(&local));
+        if cut {
+            // What it still tells is nobody's.
+            self.connections += 1;
+            let detail = "the address that it came from is gone".to_owned();
+            self.closed(CloseReason::Failed(TransportError::Lost { detail }));
+        }
+        self.input(Input::NetworkChanged);
     }
 
     fn input(&mut self, input: Input) {

@@ -2,6 +2,7 @@
 
 mod target;
 mod tls;
+mod x509;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use offhook_core::{CloseReason, TransportError};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -19,6 +21,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 pub(crate) use target::{Stream, Target};
 pub(crate) use tls::Trust;
+pub(crate) use x509::not_after;
 
 use crate::actor::{FromTransport, Message};
 
@@ -111,7 +114,8 @@ async fn run(
             message = outgoing.recv() => if message.is_none() { return CloseReason::Local },
         }
     };
-    tell(messages, line, FromTransport::Connected { secure: target.is_secure() });
+    let local = socket.get_ref().local();
+    tell(messages, line, FromTransport::Connected { secure: target.is_secure(), local });
     pump(socket, line, messages, outgoing).await
 }
 
@@ -122,6 +126,30 @@ async fn connect(
     status: &mut Option<u16>,
 ) -> Result<WebSocketStream<Stream>, TransportError> {
     let stream = target.connect().await?;
+    handshake(target, stream, line, status).await
+}
+
+/// TLS for the eyes of a diagnosis: with the server's certificate, DER.
+pub(crate) async fn secure(target: &Target, tcp: TcpStream) -> Result<(Stream, Option<Vec<u8>>), TransportError> {
+    let stream = tls::connect(target, tcp).await?;
+    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let certificate = certificates.first().map(|certificate| certificate.to_vec());
+    Ok((Box::new(stream), certificate))
+}
+
+/// A SIP WebSocket that is closed again.
+pub(crate) async fn upgrade(target: &Target, stream: Stream) -> Result<(), TransportError> {
+    let socket = handshake(target, stream, Line::Sip(0), &mut None).await?;
+    close(socket).await;
+    Ok(())
+}
+
+async fn handshake(
+    target: &Target,
+    stream: Stream,
+    line: Line,
+    status: &mut Option<u16>,
+) -> Result<WebSocketStream<Stream>, TransportError> {
     let failed = |detail: String| TransportError::Handshake { address: target.address(), detail };
     let mut request: Request = target.url.expose().into_client_request().map_err(|error| failed(error.to_string()))?;
     if let Line::Sip(_) = line {

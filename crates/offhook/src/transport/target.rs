@@ -1,11 +1,12 @@
 //! Where to connect.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use offhook_core::{PhoneError, Secret, TransportError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use super::tls::{self, Trust};
 
@@ -13,9 +14,22 @@ use super::tls::{self, Trust};
 pub(crate) type Stream = Box<dyn Io>;
 
 /// What a connection can do.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {
+    /// The address of this machine that it comes from.
+    fn local(&self) -> Option<IpAddr>;
+}
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+impl Io for TcpStream {
+    fn local(&self) -> Option<IpAddr> {
+        self.local_addr().ok().map(|address| address.ip())
+    }
+}
+
+impl Io for TlsStream<TcpStream> {
+    fn local(&self) -> Option<IpAddr> {
+        self.get_ref().0.local()
+    }
+}
 
 /// A server: its URL taken apart, whom to trust, how long to wait.
 #[derive(Debug)]
@@ -124,16 +138,27 @@ impl Target {
 
     /// A stream to the server, within whatever time the caller gives it.
     pub(crate) async fn connect(&self) -> Result<Stream, TransportError> {
-        let tcp = self.connect_tcp().await?;
+        let addresses = self.resolve().await?;
+        let tcp = self.connect_tcp(&addresses).await?;
         if self.secure { Ok(Box::new(tls::connect(self, tcp).await?)) } else { Ok(Box::new(tcp)) }
     }
 
-    async fn connect_tcp(&self) -> Result<TcpStream, TransportError> {
+    /// The addresses of the server.
+    pub(crate) async fn resolve(&self) -> Result<Vec<SocketAddr>, TransportError> {
         let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
-        let addresses: Vec<_> = found
-            .map_err(|error| TransportError::UnknownHost { host: self.host.clone(), detail: error.to_string() })?
-            .collect();
-        let connected = TcpStream::connect(addresses.as_slice()).await;
+        found
+            .map(Iterator::collect)
+            .map_err(|error| TransportError::UnknownHost { host: self.host.clone(), detail: error.to_string() })
+    }
+
+    /// How long a step may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// A connection to the first of these that takes it.
+    pub(crate) async fn connect_tcp(&self, addresses: &[SocketAddr]) -> Result<TcpStream, TransportError> {
+        let connected = TcpStream::connect(addresses).await;
         let tcp = connected
             .map_err(|error| TransportError::Unreachable { address: self.address(), detail: error.to_string() })?;
         // Every message is complete: waiting for more only delays it.

@@ -107,10 +107,15 @@ fn describe(why: &CertificateError) -> String {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "it is not signed by a CA that is trusted here".to_owned()
         }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "it is for another host name".to_owned()
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            let names = presented.iter().take(5).map(|name| name.chars().take(80).collect());
+            format!("it is for another host name ({})", names.collect::<Vec<String>>().join(", "))
         }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
+        CertificateError::NotValidForName => "it is for another host name".to_owned(),
+        CertificateError::ExpiredContext { time, not_after } => {
+            format!("it has expired, {} days ago", time.as_secs().saturating_sub(not_after.as_secs()) / 86_400)
+        }
+        CertificateError::Expired => "it has expired".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
         CertificateError::ApplicationVerificationFailure => "it is not the pinned one".to_owned(),
         other => format!("{other:?}"),

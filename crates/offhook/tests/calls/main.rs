@@ -8,6 +8,7 @@ mod handles;
 mod in_call;
 mod lost;
 mod recording;
+mod secured;
 mod sound;
 mod support;
 mod transfers;

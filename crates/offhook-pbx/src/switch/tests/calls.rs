@@ -67,8 +67,8 @@ fn the_callers_codec_is_offered_first() {
         MediaAction::Open { codecs, .. } => Some(codecs.clone()),
         _ => None,
     });
-    use offhook_media::Codec::{Opus, Pcma, Pcmu};
-    assert_eq!(opened, Some(vec![Pcma, Pcmu, Opus]));
+    use offhook_media::Codec::{G722, Opus, Pcma, Pcmu};
+    assert_eq!(opened, Some(vec![Pcma, Pcmu, Opus, G722]));
 }
 
 #[test]
