@@ -64,7 +64,7 @@ pub use events::{PhoneEvent, SessionEvent};
 pub use io::{CloseReason, CommandId, Input, Now, Output, SdpFilterId, TransportError};
 pub use json::write_text as write_json_text;
 pub use media::{Direction, MediaCommand, MediaEvent, Volume};
-pub use phone::Phone;
+pub use phone::{Phone, RESUME_MS, Resumed};
 pub use recording::{RecordMethod, RecordPermissions};
 pub use report::{CandidateKind, MediaStats, Report, ReportStats, StatsSample};
 pub use session::{RtcSession, Session, SignalingState};

@@ -105,6 +105,12 @@ impl Negotiation {
         }
     }
 
+    /// Of a call that was agreed in an earlier life. Nothing is offered before signalling is back.
+    pub(crate) fn resumed(held: bool, remote_held: bool, video: Option<Direction>) -> Self {
+        let (want_held, want_video) = (held, video);
+        Self { phase: Phase::Stable, held, want_held, video, want_video, remote_held, offline: true, ..Self::new() }
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.phase
     }

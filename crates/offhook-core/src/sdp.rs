@@ -64,6 +64,11 @@ pub(crate) fn video(sdp: &str) -> Option<Direction> {
     line.filter(|(used, _)| *used).map(|(_, direction)| direction.or(session).unwrap_or(Direction::SendRecv))
 }
 
+/// Whether an answer takes the video that was offered. Inactive beside audio that flows is how some (browsers) refuse it.
+pub(crate) fn takes_video(answer: &str) -> bool {
+    video(answer).is_some_and(|video| video != Direction::Inactive || direction(answer) != Direction::SendRecv)
+}
+
 /// Whether video flows or is to flow, in one direction at least.
 pub(crate) fn has_video(sdp: &str) -> bool {
     video(sdp).is_some_and(|direction| direction != Direction::Inactive)
@@ -117,6 +122,14 @@ mod tests {
         assert!(has_video("v=0\r\nm=audio 9 X 0\r\nm=video 9 X 96\r\n"));
         assert!(!has_video("v=0\r\nm=audio 9 X 0\r\nm=video 0 X 96\r\n"));
         assert!(has_video("v=0\r\nm=video 0 X 96\r\na=bundle-only\r\nm=audio 9 X 0\r\n"));
+    }
+
+    #[test]
+    fn inactive_video_beside_audio_that_flows_is_refused() {
+        let answer = "v=0\r\nm=audio 9 X 0\r\na=sendrecv\r\nm=video 9 X 96\r\na=inactive\r\n";
+        assert!(!takes_video(answer));
+        assert!(takes_video(&answer.replacen("sendrecv", "recvonly", 1)), "held");
+        assert!(takes_video(&answer.replacen("inactive", "recvonly", 1)));
     }
 
     #[test]

@@ -222,7 +222,8 @@ impl Peer {
 /// to it, and [`AudioSource::Relay`] resumes it.
 ///
 /// With the same codec on both sides the encoded packets are passed on at once, gaps kept so that the far decoder conceals
-/// them; otherwise they are decoded and encoded. DTMF events are passed on too.
+/// them; otherwise they are decoded and encoded. DTMF events are passed on too, and so is video in a codec that both sides have
+/// agreed on: its packets as they are, and requests for key frames. A source other than [`AudioSource::Relay`] stops it.
 pub fn bridge(a: &Peer, b: &Peer) {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let link = LinkId(NEXT.fetch_add(1, Ordering::Relaxed));

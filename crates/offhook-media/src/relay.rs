@@ -5,9 +5,11 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::codec::Codec;
+use crate::video::VideoCodec;
 
-/// Packets that may wait for a peer's task: above that it is overloaded and loss is what it must see.
-const QUEUE: usize = 64;
+/// Packets that may wait for a peer's task: above that it is overloaded and loss is what it must see. A key frame comes as a
+/// burst of some hundred.
+const QUEUE: usize = 256;
 
 /// Identifies one bridging, so that packets of an earlier one are not taken for the present one's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,20 @@ pub(crate) enum Relayed {
         marker: bool,
         payload: [u8; 4],
     },
+    /// A packet of encoded video.
+    Video {
+        link: LinkId,
+        codec: VideoCodec,
+        /// Extended sequence number in the sender's stream.
+        seq: u64,
+        /// As in the packet.
+        timestamp: u32,
+        epoch: u32,
+        marker: bool,
+        payload: Arc<[u8]>,
+    },
+    /// The bridged peer's far end cannot decode what it has: the sender should begin anew.
+    Keyframe(LinkId),
     /// The bridging ended on the other side.
     Unlink(LinkId),
 }

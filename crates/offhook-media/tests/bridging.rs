@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::*;
@@ -115,4 +116,105 @@ async fn a_tap_on_a_bridged_leg_hears_both_sides() {
     assert!((-45.0..-35.0).contains(&rms(0)), "left {}", rms(0));
     assert!((-17.0..-8.0).contains(&rms(1)), "right {}", rms(1));
     std::fs::remove_file(&path).expect("it was there");
+}
+
+/// The pictures that come.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<VideoFrame>>>);
+
+impl VideoSink for Seen {
+    fn frame(&mut self, frame: VideoFrame) {
+        self.0.lock().expect("no panic under the lock").push(frame);
+    }
+}
+
+impl Seen {
+    fn of(end: &End) -> Self {
+        let seen = Self::default();
+        end.peer.set_video_sink(Some(Box::new(seen.clone())));
+        seen
+    }
+
+    fn take(&self) -> Vec<VideoFrame> {
+        std::mem::take(&mut *self.0.lock().expect("no panic under the lock"))
+    }
+}
+
+async fn connect_with_video(a: &mut End, b: &mut End) {
+    let wanted = Wanted { video: Some(Direction::SendRecv), ..Wanted::default() };
+    let offer = a.peer.offer(wanted).await.expect("offer");
+    let answer = b.peer.answer(offer, wanted).await.expect("answer");
+    a.peer.accept_answer(answer).await.expect("answer is taken");
+    a.connected().await;
+    b.connected().await;
+}
+
+fn picture(n: u32, keyframe: bool) -> VideoFrame {
+    let data = [&[if keyframe { 0x10 } else { 0x11 }][..], &vec![n as u8; 5_000]].concat();
+    VideoFrame { codec: VideoCodec::Vp8, timestamp: n * 3_000, keyframe, data }
+}
+
+/// Sends pictures until they come, a key frame whenever one is wanted; gives those that came.
+async fn show(from: &mut End, seen: &Seen, enough: usize) -> Vec<VideoFrame> {
+    let (mut frames, mut keyframe) = (Vec::new(), true);
+    for n in 1..200 {
+        from.peer.send_video(picture(n, keyframe));
+        keyframe = false;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, from.events.recv()).await {
+            keyframe |= event == PeerEvent::KeyframeRequested;
+        }
+        frames.append(&mut seen.take());
+        if frames.len() >= enough {
+            return frames;
+        }
+    }
+    panic!("{} pictures came", frames.len());
+}
+
+#[tokio::test]
+async fn video_is_passed_on_as_it_is_and_the_wish_for_a_key_frame_goes_back() {
+    let codecs = &[Codec::Opus];
+    let (mut alice, mut bob) = (End::new(codecs), End::new(codecs));
+    let (mut to_alice, mut to_bob) = (End::new(codecs), End::new(codecs));
+    connect_with_video(&mut alice, &mut to_alice).await;
+    connect_with_video(&mut to_bob, &mut bob).await;
+    let (at_alice, at_bob) = (Seen::of(&alice), Seen::of(&bob));
+    // What was sent before the bridge is gone: the far end's wish for a key frame has to reach the sender.
+    alice.peer.send_video(picture(1, true));
+    bridge(&to_alice.peer, &to_bob.peer);
+    for (from, seen) in [(&mut alice, &at_bob), (&mut bob, &at_alice)] {
+        let frames = show(from, seen, 10).await;
+        assert!(frames[0].keyframe);
+        assert!(frames.iter().all(|frame| frame.data.len() == 5_001 && frame.codec == VideoCodec::Vp8));
+    }
+
+    // Who hears music sees nobody; afterwards a key frame is asked for.
+    to_bob.peer.set_source(AudioSource::Music);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    at_bob.take();
+    for n in 300..310 {
+        alice.peer.send_video(picture(n, false));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(at_bob.take(), []);
+    to_bob.peer.set_source(AudioSource::Relay);
+    show(&mut alice, &at_bob, 10).await;
+    let stats = bob.peer.stats().await.expect("open").video.expect("there was video");
+    assert!(stats.frames_received >= 20, "{stats:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_passed_on_to_a_leg_without_video() {
+    let codecs = &[Codec::Opus];
+    let (mut alice, mut bob) = (End::new(codecs), End::new(codecs));
+    let (mut to_alice, mut to_bob) = (End::new(codecs), End::new(codecs));
+    connect_with_video(&mut alice, &mut to_alice).await;
+    connect(&mut to_bob, &mut bob).await;
+    bridge(&to_alice.peer, &to_bob.peer);
+    for n in 1..20 {
+        alice.peer.send_video(picture(n, n == 1));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(bob.peer.stats().await.expect("open").video.is_none());
 }

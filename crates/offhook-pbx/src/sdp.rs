@@ -1,6 +1,6 @@
 //! The little that the switch reads in a description itself; the rest is the media engine's.
 
-use offhook_media::Codec;
+use offhook_media::{Codec, Direction};
 
 /// The known codecs of the first audio line, in the peer's order of preference.
 pub(crate) fn codecs(sdp: &str) -> Vec<Codec> {
@@ -46,6 +46,36 @@ pub(crate) fn is_hold(sdp: &str) -> bool {
     ours || (!has_ice && (nowhere(&attributes) || nowhere(&session)))
 }
 
+/// The direction of the video in this offer or answer, as its writer sees it; `None`: it has none, or refuses it, which some
+/// do by inactive video beside audio that flows. Port 0 with bundle-only is in use (RFC 9143 §6).
+pub(crate) fn video(sdp: &str) -> Option<Direction> {
+    let (_, audio) = audio(sdp)?;
+    let lines = || sdp.lines().map(str::trim_end);
+    let mut sections = lines();
+    while let Some(line) = sections.next() {
+        let Some(video) = line.strip_prefix("m=video ") else { continue };
+        let section = || sections.clone().take_while(|line| !line.starts_with("m="));
+        if video.starts_with("0 ") && !section().any(|line| line == "a=bundle-only") {
+            continue;
+        }
+        let session = || lines().take_while(|line| !line.starts_with("m="));
+        let video = section().chain(session()).find_map(direction).unwrap_or_default();
+        let audio = audio.iter().copied().chain(session()).find_map(direction).unwrap_or_default();
+        return Some(video).filter(|video| *video != Direction::Inactive || audio != Direction::SendRecv);
+    }
+    None
+}
+
+fn direction(line: &str) -> Option<Direction> {
+    match line {
+        "a=sendrecv" => Some(Direction::SendRecv),
+        "a=sendonly" => Some(Direction::SendOnly),
+        "a=recvonly" => Some(Direction::RecvOnly),
+        "a=inactive" => Some(Direction::Inactive),
+        _ => None,
+    }
+}
+
 /// The first audio line that is not refused, without `m=audio `, and the lines of its section.
 fn audio(sdp: &str) -> Option<(&str, Vec<&str>)> {
     let mut lines = sdp.lines().map(str::trim_end);
@@ -73,6 +103,17 @@ mod tests {
         assert!(codecs("v=0\r\nm=video 9 X 96\r\n").is_empty());
         assert!(codecs("m=audio").is_empty());
         assert!(codecs("garbage").is_empty());
+    }
+
+    #[test]
+    fn the_direction_of_the_video_is_its_own_or_the_sessions() {
+        assert_eq!(video(OFFER), Some(Direction::SendOnly));
+        assert_eq!(video("v=0\r\na=inactive\r\nm=audio 9 X 0\r\nm=video 9 X 96\r\n"), Some(Direction::Inactive));
+        assert_eq!(video("v=0\r\nm=audio 9 X 0\r\nm=video 0 X 96\r\nm=video 9 X 96\r\n"), Some(Direction::SendRecv));
+        assert_eq!(video("v=0\r\nm=audio 9 X 0\r\nm=video 0 X 96\r\na=bundle-only\r\n"), Some(Direction::SendRecv));
+        assert_eq!(video("v=0\r\nm=audio 9 X 0\r\na=sendonly\r\nm=video 0 X 96\r\n"), None);
+        assert_eq!(video("v=0\r\nm=video 9 X 96\r\n"), None);
+        assert_eq!(video("v=0\r\nm=audio 9 X 0\r\nm=video 9 X 96\r\na=inactive\r\n"), None);
     }
 
     #[test]

@@ -54,7 +54,7 @@ mod timer;
 
 pub use agent::{Agent, Load};
 pub use auth::{AuthFailure, Credentials, DigestAlgorithm, Verified, Verifier, ha1};
-pub use call::{CallState, CallView};
+pub use call::{CallState, CallView, DialogSnapshot, SnapshotError};
 pub use chacha::ChaCha;
 pub use command::{Accept, Invite, Modify, ModifyMethod, OutOfDialog, Register, Ring};
 pub use config::{AgentConfig, KeepAlive, Limits, SessionTimer, TransactionTimers};

@@ -8,8 +8,11 @@ mod in_call;
 mod link;
 mod pbx;
 mod recording;
+mod resume;
 mod signalling;
 mod transfers;
+
+pub use resume::{RESUME_MS, Resumed};
 
 use std::collections::VecDeque;
 

@@ -180,7 +180,7 @@ impl Session {
     pub(super) fn on_applied(&mut self, ctx: &mut Ctx<'_>, request: MediaRequest) {
         if let Some(early) = self.early.as_mut().filter(|early| early.request == request) {
             early.applied = true;
-            self.exchange.answered = Some((sdp::direction(&early.sdp), sdp::video(&early.sdp).is_some()));
+            self.exchange.answered = Some((sdp::direction(&early.sdp), sdp::takes_video(&early.sdp)));
         }
         self.tell_new_streams(ctx);
         if self.negotiation.phase() != Phase::ApplyingAnswer(request) {

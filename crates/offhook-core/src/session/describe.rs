@@ -90,7 +90,7 @@ impl Session {
         let command = match remote {
             Remote::Offer { request, direction, video } => MediaCommand::AcceptOffer { request, sdp, direction, video },
             Remote::Answer { request } => {
-                self.exchange.answered = Some((sdp::direction(&sdp), sdp::video(&sdp).is_some()));
+                self.exchange.answered = Some((sdp::direction(&sdp), sdp::takes_video(&sdp)));
                 MediaCommand::AcceptAnswer { request, sdp, early: None }
             }
             Remote::Early { request, dialog } => MediaCommand::AcceptAnswer { request, sdp, early: Some(dialog) },

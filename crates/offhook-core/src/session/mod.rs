@@ -10,6 +10,7 @@ mod dtmf;
 mod end;
 mod media;
 mod recording;
+mod resume;
 mod rtc;
 mod setup;
 mod transfer;
@@ -20,6 +21,7 @@ use offhook_sip::{CallKey, HeaderField, Millis, RequestId, Uri};
 pub(crate) use contact::LOOK_UP_MS;
 pub(crate) use ctx::{Ctx, Outbox, Sip};
 pub(crate) use end::Ending;
+pub(crate) use resume::{Lines, Snapshot};
 pub use rtc::{RtcSession, SignalingState};
 pub(crate) use setup::extra_headers;
 

@@ -363,7 +363,8 @@ impl PeerCore {
     /// The bridged peer heard something.
     pub(crate) fn relayed(&mut self, now: Instant, relayed: Relayed) {
         let link = match &relayed {
-            Relayed::Audio { link, .. } | Relayed::Event { link, .. } => *link,
+            Relayed::Audio { link, .. } | Relayed::Event { link, .. } | Relayed::Video { link, .. } => *link,
+            Relayed::Keyframe(link) => *link,
             Relayed::Unlink(link) => {
                 self.unbridge(*link);
                 return;
@@ -375,7 +376,20 @@ impl PeerCore {
         let micros = self.micros(now);
         let listened = !self.taps.is_empty();
         let (Some(engine), Some(agreed)) = (&mut self.engine, self.negotiation.agreed()) else { return };
-        if !engine.is_connected() || !agreed.direction.sends() {
+        if !engine.is_connected() {
+            return;
+        }
+        if matches!(relayed, Relayed::Video { .. } | Relayed::Keyframe(_)) {
+            // Who is played something else (hold music) sees nobody either.
+            let visible = self.outbound.is_relaying();
+            let video = agreed.video.as_ref().filter(|_| visible);
+            let wants_keyframe = video.is_some_and(|video| self.video.relayed(engine, now, relayed, video));
+            if wants_keyframe {
+                self.outputs.push_back(Output::Relay(Relayed::Keyframe(link)));
+            }
+            return self.flush(now);
+        }
+        if !agreed.direction.sends() {
             return;
         }
         self.outbound.relay(engine, now, micros, agreed, relayed, listened);
@@ -535,6 +549,7 @@ impl PeerCore {
                 }
                 Ok(EngineOutput::Packet(rtp)) => self.packet(now, &rtp),
                 Ok(EngineOutput::KeyframeRequested) => {
+                    self.outputs.extend(self.link.map(|link| Output::Relay(Relayed::Keyframe(link))));
                     self.outputs.push_back(Output::Event(PeerEvent::KeyframeRequested));
                 }
                 Ok(EngineOutput::Closed) => {
@@ -560,9 +575,10 @@ impl PeerCore {
         let Some(agreed) = self.negotiation.agreed() else { return };
         if let Some(video) = agreed.video.as_ref().filter(|video| video.codecs.iter().any(|codec| codec.1 == rtp.pt)) {
             if let Some(engine) = self.engine.as_mut().filter(|_| video.direction.receives()) {
-                let first = self.video.packet(engine, now, micros, rtp, video);
+                let (first, relayed) = self.video.packet(engine, now, micros, rtp, video, self.link);
                 let event = first.map(|codec| PeerEvent::RemoteVideo { ssrc: rtp.ssrc, codec });
                 self.outputs.extend(event.map(Output::Event));
+                self.outputs.extend(relayed.map(Output::Relay));
             }
             return;
         }

@@ -93,7 +93,7 @@ impl Relaying {
         audible: bool,
     ) -> bool {
         match relayed {
-            Relayed::Unlink(_) => false,
+            Relayed::Unlink(_) | Relayed::Video { .. } | Relayed::Keyframe(_) => false,
             Relayed::Audio { codec, seq, timestamp, epoch, marker, payload, .. } => {
                 let same = agreed.codecs.iter().find(|(known, _)| *known == codec).copied();
                 self.transcoding = same.is_none();

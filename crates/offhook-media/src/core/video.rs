@@ -1,9 +1,10 @@
-//! The video path: encoded pictures in and out.
+//! The video path: encoded pictures in and out, or packets to and from a bridged peer.
 
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, RtpIn};
-use super::reception::Reception;
+use super::reception::{Extended, Reception};
+use crate::relay::{LinkId, Relayed};
 use crate::sdp::AgreedVideo;
 use crate::stats::VideoStats;
 use crate::video::{Assembler, CLOCK, VideoCodec, VideoFrame, VideoSink, packetize};
@@ -17,11 +18,27 @@ pub(super) struct Video {
     assembler: Assembler,
     reception: Reception,
     requested: Option<Instant>,
+    /// The far end's stream.
+    ssrc: Option<u32>,
+    map: Option<Map>,
+    /// The last packet sent for a bridged peer: when, and its timestamp.
+    last: Option<(Instant, u32)>,
     /// Of the next packet sent.
     seq: u64,
     stats: VideoStats,
     /// There was video once.
     used: bool,
+}
+
+/// Takes a bridged sender's numbers to ours.
+#[derive(Debug, Clone, Copy)]
+struct Map {
+    epoch: u32,
+    codec: VideoCodec,
+    seq_in: u64,
+    seq_out: u64,
+    timestamp_in: u32,
+    timestamp_out: u32,
 }
 
 impl Video {
@@ -31,7 +48,7 @@ impl Video {
         Self { seq: u64::from(seq & 0x7fff), ..Self::default() }
     }
 
-    /// Takes a packet of the far end; gives the codec if it is the first of its stream.
+    /// Takes a packet of the far end; gives the codec if it is the first of its stream, and what is for the bridged peer.
     pub(super) fn packet(
         &mut self,
         engine: &mut Engine,
@@ -39,12 +56,30 @@ impl Video {
         micros: i64,
         rtp: &RtpIn,
         agreed: &AgreedVideo,
-    ) -> Option<VideoCodec> {
-        let &(codec, _) = agreed.codecs.iter().find(|(_, pt)| *pt == rtp.pt)?;
+        link: Option<LinkId>,
+    ) -> (Option<VideoCodec>, Option<Relayed>) {
+        let Some(&(codec, _)) = agreed.codecs.iter().find(|(_, pt)| *pt == rtp.pt) else { return (None, None) };
         self.used = true;
         self.stats.codec = Some(codec);
         let packet = self.reception.receive(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
         self.reception.timing(micros, packet, CLOCK);
+        self.ssrc = Some(rtp.ssrc);
+        if link.is_none() || self.sink.is_some() {
+            self.assemble(engine, now, rtp, codec, packet);
+        }
+        let relayed = link.map(|link| Relayed::Video {
+            link,
+            codec,
+            seq: packet.seq,
+            timestamp: rtp.timestamp,
+            epoch: packet.epoch,
+            marker: rtp.marker,
+            payload: rtp.payload.clone(),
+        });
+        (packet.first.then_some(codec), relayed)
+    }
+
+    fn assemble(&mut self, engine: &mut Engine, now: Instant, rtp: &RtpIn, codec: VideoCodec, packet: Extended) {
         if packet.first {
             self.assembler.restart();
         }
@@ -55,12 +90,65 @@ impl Video {
                 sink.frame(frame);
             }
         }
-        let recently = self.requested.is_some_and(|at| now.saturating_duration_since(at) < REQUEST_INTERVAL);
-        if result.needs_keyframe && !recently {
-            self.requested = Some(now);
-            engine.request_keyframe(rtp.ssrc);
+        if result.needs_keyframe {
+            self.request_keyframe(engine, now);
         }
-        packet.first.then_some(codec)
+    }
+
+    fn request_keyframe(&mut self, engine: &mut Engine, now: Instant) {
+        let recently = self.requested.is_some_and(|at| now.saturating_duration_since(at) < REQUEST_INTERVAL);
+        if let Some(ssrc) = self.ssrc.filter(|_| !recently) {
+            self.requested = Some(now);
+            engine.request_keyframe(ssrc);
+        }
+    }
+
+    /// Takes what the bridged peer has of video; gives whether its sender should send a key frame, because what was passed on
+    /// begins in the middle.
+    pub(super) fn relayed(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        relayed: Relayed,
+        agreed: &AgreedVideo,
+    ) -> bool {
+        let Relayed::Video { codec, seq, timestamp, epoch, marker, payload, .. } = relayed else {
+            self.request_keyframe(engine, now);
+            return false;
+        };
+        let known = agreed.codecs.iter().find(|(known, _)| *known == codec).filter(|_| agreed.direction.sends());
+        let Some(&(_, pt)) = known else {
+            // Whatever comes later does not go on from here.
+            self.map = None;
+            return false;
+        };
+        let (map, fresh) = match self.map.filter(|map| map.epoch == epoch && map.codec == codec) {
+            // From before the run began: its number is taken.
+            Some(map) if seq < map.seq_in => return false,
+            Some(map) => (map, false),
+            None => (self.begin(now, epoch, codec, seq, timestamp), true),
+        };
+        self.map = Some(map);
+        let seq = map.seq_out + (seq - map.seq_in);
+        let timestamp = map.timestamp_out.wrapping_add(timestamp.wrapping_sub(map.timestamp_in));
+        engine.send_video(now, pt, seq, timestamp, marker, payload);
+        self.seq = self.seq.max(seq + 1);
+        self.last = Some((now, timestamp));
+        self.used = true;
+        self.stats.codec = Some(codec);
+        self.stats.packets_sent += 1;
+        self.stats.frames_sent += u64::from(marker);
+        fresh
+    }
+
+    /// What comes now goes on after what was sent, in number and in time.
+    fn begin(&self, now: Instant, epoch: u32, codec: VideoCodec, seq_in: u64, timestamp_in: u32) -> Map {
+        let timestamp_out = self.last.map_or(timestamp_in, |(at, timestamp)| {
+            let passed = now.saturating_duration_since(at).as_millis() as u64 * u64::from(CLOCK) / 1_000;
+            // At least a picture later, so that two never have one time. Timestamps wrap.
+            timestamp.wrapping_add(passed.max(u64::from(CLOCK) / 30) as u32)
+        });
+        Map { epoch, codec, seq_in, seq_out: self.seq, timestamp_in, timestamp_out }
     }
 
     /// Sends a picture; gives whether it was sent.

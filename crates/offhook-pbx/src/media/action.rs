@@ -34,9 +34,9 @@ pub(crate) enum MediaAction {
     /// Make a connection, with these codecs in order of preference.
     Open { leg: LegId, codecs: Vec<Codec> },
     /// An offer of ours: [`MediaEvent::Offer`] or [`MediaEvent::Failed`] follows.
-    CreateOffer { leg: LegId, purpose: OfferFor, direction: Direction },
-    /// The answer to theirs: [`MediaEvent::Answer`] or [`MediaEvent::Failed`] follows.
-    AcceptOffer { leg: LegId, purpose: AnswerFor, sdp: String },
+    CreateOffer { leg: LegId, purpose: OfferFor, direction: Direction, video: Option<Direction> },
+    /// The answer to theirs, with at most this video: [`MediaEvent::Answer`] or [`MediaEvent::Failed`] follows.
+    AcceptOffer { leg: LegId, purpose: AnswerFor, sdp: String, video: Option<Direction> },
     /// Their answer: [`MediaEvent::Applied`] or [`MediaEvent::Failed`] follows.
     AcceptAnswer { leg: LegId, purpose: AppliedFor, sdp: String },
     /// Our offer was refused.
@@ -109,6 +109,8 @@ pub(crate) enum OfferFor {
     Reinvite,
     /// A session refresh.
     Refresh,
+    /// The other device adds video.
+    Video,
 }
 
 /// What an answer of ours is for.
@@ -131,7 +133,7 @@ pub(crate) enum AppliedFor {
     Answer,
     /// In an ACK: the answer to the offer in our 200. Whether it puts us on hold.
     Ack { hold: bool },
-    /// To our session refresh.
+    /// To another offer of ours.
     Refresh,
 }
 

@@ -15,7 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use offhook_media::{
     Addresses, AudioSource, Codec, Direction, MediaError, Mixer, Peer, PeerConfig, PeerEvent, PeerEvents,
-    RecordingControl, TapId, ToneSpec, bridge, unbridge,
+    RecordingControl, TapId, ToneSpec, Wanted, bridge, unbridge,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
@@ -109,19 +109,16 @@ impl MediaHost {
     pub(crate) fn execute(&mut self, action: MediaAction) {
         match action {
             MediaAction::Open { leg, codecs } => self.open(leg, codecs),
-            MediaAction::CreateOffer { leg, purpose, direction } => {
+            MediaAction::CreateOffer { leg, purpose, direction, video } => {
                 let step = Step::Offer(purpose);
-                self.ask(
-                    leg,
-                    step,
-                    |peer| peer.create_offer(direction),
-                    move |sdp| MediaEvent::Offer { leg, purpose, sdp },
-                );
+                let wanted = Wanted { direction, video, ice_restart: false };
+                self.ask(leg, step, |peer| peer.offer(wanted), move |sdp| MediaEvent::Offer { leg, purpose, sdp });
             }
-            MediaAction::AcceptOffer { leg, purpose, sdp } => {
+            MediaAction::AcceptOffer { leg, purpose, sdp, video } => {
                 let step = Step::Answer(purpose);
                 let answer = move |sdp| MediaEvent::Answer { leg, purpose, sdp };
-                self.ask(leg, step, |peer| peer.accept_offer(sdp, Direction::SendRecv), answer);
+                let wanted = Wanted { direction: Direction::SendRecv, video, ice_restart: false };
+                self.ask(leg, step, |peer| peer.answer(sdp, wanted), answer);
             }
             MediaAction::AcceptAnswer { leg, purpose, sdp } => {
                 let step = Step::Applied(purpose);

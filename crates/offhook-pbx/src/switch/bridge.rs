@@ -44,7 +44,8 @@ impl Switch {
     pub(super) fn ring(&mut self, turn: &Turn<'_>, id: CallId, targets: Vec<Target>) {
         tracing::debug!(call = id.0, devices = targets.len(), now = turn.now, "rings");
         let waiting = self.waits_for(id).and_then(|leg| self.legs.get(&leg));
-        let codecs = preference(waiting.and_then(|leg| leg.offer.as_deref()));
+        let offer = waiting.and_then(|leg| leg.offer.as_deref());
+        let (codecs, video) = (preference(offer), offer.and_then(sdp::video));
         for Target { extension, uri, connection } in targets {
             if let Some(call) = self.calls.get_mut(&id)
                 && call.to != extension
@@ -62,7 +63,7 @@ impl Switch {
             }
             self.media(MediaAction::Open { leg: callee, codecs: codecs.clone() });
             let direction = Direction::SendRecv;
-            self.media(MediaAction::CreateOffer { leg: callee, purpose: OfferFor::Invite, direction });
+            self.media(MediaAction::CreateOffer { leg: callee, purpose: OfferFor::Invite, direction, video });
         }
     }
 
@@ -132,8 +133,9 @@ impl Switch {
                     call.early = Some(leg);
                 }
                 let codecs = first_of(&sdp);
+                let video = self.answered_video(leg, &sdp);
                 self.media(MediaAction::AcceptAnswer { leg, purpose: AppliedFor::Early, sdp });
-                self.answer_caller(id, AnswerFor::Early, codecs);
+                self.answer_caller(id, AnswerFor::Early, codecs, video);
                 self.early_media(turn, id);
             }
             Some(sdp) => {
@@ -177,15 +179,29 @@ impl Switch {
             winner.ready = sdp.is_none();
         }
         let codecs = sdp.as_deref().map_or_else(|| preference(None), first_of);
+        let video = sdp.as_deref().and_then(|sdp| self.answered_video(leg, sdp));
         if let Some(sdp) = sdp {
             self.media(MediaAction::AcceptAnswer { leg, purpose: AppliedFor::Answer, sdp });
         }
-        self.answer_caller(id, AnswerFor::Answer, codecs);
+        self.answer_caller(id, AnswerFor::Answer, codecs, video);
         self.try_accept(turn, id);
     }
 
+    /// The video in a device's answer, as we send and receive it.
+    fn answered_video(&mut self, leg: LegId, answer: &str) -> Option<Direction> {
+        let video = sdp::video(answer).map(Direction::reversed);
+        self.note_video(leg, video);
+        video
+    }
+
     /// Has the description for the caller made, unless it is.
-    pub(super) fn answer_caller(&mut self, id: CallId, purpose: AnswerFor, codecs: Vec<Codec>) {
+    pub(super) fn answer_caller(
+        &mut self,
+        id: CallId,
+        purpose: AnswerFor,
+        codecs: Vec<Codec>,
+        video: Option<Direction>,
+    ) {
         let Some(leg) = self.calls.get(&id).and_then(|call| call.caller) else { return };
         let Some(caller) = self.legs.get_mut(&leg) else { return };
         if caller.established || std::mem::replace(&mut caller.answering, true) {
@@ -195,10 +211,13 @@ impl Switch {
         let offer = caller.offer.clone();
         self.media(MediaAction::Open { leg, codecs });
         match offer {
-            Some(sdp) => self.media(MediaAction::AcceptOffer { leg, purpose, sdp }),
+            // What the device sends, the caller is sent, and the other way round.
+            Some(sdp) => {
+                self.media(MediaAction::AcceptOffer { leg, purpose, sdp, video: video.map(Direction::reversed) })
+            }
             None => {
                 let direction = Direction::SendRecv;
-                self.media(MediaAction::CreateOffer { leg, purpose: OfferFor::Answer, direction });
+                self.media(MediaAction::CreateOffer { leg, purpose: OfferFor::Answer, direction, video: None });
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What the switch knows of calls.
 
+use offhook_media::Direction;
 use offhook_sip::{CallKey, ConnectionId, HeaderField, Millis, Uri};
 
 use crate::events::CallId;
@@ -143,6 +144,12 @@ pub(super) struct Leg {
     pub(super) open: bool,
     /// The device has put us on hold.
     pub(super) hold: bool,
+    /// Video, as we send and receive it when nobody holds.
+    pub(super) video: Option<Direction>,
+    /// It is asked for video of this direction: by whom.
+    pub(super) asked: Option<(LegId, Direction)>,
+    /// An offer of it that is answered when the other device has said what it does.
+    pub(super) waiting: Option<String>,
     /// The CSeq of the last REFER taken: what its NOTIFYs are known by (RFC 3515 §2.4.6).
     pub(super) refer_id: Option<u32>,
     /// The last status of a transfer that could not be told.
@@ -230,6 +237,9 @@ impl Leg {
             ready: false,
             open: false,
             hold: false,
+            video: None,
+            asked: None,
+            waiting: None,
             digits: Digits::default(),
             entry: None,
             deadline: None,

@@ -92,13 +92,11 @@ impl Switch {
             self.notify_owed(turn, leg);
         }
         match offer {
-            Some(sdp) => {
-                let purpose = AnswerFor::Reinvite { hold: sdp::is_hold(&sdp) };
-                self.media(MediaAction::AcceptOffer { leg, purpose, sdp });
-            }
+            Some(sdp) => self.take_offer(leg, sdp),
             None => {
                 let direction = Direction::SendRecv;
-                self.media(MediaAction::CreateOffer { leg, purpose: OfferFor::Reinvite, direction });
+                let video = self.legs.get(&leg).and_then(|leg| leg.video);
+                self.media(MediaAction::CreateOffer { leg, purpose: OfferFor::Reinvite, direction, video });
             }
         }
     }
@@ -106,26 +104,29 @@ impl Switch {
     /// The answer to our offer in the 200 to a re-INVITE.
     pub(super) fn remote_answer(&mut self, key: CallKey, sdp: String) {
         let Some(leg) = self.leg_of(key) else { return };
+        self.note_video(leg, sdp::video(&sdp).map(Direction::reversed));
         let purpose = AppliedFor::Ack { hold: sdp::is_hold(&sdp) };
         self.media(MediaAction::AcceptAnswer { leg, purpose, sdp });
     }
 
     /// A session refresh by re-INVITE is due: an offer that changes nothing.
     pub(super) fn refresh(&mut self, key: CallKey) {
-        let Some(leg) = self.leg_of(key) else { return };
-        let held = self.legs.get(&leg).is_some_and(|leg| leg.hold);
-        let direction = if held { Direction::RecvOnly } else { Direction::SendRecv };
-        self.media(MediaAction::CreateOffer { leg, purpose: OfferFor::Refresh, direction });
+        if let Some(leg) = self.leg_of(key) {
+            self.offer_again(leg);
+        }
     }
 
     pub(super) fn modified(&mut self, key: CallKey, outcome: ModifyOutcome) {
         let Some(leg) = self.leg_of(key) else { return };
         match outcome {
             ModifyOutcome::Accepted { sdp: Some(sdp) } => {
+                let video = sdp::video(&sdp).map(Direction::reversed);
+                self.note_video(leg, video);
+                self.asked(leg, video);
                 self.media(MediaAction::AcceptAnswer { leg, purpose: AppliedFor::Refresh, sdp });
             }
-            ModifyOutcome::Accepted { sdp: None } => {}
-            _ => self.media(MediaAction::Rollback { leg }),
+            ModifyOutcome::Accepted { sdp: None } => self.asked(leg, None),
+            _ => self.not_asked(leg),
         }
     }
 
@@ -248,10 +249,10 @@ impl Switch {
             (OfferFor::Reinvite, Some(key)) => {
                 crossing("answer", turn.agent.answer_offer(turn.now, key, sdp));
             }
-            (OfferFor::Refresh, Some(key)) => {
+            (OfferFor::Refresh | OfferFor::Video, Some(key)) => {
                 let modify = Modify { method: ModifyMethod::Invite, offer: Some(sdp), headers: Vec::new() };
                 if crossing("modify", turn.agent.modify(turn.now, key, modify)).is_none() {
-                    self.media(MediaAction::Rollback { leg });
+                    self.not_asked(leg);
                 }
             }
             (_, None) => {}
@@ -261,6 +262,7 @@ impl Switch {
     fn answer_made(&mut self, turn: &mut Turn<'_>, leg: LegId, purpose: AnswerFor, sdp: String) {
         let Some((id, call)) = self.call_of(leg) else { return };
         let (is_service, is_answered) = (call.hosted.is_some(), call.winner.is_some());
+        self.note_video(leg, sdp::video(&sdp));
         match purpose {
             AnswerFor::Early | AnswerFor::Answer => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
@@ -337,8 +339,8 @@ impl Switch {
             (Step::Answer(AnswerFor::Reinvite { .. }) | Step::Offer(OfferFor::Reinvite), _, Some(key)) => {
                 crossing("refuse", turn.agent.refuse_offer(turn.now, key, status));
             }
-            (Step::Offer(OfferFor::Refresh) | Step::Applied(AppliedFor::Refresh), ..) => {
-                self.media(MediaAction::Rollback { leg });
+            (Step::Offer(OfferFor::Refresh | OfferFor::Video) | Step::Applied(AppliedFor::Refresh), ..) => {
+                self.not_asked(leg);
             }
             _ => self.end(turn, id, status, text),
         }

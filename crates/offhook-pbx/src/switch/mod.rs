@@ -26,6 +26,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod video;
 mod voicemail;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -426,6 +427,7 @@ impl Switch {
     /// Lets go of a leg, and of its call with the last one.
     fn forget_leg(&mut self, leg: LegId) {
         self.leave_room(leg);
+        self.asked(leg, None);
         self.set_leg_deadline(leg, None);
         let Some(gone) = self.legs.remove(&leg) else { return };
         if gone.open {

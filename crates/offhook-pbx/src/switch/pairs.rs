@@ -40,6 +40,7 @@ impl Switch {
     /// Lets two legs hear each other, or music where the other holds.
     pub(super) fn connect_established(&mut self, a: LegId, b: LegId) {
         self.connect(a, b);
+        self.match_video(a, b);
         for (leg, across) in [(a, b), (b, a)] {
             let holds = self.legs.get(&leg).is_some_and(|leg| leg.hold);
             self.media(MediaAction::Watch { leg, on: !holds });
@@ -74,6 +75,7 @@ impl Switch {
             self.end_recording(turn, from);
             self.leave_room(leg);
         }
+        self.asked(leg, None);
         self.set_leg_deadline(leg, None);
         let Some(known) = self.legs.get_mut(&leg) else { return };
         let from = std::mem::replace(&mut known.call, id);

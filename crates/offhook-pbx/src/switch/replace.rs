@@ -22,7 +22,7 @@ impl Switch {
         if let Some(call) = self.calls.get_mut(&id) {
             call.replacing = Some(mine);
         }
-        self.answer_caller(id, AnswerFor::Answer, offhook_media::PeerConfig::default().codecs);
+        self.answer_caller(id, AnswerFor::Answer, offhook_media::PeerConfig::default().codecs, None);
     }
 
     /// The description for the new device is made: it has the call.

@@ -38,7 +38,7 @@ impl Switch {
         if is_established {
             return self.pair_with_hosted(turn, id, leg, hosted);
         }
-        self.answer_caller(id, AnswerFor::Answer, offhook_media::PeerConfig::default().codecs);
+        self.answer_caller(id, AnswerFor::Answer, offhook_media::PeerConfig::default().codecs, None);
     }
 
     fn serve_unanswered(&mut self, turn: &mut Turn<'_>, id: CallId, service: Service, takes_early: bool) {
@@ -53,7 +53,7 @@ impl Switch {
             Service::RingsForever => self.ring_then(turn, id, self.no_answer_ms, Due::Refuse(480)),
             Service::NoAnswer => self.ring_then(turn, id, SHORT_RING_MS, Due::Refuse(480)),
             Service::EarlyMedia if takes_early => {
-                self.answer_caller(id, AnswerFor::Early, offhook_media::PeerConfig::default().codecs);
+                self.answer_caller(id, AnswerFor::Early, offhook_media::PeerConfig::default().codecs, None);
             }
             // A caller that wants the offer from us has no early media.
             Service::EarlyMedia => self.ring_then(turn, id, PLAY_MS, Due::Refuse(603)),

@@ -52,7 +52,7 @@ impl Switch {
             // It was made for a device's early media.
             self.service_ready(turn, id, caller);
         } else {
-            self.answer_caller(id, AnswerFor::Answer, offhook_media::PeerConfig::default().codecs);
+            self.answer_caller(id, AnswerFor::Answer, offhook_media::PeerConfig::default().codecs, None);
         }
         true
     }

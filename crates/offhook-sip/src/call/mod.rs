@@ -6,10 +6,12 @@
 //! | `uas` | taking a call: 1xx, 200 and its retransmission until ACK, CANCEL (§13.3, RFC 6026) |
 //! | `modify` | re-INVITE and UPDATE both ways, glare, rollback (§14, RFC 3311, RFC 6141) |
 //! | `session_timer` | RFC 4028 |
+//! | `resume` | taking a call along into another agent |
 //! | `end` | BYE and everything that ends a call |
 
 mod end;
 mod modify;
+mod resume;
 mod session_timer;
 mod uac;
 mod uas;
@@ -28,6 +30,7 @@ use crate::header::HeaderField;
 use crate::message::{Method, Request};
 use crate::name_addr::NameAddr;
 use modify::{LocalModify, RemoteModify};
+pub use resume::{DialogSnapshot, SnapshotError};
 use session_timer::SessionTimerState;
 use uac::Outbound;
 use uas::Inbound;

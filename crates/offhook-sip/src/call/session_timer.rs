@@ -31,6 +31,20 @@ struct Agreed {
 }
 
 impl SessionTimerState {
+    /// With what was agreed in an earlier life: interval in seconds, and whether we refresh.
+    pub(super) fn resumed(fresh: Self, agreed: Option<(u32, bool)>) -> Self {
+        let agreed = agreed.filter(|_| fresh.enabled).map(|(interval_s, we_refresh)| Agreed {
+            interval_s: interval_s.clamp(fresh.min_se_s, MAX_INTERVAL_S),
+            we_refresh,
+        });
+        Self { agreed, ..fresh }
+    }
+
+    /// What was agreed: interval in seconds, and whether we refresh.
+    pub(super) fn agreed(&self) -> Option<(u32, bool)> {
+        self.agreed.map(|agreed| (agreed.interval_s, agreed.we_refresh))
+    }
+
     /// For an INVITE.
     pub(super) fn offer_fields(&self) -> Vec<HeaderField> {
         self.fields(None)

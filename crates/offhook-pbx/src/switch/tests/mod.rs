@@ -19,4 +19,5 @@ mod rooms;
 mod services;
 mod storm;
 mod transfers;
+mod video;
 mod voicemail;

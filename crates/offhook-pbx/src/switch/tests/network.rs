@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use offhook_media::Direction;
 use offhook_sip::message::HeadersExt as _;
 use offhook_sip::{
     Accept, Agent, AgentConfig, CallKey, ConnectionId, ConnectionKind, Credentials, Driven, Event, HeaderField, Input,
@@ -21,6 +22,9 @@ use crate::switch::{Action, Concluded, Switch, Turn};
 /// What a client offers and answers; the media is played, so any audio line will do.
 pub(super) const SDP: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\n";
 pub(super) const HELD: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\na=sendonly\r\n";
+
+pub(super) const VIDEO: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\n\
+                                m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\na=sendrecv\r\n";
 
 /// A client's own name for its connection.
 const LINK: ConnectionId = ConnectionId(0);
@@ -476,11 +480,13 @@ impl Network {
                 self.prompts.remove(&leg);
                 return;
             }
-            MediaAction::CreateOffer { leg, purpose, .. } => MediaEvent::Offer { leg, purpose, sdp: SDP.to_owned() },
-            MediaAction::AcceptOffer { leg, purpose, sdp } if refused(&sdp) => {
+            MediaAction::CreateOffer { leg, purpose, video, .. } => MediaEvent::Offer { leg, purpose, sdp: sdp(video) },
+            MediaAction::AcceptOffer { leg, purpose, sdp, .. } if refused(&sdp) => {
                 failed(leg, crate::media::Step::Answer(purpose))
             }
-            MediaAction::AcceptOffer { leg, purpose, .. } => MediaEvent::Answer { leg, purpose, sdp: SDP.to_owned() },
+            MediaAction::AcceptOffer { leg, purpose, video, .. } => {
+                MediaEvent::Answer { leg, purpose, sdp: sdp(video) }
+            }
             MediaAction::AcceptAnswer { leg, purpose, sdp } if refused(&sdp) => {
                 failed(leg, crate::media::Step::Applied(purpose))
             }
@@ -546,9 +552,14 @@ impl Network {
         NameAddr::new(Uri::sip(number, "localhost").expect("a number"))
     }
 
-    fn contact(&self, who: Who) -> NameAddr {
+    pub(super) fn contact(&self, who: Who) -> NameAddr {
         NameAddr::new(uri(&format!("sip:device-{}@client.invalid;transport=ws", who.0)))
     }
+}
+
+/// What the media makes, with video or without.
+fn sdp(video: Option<Direction>) -> String {
+    if video.is_some() { VIDEO } else { SDP }.to_owned()
 }
 
 fn uri(text: &str) -> Uri {
