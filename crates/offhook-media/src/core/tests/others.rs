@@ -1,5 +1,11 @@
 //! Far ends that are not ours: an ICE-lite one, certificates with RSA and ECDSA keys, either DTLS role.
 
+use openssl::asn1::Asn1Time;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
+use openssl::rsa::Rsa;
+use openssl::x509::{X509, X509Name};
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
 use str0m::net::{Protocol, Receive};
@@ -8,6 +14,23 @@ use str0m::{Candidate, Event, Input, Output as Wants, Rtc};
 use super::*;
 
 const OURS: u16 = 1_000;
+
+/// A certificate with an RSA key of 2048 bits: str0m itself makes ECDSA ones.
+fn rsa_certificate() -> DtlsCert {
+    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_nid(Nid::COMMONNAME, "other").unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    DtlsCert { certificate: builder.build().to_der().unwrap(), private_key: key.private_key_to_der().unwrap() }
+}
 
 /// A far end as str0m makes it, from its own descriptions.
 struct Other {
@@ -23,10 +46,7 @@ impl Other {
     fn new(now: Instant, lite: bool, rsa: bool) -> Self {
         let mut builder = Rtc::builder().set_ice_lite(lite);
         if rsa {
-            // Made for this test, and of no use elsewhere.
-            let certificate = include_bytes!("rsa/certificate.der").to_vec();
-            builder =
-                builder.set_dtls_cert(DtlsCert { certificate, private_key: include_bytes!("rsa/key.der").to_vec() });
+            builder = builder.set_dtls_cert(rsa_certificate());
         }
         builder = builder.set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()));
         let mut rtc = builder.build(now);
