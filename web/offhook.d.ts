@@ -27,7 +27,10 @@ export interface InitParams {
   /** Besides the STUN server that the PBX names. */
   iceServers?: RTCIceServer[];
   iceTransportPolicy?: RTCIceTransportPolicy;
-  /** As in `PhoneConfig`. */
+  /** These as in `PhoneConfig`. */
+  keepCalls?: PhoneConfig['keepCalls'];
+  oneTab?: PhoneConfig['oneTab'];
+  audio?: PhoneConfig['audio'];
   wasm?: PhoneConfig['wasm'];
 }
 
@@ -156,6 +159,16 @@ export interface PhoneConfig {
   /** Attempts to register before giving up; without it there is no limit. */
   reRegistryPhoneTimes?: number;
   deviceIds?: DeviceIds;
+  /**
+   * The page goes on with its calls when it is reloaded, or another page of this site is opened in the tab, and makes a phone
+   * of the same user and server there and starts it within 20 s: later they are ended. Without it they end with the page. Calls
+   * of a tab that is closed are then not ended by this side: what is not heard of any more, the server has to end.
+   */
+  keepCalls?: boolean;
+  /** Of several tabs, one registers; the others wait until it has gone (Web Locks). A tab that brings calls along comes first. */
+  oneTab?: boolean;
+  /** To record and mix calls in the page: of `offhook/audio`. */
+  audio?: import('offhook/audio').AudioEngine;
   iceServers?: RTCIceServer[];
   iceTransportPolicy?: RTCIceTransportPolicy;
   /** Where `offhook.wasm` is, or what it is; beside the script unless given. */
@@ -167,7 +180,7 @@ export interface DeviceIds {
   microphoneId?: string;
 }
 
-/** What became of a command. Success: 0, 100 and 200. */
+/** What became of a command. Success: 0, 100 (`STANDBY`: another tab is registered) and 200. */
 export interface Result {
   code: number;
   /** The name of the code, such as `MAX_LIMIT_CALL`. */
@@ -228,7 +241,9 @@ export class Phone implements Events<PhoneEvents> {
   /** What it was made with, but for passwords and secrets. */
   readonly config: Omit<PhoneConfig, 'password' | 'ha1'> | Omit<InitParams, 'secret'>;
 
-  /** Connects and registers, and stays so. Resolves with the first registration or the first failure. */
+  /** Connects and registers, and stays so. Resolves with the first registration or the first failure. Calls that the page
+   * before this one has left (`keepCalls`) come back as `newRTCSession`, `startSession`, and in the call `peerconnection`,
+   * `reconnecting`; `reconnected` and `streamAdded` when the far end is heard again. */
   start(): Promise<Result>;
   /** Registers again at once; with both parameters by another user name and HA1. */
   reRegister(authorizationUser?: string, ha1?: string): Promise<Result>;
@@ -259,6 +274,14 @@ export class Phone implements Events<PhoneEvents> {
   renegotiate(callId: string, offerToReceiveVideo?: boolean): boolean;
   audioToVideo(callId: string): boolean;
   videoToAudio(callId: string): boolean;
+
+  /**
+   * Makes a conference of two to four calls, or brings them into the one there is, mixed here (needs `audio`): held ones are
+   * unheld, consultation calls become calls as any other. Without calls: unholds those of a conference that is held.
+   */
+  conference(callIds?: Iterable<string>): boolean;
+  /** Plays what `audioBlocked` told of: call it when the user clicks. Whether all of it plays now. */
+  unlockAudio(): Promise<boolean>;
 
   getSession(callId: string): Session | undefined;
   getSessions(): Session[];
@@ -304,6 +327,20 @@ export class Session implements Events<SessionEvents> {
   renegotiate(offerToReceiveVideo?: boolean): boolean;
   audioToVideo(): boolean;
   videoToAudio(): boolean;
+  /** Another microphone (or, with `'video'`, camera), at once; without an id the usual one. All is as before if it cannot be had. */
+  setInputDevice(deviceId?: string, kind?: 'audio' | 'video'): Promise<Result>;
+  /** Where the elements of `play` are heard, from now on. */
+  setOutputDevice(deviceId: string): Promise<Result>;
+  /** How loud they are: 0 to 1. */
+  setVolume(volume: number): boolean;
+  /** Plays the far end in an element (a new `Audio`, or one of the page's; a `<video>` shows it, too), now or as soon as there
+   * is something to play. `false`: the browser wants a click of the user's first, see `audioBlocked`. */
+  play(element?: HTMLMediaElement): Promise<boolean>;
+  /** Sends what the user chooses of the screen instead of the camera; adds video to a call without. It ends with `stopSharing`,
+   * or the browser's own button. `localStream` follows. */
+  shareScreen(options?: DisplayMediaStreamOptions): Promise<Result>;
+  /** The camera again, or no video where there was none. */
+  stopSharing(): Promise<Result>;
   restartIce(): boolean;
   sendInfo(contentType: string, body: string): boolean;
   sendMessage(contentType: string, body: string): boolean;
@@ -426,6 +463,14 @@ export type PhoneEvents = {
   incoming: WithSession;
   startSession: WithSession;
   deleteSession: OfCall & { cause: string };
+  /** Devices were connected or taken away. */
+  deviceChange: { devices: MediaDeviceInfo[] };
+  /** Another tab is registered, this one waits (`oneTab`). */
+  standby: [];
+  /** The other tab has gone: this one registers. */
+  active: [];
+  /** A recording of the page's own is complete: after the call's end. In stereo, left what was sent, right what was heard. */
+  recorded: OfCall & { blob: Blob; mimeType: string; durationMs: number };
   reconnecting: { attempt: number; delayMs: number };
 };
 
@@ -456,5 +501,10 @@ export type SessionEvents = {
   transferFailed: OfCall & { statusCode: number };
   reconnecting: OfCall;
   reconnected: OfCall;
+  /** The browser plays nothing before the user has clicked: `phone.unlockAudio()`, then. */
+  audioBlocked: OfCall;
+  /** The microphone (or camera) in use is gone, and the usual one is used instead (`replaced`), or there is none: `media` says
+   * why. The call goes on in any case. */
+  deviceLost: OfCall & { kind: 'audio' | 'video'; replaced: boolean; media?: MediaFaultKind };
   dtmf: OfCall & { tone: string; duration: number };
 };

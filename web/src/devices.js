@@ -17,6 +17,12 @@ export class MediaFault extends Error {
     this.kind = kind;
   }
 
+  /** What of the browser's errors it is. */
+  static of(error) {
+    if (error instanceof MediaFault) return error;
+    return new MediaFault(/dismissed/i.test(error.message) ? 'dismissed' : (KINDS[error.name] ?? 'other'), error);
+  }
+
   /** The result of a call that it prevents. */
   result(video) {
     const [code, message] = {
@@ -48,19 +54,28 @@ export async function acquire({ audio, video, microphoneId, cameraId }) {
   try {
     return await media.getUserMedia({ audio: device(audio, microphoneId), video: device(video, cameraId) });
   } catch (error) {
-    const kind = /dismissed/i.test(error.message) ? 'dismissed' : KINDS[error.name];
-    throw new MediaFault(kind ?? 'other', error);
+    throw MediaFault.of(error);
   }
 }
 
-/** `[microphones, cameras, denied]`; the first below 0: the list cannot be read. */
-export async function survey() {
+/** What the user chooses of the screen. Throws a `MediaFault`. */
+export async function capture(options) {
+  const media = navigator.mediaDevices;
+  if (!media?.getDisplayMedia) throw new MediaFault(media ? 'noDevice' : 'insecureContext');
+  return media.getDisplayMedia({ video: true, ...options }).catch((error) => {
+    throw MediaFault.of(error);
+  });
+}
+
+/** `[microphones, cameras, denied]`; the first below 0: the list cannot be read. `listed(devices)`: what there is. */
+export async function survey(listed) {
   const denied = await navigator.permissions
     ?.query({ name: 'microphone' })
     .then(({ state }) => state === 'denied')
     .catch(() => false);
   try {
     const devices = await navigator.mediaDevices.enumerateDevices();
+    listed?.(devices);
     const count = (kind) => devices.filter((device) => device.kind === kind).length;
     return [count('audioinput'), count('videoinput'), !!denied];
   } catch {

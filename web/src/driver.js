@@ -96,6 +96,12 @@ export class Driver {
     else then(result);
   }
 
+  /** The network is another one: the connection is as good as dead, and is made anew at once. */
+  reconnect() {
+    this.#socket?.end('failed');
+    this.accepts('reRegister');
+  }
+
   /** Ends everything: nothing is told to the core after it. */
   stop() {
     this.#timer.stop();

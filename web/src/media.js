@@ -1,6 +1,6 @@
 // The peer connection of one call: does what the core's media commands say, in order, and tells what came of it.
 
-import { MediaFault, acquire } from './devices.js';
+import { MediaFault, acquire, capture } from './devices.js';
 import { measure } from './stats.js';
 
 /** An offer or answer waits so long for more candidates, once it has one; ms. */
@@ -13,8 +13,13 @@ const INTERFACES = 20;
 export class Media {
   connection;
   remoteStream = null;
-  /** The camera alone. */
+  /** The camera (or what of the screen is shared) alone. */
   localStream = null;
+  /** What of the screen is shared, and the camera that waits meanwhile. */
+  #screen;
+  #camera;
+  #recorder;
+  #conferring = false;
   #tell;
   #options;
   /** What the microphone's track is sent with. */
@@ -30,8 +35,9 @@ export class Media {
   #hostsOnly;
 
   /**
-   * `tell(kind, request, text)`: to the core. `stats(request, …)`: likewise. `localStream()`: it is another.
-   * `options`: of the call, with the devices.
+   * `tell.event(kind, request, text)`: to the core. `stats(request, …)`: likewise. `localStream()`: it is another.
+   * `lost(kind)`: of a device. `shared(stop)`: the screen is not shared any more; `stop`: nor is there a camera. `recorded(blob)`. `warn(code, message)`: to listeners.
+   * `options`: of the call, with the devices and the phone's `audio`.
    */
   constructor(tell, options) {
     this.#tell = tell;
@@ -44,6 +50,8 @@ export class Media {
       // Resumed after a hold, it is told anew, and is the same.
       if (this.remoteStream.getTracks().includes(track)) return;
       this.remoteStream.addTrack(track);
+      // A video that was taken away.
+      track.onended = () => this.remoteStream.removeTrack(track);
       tell.event(track.kind);
     };
     connection.oniceconnectionstatechange = () => {
@@ -61,13 +69,60 @@ export class Media {
     if (this.connection.signalingState === 'closed') {
       for (const track of this.#acquired.splice(0)) track.stop();
     }
+    for (const track of stream.getTracks()) track.addEventListener('ended', () => this.#lost(track));
     for (const track of stream.getAudioTracks()) this.#stream.addTrack(track);
     this.setMuted(this.#muted);
-    const cameras = stream.getVideoTracks();
-    if (cameras.length > 0) {
-      this.localStream = new MediaStream(cameras);
-      this.#tell.localStream();
+    const [camera] = stream.getVideoTracks();
+    if (camera) this.#show(camera);
+  }
+
+  /** Another microphone (`audio`) or camera (`video`): its id, or the usual one. Throws a `MediaFault`; all is as before then. */
+  async replace(kind, id) {
+    const wanted = kind === 'audio' ? { audio: true, microphoneId: id } : { video: true, cameraId: id };
+    const stream = await acquire(wanted);
+    const [old] = kind === 'audio' ? this.#stream.getAudioTracks() : [this.#camera ?? this.localStream?.getVideoTracks()[0]];
+    if (old) this.#drop(old);
+    if (kind === 'video' && this.#screen) {
+      [this.#camera] = stream.getVideoTracks();
+      this.#acquired.push(this.#camera);
+      return;
     }
+    this.take(stream);
+    const [track] = stream.getTracks();
+    if (kind === 'video') return this.#transceiver('video')?.sender.replaceTrack(track);
+    this.#recorder?.setLocal(this.#stream);
+    if (this.#conferring) this.setConference(true);
+    else await this.#transceiver('audio')?.sender.replaceTrack(track);
+  }
+
+  /** Sends what the user chooses of the screen instead of the camera. Throws a `MediaFault`. */
+  async share(options) {
+    const stream = await capture(options);
+    const [track] = stream.getVideoTracks();
+    for (const other of stream.getAudioTracks()) other.stop();
+    if (this.connection.signalingState === 'closed') return track.stop();
+    if (this.#screen) this.#drop(this.#screen);
+    else [this.#camera] = this.localStream?.getVideoTracks() ?? [];
+    this.#screen = track;
+    this.#acquired.push(track);
+    // The browser's own button.
+    track.addEventListener('ended', () => this.unshare());
+    this.#show(track);
+    await this.#transceiver('video')?.sender.replaceTrack(track);
+  }
+
+  /** The camera again, or nothing where there was none. `false`: nothing was shared. */
+  async unshare() {
+    const [screen, camera] = [this.#screen, this.#camera];
+    if (!screen) return false;
+    this.#screen = this.#camera = undefined;
+    this.#drop(screen);
+    if (camera) {
+      this.#show(camera);
+      await this.#transceiver('video')?.sender.replaceTrack(camera);
+    }
+    this.#tell.shared(!camera);
+    return true;
   }
 
   carryOut(name, command) {
@@ -107,6 +162,8 @@ export class Media {
     this.#later(request, async () => {
       if (early) this.#early = sdp;
       await this.#remote(early ? 'pranswer' : 'answer', sdp);
+      // The far end wants no video.
+      if (!early && !this.#transceiver('video')) this.#hide();
       return ['applied', request];
     });
   }
@@ -123,6 +180,35 @@ export class Media {
       if (connection.signalingState === 'have-local-offer') await connection.setLocalDescription(description);
       if (connection.signalingState === 'have-remote-offer') await connection.setRemoteDescription(description);
     });
+  }
+
+  startRecording({ request }) {
+    const { audio } = this.#options;
+    if (!audio) {
+      const message = "to record in the page, createPhone needs `audio`: an AudioEngine of 'offhook/audio'";
+      this.#tell.warn('recording-failed', message);
+      return this.#tell.event('other', request, message);
+    }
+    const tell = this.#tell;
+    this.#recorder = audio.record(this.#stream, this.remoteStream, {
+      recorded: (recording) => tell.recorded(recording),
+      failed: (error) => this.#tell.event('recordingFailed', undefined, error.message),
+    });
+    this.#tell.event('recordingStarted', request);
+  }
+
+  pauseRecording(paused) {
+    this.#recorder?.setPaused(paused);
+  }
+
+  /** Whether what is sent is mixed with what the phone's other calls say. */
+  setConference(mixed) {
+    const { audio } = this.#options;
+    const [microphone] = this.#stream.getAudioTracks();
+    this.#conferring = mixed && !!audio;
+    audio?.leave(this);
+    const track = this.#conferring ? audio.join(this, this.#stream, this.remoteStream) : microphone;
+    this.#transceiver('audio')?.sender.replaceTrack(track ?? null);
   }
 
   setMuted(muted) {
@@ -157,9 +243,11 @@ export class Media {
     const { connection } = this;
     this.#generation += 1;
     connection.ontrack = connection.oniceconnectionstatechange = connection.onicecandidate = null;
+    this.#recorder?.stop();
+    this.#options.audio?.leave(this);
     connection.close();
     for (const track of this.#acquired.splice(0)) track.stop();
-    this.#tell = { event() {}, stats() {}, localStream() {} };
+    this.#tell = { event() {}, stats() {}, localStream() {}, lost() {}, shared() {}, warn() {} };
   }
 
   // --- inside ---
@@ -192,7 +280,45 @@ export class Media {
   #direct(direction, video, ours) {
     this.#directOne('audio', direction, this.#stream, ours);
     if (video) this.#directOne('video', video, this.localStream, ours);
-    else this.#transceiver('video')?.stop();
+    else this.#withoutVideo(ours);
+    if (!video) this.#hide();
+    // Whom we hold is not to see us, whatever becomes of the packets on their way.
+    const holds = direction === 'sendonly' || direction === 'inactive';
+    for (const track of this.localStream?.getTracks() ?? []) track.enabled = !holds;
+  }
+
+  /** Lets go of the camera and the screen. */
+  #hide() {
+    if (!this.localStream) return;
+    for (const track of [...this.localStream.getTracks(), this.#camera]) if (track) this.#drop(track);
+    this.#screen = this.#camera = undefined;
+    this.#show();
+  }
+
+  #withoutVideo(ours) {
+    const transceiver = this.#transceiver('video');
+    // What is only refused may be offered again on the same line.
+    if (ours) transceiver?.stop();
+    else if (transceiver) transceiver.direction = 'inactive';
+    for (const track of this.remoteStream?.getVideoTracks() ?? []) this.remoteStream.removeTrack(track);
+  }
+
+  /** This is the self view now. */
+  #show(track) {
+    this.localStream = track ? new MediaStream([track]) : null;
+    this.#tell.localStream();
+  }
+
+  #drop(track) {
+    this.#acquired = this.#acquired.filter((other) => other !== track);
+    this.#stream.removeTrack(track);
+    track.stop();
+  }
+
+  /** A device is gone, which ends no call. */
+  #lost(track) {
+    if (!this.#acquired.includes(track)) return;
+    if (track === this.#camera || this.#screen === undefined || track.kind === 'audio') this.#tell.lost(track.kind);
   }
 
   #directOne(kind, direction, stream, ours) {
@@ -200,7 +326,8 @@ export class Media {
     const transceiver = this.#transceiver(kind);
     if (transceiver) {
       transceiver.direction = direction;
-      if (track && transceiver.sender.track !== track) {
+      const mixed = kind === 'audio' && this.#conferring;
+      if (track && !mixed && transceiver.sender.track !== track) {
         transceiver.sender.replaceTrack(track);
         transceiver.sender.setStreams?.(this.#stream);
       }

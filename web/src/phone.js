@@ -1,10 +1,11 @@
 // The phone as a page holds it: registration and the set of calls.
 
 import { COMMANDS } from './commands.js';
-import { acquire, faultOf, survey } from './devices.js';
+import { MediaFault, acquire, faultOf, survey } from './devices.js';
 import { Emitter, emit, silence } from './emitter.js';
+import { Life } from './life.js';
 import { Media } from './media.js';
-import { Session } from './session.js';
+import { Session, device, share } from './session.js';
 
 /** Events of the phone that have a callId and are not the call's own. */
 const OF_PHONE = ['newRTCSession', 'incoming', 'startSession', 'deleteSession'];
@@ -19,6 +20,9 @@ export class Phone extends Emitter {
   #prepared = new Map();
   /** The `sdp` event that was told last, by callId: a listener may have changed it. */
   #described = new Map();
+  #life;
+  /** It was started and not stopped. */
+  #started = false;
   #destroyed;
   #released = false;
 
@@ -44,7 +48,14 @@ export class Phone extends Emitter {
       },
     };
     navigator.mediaDevices?.addEventListener('devicechange', this.#surveyed);
-    addEventListener('pagehide', this.#left);
+    this.#life = new Life(`${config.user ?? config.username}@${config.server ?? config.pbxURL}`, config.keepCalls, {
+      suspend: () => this.#driver.run('suspend'),
+      leave: () => this.#driver.accepts('disconnect'),
+      // Out of the cache; it was as good as closed there.
+      back: () => this.#started && this.start(),
+      reconnect: () => this.#started && this.#driver.reconnect(),
+      lost: () => this.#displaced(),
+    });
   }
 
   static {
@@ -87,6 +98,13 @@ export class Phone extends Emitter {
   /** Settled with the first registration, or with the first failure. */
   async start() {
     this.#surveyed();
+    const kept = this.#life.kept();
+    if (this.#config.oneTab && !(await this.#life.own(!!kept, () => this.#takeOver()))) {
+      this[emit]('standby');
+      return { code: 100, message: 'STANDBY', detail: 'another tab of this browser is registered' };
+    }
+    if (kept) await this.#resume(kept);
+    this.#started = true;
     return result(await this.#driver.settles('start'));
   }
 
@@ -95,6 +113,7 @@ export class Phone extends Emitter {
   }
 
   async disconnect() {
+    this.#started = false;
     return result(await this.#driver.settles('disconnect'));
   }
 
@@ -111,6 +130,16 @@ export class Phone extends Emitter {
 
   answer(callId, options) {
     return this.#withMedia('answer', [String(callId)], options, (command) => [command, callId]);
+  }
+
+  conference(callIds = []) {
+    return this.#driver.accepts('conference', '', [...callIds].join(' '));
+  }
+
+  /** Plays what the browser would not let play: to be called when the user clicks. Whether all of it plays. */
+  async unlockAudio() {
+    const played = await Promise.all([...this.#sessions.values()].map((session) => session.unlock()));
+    return played.every(Boolean);
   }
 
   terminate(callId, type = 'terminate') {
@@ -144,6 +173,69 @@ export class Phone extends Emitter {
   }
 
   // --- inside ---
+
+  /** Does something to a call's media; a `Result`. */
+  async [device](callId, act) {
+    const media = this.#media.get(callId);
+    if (!media) return { code: -211, message: 'NOT_FOUND_CALL_ID' };
+    try {
+      await act(media);
+      return result();
+    } catch (error) {
+      return MediaFault.of(error).result();
+    }
+  }
+
+  async [share](callId, options) {
+    const media = this.#media.get(callId);
+    const shared = await this[device](callId, (media) => media.share(options));
+    const isVideo = this.#sessions.get(callId)?.status.isVideo;
+    if (shared.code !== 200 || isVideo) return shared;
+    // It had no video yet: the far end may refuse it.
+    const refusal = await this.#driver.settles('audioToVideo', callId);
+    if (refusal) await media.unshare();
+    return result(refusal);
+  }
+
+  /** Goes on with the calls of the page before this one; those that cannot be are ended. */
+  async #resume(text) {
+    let end = false;
+    const calls = this.#driver.run('resumable', text);
+    for (const [callId, video] of calls) {
+      try {
+        this.#prepared.set(callId, { options: {}, stream: await acquire({ audio: true, video, ...this.#devices() }) });
+      } catch {
+        end = true;
+      }
+    }
+    if (end) {
+      for (const [callId] of calls) {
+        for (const track of this.#prepared.get(callId)?.stream.getTracks() ?? []) track.stop();
+        this.#prepared.delete(callId);
+      }
+    }
+    this.#driver.run('resume', text, end);
+  }
+
+  /** The tab that was registered has gone. */
+  async #takeOver() {
+    this[emit]('active');
+    this.#started = true;
+    await this.#driver.settles('start');
+  }
+
+  /** Another tab registers instead of this one. */
+  async #displaced() {
+    await this.disconnect();
+    this[emit]('standby');
+    if (!this.#destroyed && (await this.#life.own(false, () => this.#takeOver()))) this.#takeOver();
+  }
+
+  /** A microphone or camera is gone: the usual one instead, if there is one. The call goes on in any case. */
+  async #deviceLost(callId, kind) {
+    const { code, media } = await this[device](callId, (media) => media.replace(kind));
+    this.#sessions.get(callId)?.tell('deviceLost', { callId, kind, replaced: code === 200, media });
+  }
 
   /** Gets the microphone (and camera) before the call is announced or answered. */
   #withMedia(method, first, options, made) {
@@ -197,13 +289,17 @@ export class Phone extends Emitter {
       event: (kind, request, text = '') => void driver.run('media', callId, kind, request, text),
       stats: (...measured) => void driver.run('stats', callId, ...measured),
       localStream: () => this.#sessions.get(callId)?.tell('updateLocalStream', { callId }, this.#media.get(callId)),
+      warn: (code, message) => this.#sessions.get(callId)?.tell('warningMessage', { callId, code, message }),
+      lost: (kind) => this.#deviceLost(callId, kind),
+      shared: (stop) => stop && driver.accepts('videoToAudio', callId),
+      recorded: (recording) => this[emit]('recorded', { callId, ...recording }),
     };
-    const { iceServers = [], iceTransportPolicy } = this.#config;
+    const { iceServers = [], iceTransportPolicy, audio } = this.#config;
     // Those that the PBX names, and those of the page.
     const servers = [...command.map((urls) => ({ urls })), ...iceServers];
     let media;
     try {
-      media = new Media(tell, { iceServers: servers, iceTransportPolicy, ...options, ...this.#devices(options) });
+      media = new Media(tell, { iceServers: servers, iceTransportPolicy, audio, ...options, ...this.#devices(options) });
     } catch (error) {
       // Servers that are none.
       for (const track of stream?.getTracks() ?? []) track.stop();
@@ -247,11 +343,10 @@ export class Phone extends Emitter {
     else this[emit](name);
   }
 
-  #surveyed = async () => this.#driver.devices(await survey());
-
-  /** The page is left for good: the far ends and the server are told in the last moment. */
-  #left = ({ persisted }) => {
-    if (!persisted) this.#driver.accepts('disconnect');
+  #surveyed = async (event) => {
+    let devices;
+    this.#driver.devices(await survey((listed) => (devices = listed)));
+    if (event && devices) this[emit]('deviceChange', { devices });
   };
 
   async #destroy() {
@@ -266,7 +361,7 @@ export class Phone extends Emitter {
     if (this.#released) return;
     this.#released = true;
     navigator.mediaDevices?.removeEventListener('devicechange', this.#surveyed);
-    removeEventListener('pagehide', this.#left);
+    this.#life.stop();
     for (const media of this.#media.values()) media.close();
     this.#driver.stop();
     this.#media.clear();

@@ -1,13 +1,22 @@
 // One call as a page holds it.
 
 import { COMMANDS } from './commands.js';
+import { MediaFault } from './devices.js';
 import { Emitter, emit, silence } from './emitter.js';
+
+/** Of a phone, not for pages: something done to a call's media; its screen shared. */
+export const device = Symbol('device');
+export const share = Symbol('share');
 
 export class Session extends Emitter {
   #driver;
   #agree;
   #timer = { ringDuration: 0, callingDuration: 0, callDuration: 0, holdDuration: 0 };
   #rtc = { connection: null };
+  /** What plays the far end. */
+  #players = new Set();
+  #speaker;
+  #volume = 1;
   callId;
   status;
   callReport = null;
@@ -92,12 +101,55 @@ export class Session extends Emitter {
     return this.#driver.accepts('sendMessage', this.callId, contentType, body);
   }
 
+  // --- devices ---
+
+  setInputDevice(deviceId, kind = 'audio') {
+    return this.phone[device](this.callId, (media) => media.replace(kind, deviceId));
+  }
+
+  shareScreen(options) {
+    return this.phone[share](this.callId, options);
+  }
+
+  async stopSharing() {
+    return this.phone[device](this.callId, (media) => media.unshare());
+  }
+
+  /** Plays the far end, now or when there is something to play. Whether the browser lets it. */
+  play(element = new Audio()) {
+    this.#players.add(element);
+    return this.#feed(element);
+  }
+
+  setVolume(volume) {
+    if (!this.#driver.accepts('setVolume', this.callId, Math.round(volume * 1_000))) return false;
+    this.#volume = volume;
+    for (const element of this.#players) element.volume = volume;
+    return true;
+  }
+
+  async setOutputDevice(deviceId) {
+    try {
+      for (const element of this.#players) await element.setSinkId(deviceId);
+    } catch (error) {
+      return MediaFault.of(error).result();
+    }
+    this.#speaker = deviceId;
+    return { code: 200, message: 'SUCCESS' };
+  }
+
   async getStats() {
     const { connection } = this.#rtc;
     return connection && connection.getStats();
   }
 
   // --- for the phone ---
+
+  /** Plays what the browser would not let play before a gesture of the user's. */
+  async unlock() {
+    const played = await Promise.all([...this.#players].map((element) => this.#feed(element)));
+    return played.every(Boolean);
+  }
 
   /** Keeps the durations, which the core forgets with the call. */
   keep() {
@@ -133,6 +185,7 @@ export class Session extends Emitter {
         break;
       case 'updateRemoteStream':
         payload.remoteStream = this.remoteStream = payload.remoteStream === null ? null : media?.remoteStream;
+        for (const element of this.#players) this.#feed(element);
         break;
       case 'updateLocalStream':
         payload.localStream = this.localStream = payload.localStream === null ? null : media?.localStream;
@@ -147,6 +200,21 @@ export class Session extends Emitter {
         break;
     }
     this[emit](name, payload);
+  }
+
+  async #feed(element) {
+    if (element.srcObject !== this.remoteStream) element.srcObject = this.remoteStream;
+    if (!this.remoteStream) return true;
+    try {
+      element.volume = this.#volume;
+      if (this.#speaker !== undefined) await element.setSinkId?.(this.#speaker);
+      await element.play();
+      return true;
+    } catch (error) {
+      // Interrupted by another stream, or by the end of the call: that is told elsewhere.
+      if (error.name === 'NotAllowedError') this[emit]('audioBlocked', { callId: this.callId });
+      return error.name === 'AbortError';
+    }
   }
 
   async #ask({ name }) {

@@ -4,7 +4,8 @@
 const SLEEP = 2_000;
 
 export class Clock {
-  #mono = 0;
+  /** High enough that a call which the page before this one began has its moments above 0. */
+  #mono = Date.now();
   #performance = performance.now();
   #wall = Date.now();
 

@@ -24,7 +24,11 @@ test('the examples of the README compile, and misuse of them does not', async ()
   const examples = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, example]) => example);
   // What a page has from its back end.
   examples[1] = `declare const signature: string;\n${examples[1]}`;
-  assert.equal(examples.length, 2);
+  examples[2] = `import type { PhoneConfig } from 'offhook';
+declare const account: PhoneConfig, first: string, second: string;
+declare function keep(blob: Blob): void;
+${examples[2]}`;
+  assert.equal(examples.length, 3);
   const misuses = [
     [0, "phone.call('600')", 'phone.call(600)'],
     [0, '({ session }) => session.answer()', '({ sessions }) => sessions.answer()'],
@@ -34,14 +38,17 @@ test('the examples of the README compile, and misuse of them does not', async ()
     [1, "'runtimeError'", "'runtimeerror'"],
     [1, "sortBy: 'time'", "sortBy: 'date'"],
     [1, 'disposition }', 'state }'],
+    [2, 'new AudioEngine()', 'new Tones()'],
+    [2, '({ blob })', '({ blobs })'],
+    [2, '[first, second]', '[1, 2]'],
     [1, "pbxURL: 'https://pbx.example.com'", "pbxURL: 'https://pbx.example.com', userAgent: 'Web'"],
   ];
   const wrong = misuses.map(([of, right, wrong]) => examples[of].replace(right, wrong));
   const found = await problems([...examples, ...wrong]);
-  assert.deepEqual(found.slice(0, 2), [[], []]);
+  assert.deepEqual(found.slice(0, 3), [[], [], []]);
   misuses.forEach(([of, right, wrong], index) => {
     assert.ok(examples[of].includes(right), right);
-    assert.notDeepEqual(found[index + 2], [], wrong);
+    assert.notDeepEqual(found[index + 3], [], wrong);
   });
 });
 
@@ -57,7 +64,7 @@ test('what is declared of a phone, a session and a PBX is there, and the other w
   const { Session } = await import('../src/session.js');
   const { PBXOperator } = await import('../src/pbx.js');
   const fields = { Phone: ['deviceIds', 'reRegistryPhoneTimes'], Session: ['callId', 'status', 'callReport', 'localStream', 'remoteStream'], PBXOperator: [] };
-  const internal = { Phone: [], Session: ['keep', 'connect', 'tell'], PBXOperator: ['tell'] };
+  const internal = { Phone: [], Session: ['keep', 'connect', 'tell', 'unlock'], PBXOperator: ['tell'] };
   for (const made of [Phone, Session, PBXOperator]) {
     const own = [made.prototype, Object.getPrototypeOf(made.prototype)].flatMap((prototype) => Object.getOwnPropertyNames(prototype));
     const real = new Set([...own, ...fields[made.name]].filter((name) => name !== 'constructor' && !internal[made.name].includes(name)));

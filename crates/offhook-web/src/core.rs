@@ -31,6 +31,9 @@ pub struct Core {
 pub(crate) enum Told {
     Accepted(u64),
     Called(u64, String),
+    Text(Option<String>),
+    /// Call-ID, and whether it sends video.
+    Kept(Vec<(String, bool)>),
     Refused(Refusal),
 }
 
@@ -163,6 +166,8 @@ impl Core {
             "video" => MediaEvent::RemoteTrack { stream: STREAM, kind: TrackKind::Video },
             "candidate" => MediaEvent::Candidate { candidate: text },
             "dtmfSent" => MediaEvent::DtmfSent { request },
+            "recordingStarted" => MediaEvent::RecordingStarted { request },
+            "recordingFailed" => MediaEvent::RecordingFailed { error: MediaError::Other(text) },
             "checking" => ice(IceState::Checking),
             "connected" | "completed" => ice(IceState::Connected),
             "disconnected" => ice(IceState::Disconnected),
@@ -208,6 +213,29 @@ impl Core {
         let inputs = usize::try_from(microphones).ok().zip(usize::try_from(cameras).ok());
         let permission = if denied { Permission::Denied } else { Permission::Granted };
         self.phone.turn(|phone| phone.set_devices(Devices { inputs, permission }), |_| ());
+    }
+
+    // --- a page that goes, and the next one ---
+
+    /// Gives the confirmed calls up and ends the others. The text for [`resume`](Self::resume) of the next page, or `null`.
+    pub fn suspend(&mut self, mono: f64, wall: f64) -> String {
+        self.turn(mono, wall, |phone, now| Ok(Told::Text(phone.suspend(now))))
+    }
+
+    /// The calls in such a text that can still be resumed: `[[callId, whether it sends video], …]`.
+    pub fn resumable(&mut self, mono: f64, wall: f64, text: &str) -> String {
+        self.turn(mono, wall, |_, now| {
+            let calls = Phone::resumable(now, text).into_iter();
+            Ok(Told::Kept(calls.map(|call| (call.call_id.to_string(), call.video)).collect()))
+        })
+    }
+
+    /// Goes on with the calls in it, or ends them. Before the phone is started.
+    pub fn resume(&mut self, mono: f64, wall: f64, text: &str, end: bool) -> String {
+        self.turn(mono, wall, |phone, now| {
+            phone.resume(now, text, end);
+            Ok(Told::Accepted(0))
+        })
     }
 
     // --- commands ---
@@ -326,6 +354,11 @@ impl Core {
             "blindTransfer" => accepted(phone.blind_transfer(now, &id, argument)),
             "attendedTransfer" => accepted(phone.attended_transfer(now, &id)),
             "renegotiate" => accepted(phone.renegotiate(now, &id, flag(argument))),
+            "conference" => {
+                // Call-IDs are words.
+                let calls: Vec<CallId> = argument.split_whitespace().map(CallId::from).collect();
+                accepted(phone.conference(now, &calls))
+            }
             "restartIce" => accepted(phone.restart_ice(now, &id)),
             "audioToVideo" => accepted(phone.audio_to_video(now, &id)),
             "videoToAudio" => accepted(phone.video_to_audio(now, &id)),

@@ -114,6 +114,11 @@ pub(crate) enum Media {
         duration_ms: u32,
         gap_ms: u32,
     },
+    StartRecording {
+        request: u64,
+    },
+    PauseRecording(bool),
+    SetConference(bool),
     TakeStats {
         request: u64,
     },
@@ -225,9 +230,10 @@ impl From<MediaCommand> for Media {
             MediaCommand::Rollback => Self::Rollback,
             MediaCommand::SetMuted(muted) => Self::SetMuted(muted),
             MediaCommand::SetVolume(volume) => Self::SetVolume(volume.factor()),
-            MediaCommand::SendDtmf { request, in_band: true, .. } | MediaCommand::StartRecording { request, .. } => {
-                Self::Unsupported { request: request.0 }
-            }
+            MediaCommand::SendDtmf { request, in_band: true, .. } => Self::Unsupported { request: request.0 },
+            MediaCommand::StartRecording { request, .. } => Self::StartRecording { request: request.0 },
+            MediaCommand::PauseRecording(paused) => Self::PauseRecording(paused),
+            MediaCommand::SetConference(mixed) => Self::SetConference(mixed),
             MediaCommand::SendDtmf { request, tones, duration_ms, gap_ms, .. } => {
                 Self::SendDtmf { request: request.0, tones, duration_ms, gap_ms }
             }

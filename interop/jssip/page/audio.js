@@ -38,7 +38,8 @@ export class Listener {
     this.element = new Audio();
     this.element.srcObject = stream;
     this.element.muted = true;
-    this.element.play();
+    // A call that ends at once interrupts it.
+    this.element.play().catch(() => {});
     this.source = new MediaStreamAudioSourceNode(context, { mediaStream: stream });
     this.analyser = new AnalyserNode(context, { fftSize: FFT_SIZE, smoothingTimeConstant: 0 });
     this.source.connect(this.analyser);

@@ -13,9 +13,13 @@ const TYPES = { js: 'text/javascript', html: 'text/html', wasm: 'application/was
 const FILES = {
   '/': here('../page/index.html'),
   '/softphone.js': here('../page/softphone.js'),
+  '/picture.js': here('../page/picture.js'),
+  '/many.html': here('../page/many.html'),
+  '/many.js': here('../page/many.js'),
   '/spies.js': here('../page/spies.js'),
   '/offhook.js': here('../../dist/offhook.js'),
   '/offhook.wasm': here('../../dist/offhook.wasm'),
+  '/offhook-audio.js': here('../../dist/audio.js'),
   '/audio.js': here('../../../interop/jssip/page/audio.js'),
   '/journal.js': here('../../../interop/jssip/page/journal.js'),
   '/dtmf-worklet.js': here('../../../interop/jssip/page/dtmf-worklet.js'),
@@ -36,8 +40,8 @@ export class Scene {
   }
 
   /** A page with the package and no phone yet. */
-  async page({ browser = this.others.browser, before } = {}) {
-    const page = await openPage(browser, before ? `${this.url}?${before}` : this.url);
+  async page({ browser = this.others.browser, before, url = this.url } = {}) {
+    const page = await openPage(browser, before ? `${url}?${before}` : url);
     this.#pages.push(page);
     return page;
   }

@@ -4,21 +4,25 @@ import { left, made, sent } from '/spies.js';
 
 import { Listener, ToneSource } from '/audio.js';
 import { Journal } from '/journal.js';
+import { AudioEngine, Tones } from '/offhook-audio.js';
 import { createPhone, init } from '/offhook.js';
+import { Screen, picture } from '/picture.js';
 
 const PHONE_EVENTS = [
   'connected', 'disconnected', 'registered', 'registrationFailed', 'isRegisteredChange', 'newRTCSession', 'incoming',
-  'startSession', 'recordPermissionsChange', 'videoPlanChange', 'deleteSession', 'reconnecting',
+  'startSession', 'recordPermissionsChange', 'videoPlanChange', 'deleteSession', 'reconnecting', 'deviceChange', 'standby', 'active',
+  'recorded',
 ];
 const PBX_EVENTS = ['runtimeError', 'cdrChange', 'destroyed'];
 const SESSION_EVENTS = [
   'callReport', 'streamAdded', 'updateLocalStream', 'updateRemoteStream', 'peerconnection', 'sdp', 'icecandidate',
   'progress', 'accepted', 'confirmed', 'reinvite', 'newInfo', 'newMessage', 'ended', 'failed', 'clientError',
   'statusChange', 'staticStatusChange', 'updateTimer', 'warningMessage', 'transferProgress', 'transferFailed',
-  'reconnecting', 'reconnected', 'dtmf',
+  'reconnecting', 'reconnected', 'dtmf', 'audioBlocked', 'deviceLost',
 ];
 
-const openMicrophone = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+// An insecure page has none.
+const openMicrophone = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
 
 class Softphone {
   journal = new Journal();
@@ -35,7 +39,8 @@ class Softphone {
   /** The microphone says a sine of so many Hz from the next call on; `null`: it is Chromium's own again. */
   say(frequency) {
     this.#tone = frequency;
-    navigator.mediaDevices.getUserMedia = frequency === null ? openMicrophone : async () => this.#source();
+    if (!navigator.mediaDevices) return;
+    navigator.mediaDevices.getUserMedia = frequency === null ? openMicrophone : (constraints) => this.#open(constraints);
   }
 
   /** The microphone cannot be opened. */
@@ -50,7 +55,14 @@ class Softphone {
     for (const source of this.sources) source.setFrequency(frequency);
   }
 
-  async make(config) {
+  /** What is shared of the screen is this colour; gives what stands for the screen. */
+  showScreen(colour) {
+    this.screen = new Screen(colour);
+    navigator.mediaDevices.getDisplayMedia = async () => this.screen.stream;
+  }
+
+  async make({ engine, ...config }) {
+    if (engine) config.audio = this.engine = new AudioEngine();
     return this.#watch(await createPhone(config));
   }
 
@@ -115,6 +127,22 @@ class Softphone {
     return listener().measure();
   }
 
+  /** How loud each of these frequencies is in a call now, dB. */
+  levels(frequencies, callId = this.last.callId) {
+    const { analyser, context } = this.#listeners.get(callId);
+    const decibels = new Float32Array(analyser.frequencyBinCount);
+    analyser.getFloatFrequencyData(decibels);
+    const bin = (frequency) => Math.round((frequency * analyser.fftSize) / context.sampleRate);
+    return frequencies.map((frequency) => Math.max(...decibels.slice(bin(frequency) - 3, bin(frequency) + 4)));
+  }
+
+  /** What is seen in the call now. */
+  picture() {
+    return picture(this.last.remoteStream);
+  }
+
+  Tones = Tones;
+
   left = left;
 
   /** The SIP messages and other texts that were sent to URLs that contain this. */
@@ -127,6 +155,14 @@ class Softphone {
     made.sockets.at(-1).close();
   }
 
+  /** Of the video that comes. */
+  async videoStats() {
+    const report = [...(await this.last.RTCSession.connection.getStats()).values()];
+    const inbound = report.find((stats) => stats.type === 'inbound-rtp' && stats.kind === 'video') ?? {};
+    const codec = report.find((stats) => stats.id === inbound.codecId)?.mimeType;
+    return { codec, decoded: inbound.framesDecoded ?? 0, keyFrames: inbound.keyFramesDecoded ?? 0, width: inbound.frameWidth };
+  }
+
   async stats() {
     const report = [...(await this.last.RTCSession.connection.getStats()).values()];
     const of = (type) => report.find((stats) => stats.type === type && stats.kind === 'audio');
@@ -134,6 +170,12 @@ class Softphone {
     const codec = report.find((stats) => stats.id === inbound?.codecId)?.mimeType;
     const { dtlsState, srtpCipher } = report.find((stats) => stats.type === 'transport') ?? {};
     return { codec, received: inbound?.packetsReceived ?? 0, sent: outbound?.packetsSent ?? 0, dtlsState, srtpCipher };
+  }
+
+  async #open({ audio, video }) {
+    const stream = audio ? this.#source() : new MediaStream();
+    if (video) for (const track of (await openMicrophone({ video })).getTracks()) stream.addTrack(track);
+    return stream;
   }
 
   #source() {
@@ -156,6 +198,8 @@ class Softphone {
   }
 
   #listen(callId, stream) {
+    // Its video comes and goes.
+    if (this.#listeners.get(callId)?.element.srcObject === stream) return;
     this.#context ??= new AudioContext();
     this.#listeners.get(callId)?.close();
     const listener = new Listener(this.#context, stream);

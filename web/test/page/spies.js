@@ -35,10 +35,11 @@ window.Worker = class extends Worker {
   }
 };
 
-for (const target of [window, navigator.mediaDevices, document]) {
+for (const target of [window, navigator.mediaDevices, document].filter(Boolean)) {
   const { addEventListener, removeEventListener } = target;
   target.addEventListener = function (...parameters) {
     made.listeners += 1;
+    parameters[2]?.signal?.addEventListener('abort', () => (made.listeners -= 1));
     return addEventListener.apply(target, parameters);
   };
   target.removeEventListener = function (...parameters) {

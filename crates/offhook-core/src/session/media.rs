@@ -92,11 +92,6 @@ impl Session {
     }
 
     fn on_ice(&mut self, ctx: &mut Ctx<'_>, state: IceState) {
-        if state == IceState::Failed && self.confirmed && !self.negotiation.wants_refresh() {
-            // There is no path any more: another is looked for (RFC 8445 §2.4). Without signalling, when that is back.
-            self.negotiation.want_refresh(true);
-            self.offer_if_due(ctx);
-        }
         let lost = matches!(state, IceState::Disconnected | IceState::Failed);
         let (code, message) = match (lost, self.ice_lost) {
             (true, false) => ("ice-connectivity-lost", "The media path to the far end is lost"),

@@ -57,6 +57,9 @@ struct Running {
 
 struct LegPeer {
     peer: Peer,
+    codecs: Vec<Codec>,
+    /// Whom it hears, unless it is played something else.
+    bridged: Option<LegId>,
     room: Option<RoomId>,
     /// What it is being told.
     prompt: Option<PromptId>,
@@ -66,10 +69,32 @@ struct LegPeer {
 
 enum Reply {
     Event(MediaEvent),
-    Packets { leg: LegId, received: Option<u64> },
-    Created { call: CallId, recording: RecordingId, result: Result<Box<NewFile>, String> },
-    Loaded { leg: LegId, prompt: PromptId, samples: Vec<i16> },
-    Message { message: MessageId, mailbox: String, result: Result<Box<message::Taking>, String> },
+    Packets {
+        leg: LegId,
+        received: Option<u64>,
+    },
+    /// The device had closed its side, and begins anew: so does ours.
+    Anew {
+        leg: LegId,
+        purpose: AnswerFor,
+        sdp: String,
+        video: Option<Direction>,
+    },
+    Created {
+        call: CallId,
+        recording: RecordingId,
+        result: Result<Box<NewFile>, String>,
+    },
+    Loaded {
+        leg: LegId,
+        prompt: PromptId,
+        samples: Vec<i16>,
+    },
+    Message {
+        message: MessageId,
+        mailbox: String,
+        result: Result<Box<message::Taking>, String>,
+    },
     Nothing,
 }
 
@@ -118,7 +143,14 @@ impl MediaHost {
                 let step = Step::Answer(purpose);
                 let answer = move |sdp| MediaEvent::Answer { leg, purpose, sdp };
                 let wanted = Wanted { direction: Direction::SendRecv, video, ice_restart: false };
-                self.ask(leg, step, |peer| peer.answer(sdp, wanted), answer);
+                let Some(known) = self.legs.get(&leg) else { return };
+                let again = sdp.clone();
+                let answered = known.peer.answer(sdp, wanted).map(move |result| match result {
+                    Ok(sdp) => Reply::Event(answer(sdp)),
+                    Err(MediaError::Closed) => Reply::Anew { leg, purpose, sdp: again, video },
+                    Err(error) => Reply::Event(MediaEvent::Failed { leg, step, error }),
+                });
+                self.replies.push(answered.boxed());
             }
             MediaAction::AcceptAnswer { leg, purpose, sdp } => {
                 let step = Step::Applied(purpose);
@@ -153,9 +185,15 @@ impl MediaHost {
                 if let (Some(a), Some(b)) = (self.legs.get(&a), self.legs.get(&b)) {
                     bridge(&a.peer, &b.peer);
                 }
+                for (leg, other) in [(a, b), (b, a)] {
+                    if let Some(known) = self.legs.get_mut(&leg) {
+                        known.bridged = Some(other);
+                    }
+                }
             }
             MediaAction::Unbridge { leg } => {
-                if let Some(known) = self.legs.get(&leg) {
+                if let Some(known) = self.legs.get_mut(&leg) {
+                    known.bridged = None;
                     unbridge(&known.peer);
                 }
             }
@@ -195,6 +233,7 @@ impl MediaHost {
                             return event;
                         }
                     }
+                    Reply::Anew { leg, purpose, sdp, video } => self.anew(leg, purpose, sdp, video),
                     Reply::Loaded { leg, prompt, samples } => self.say(leg, prompt, samples),
                     Reply::Message { message, mailbox, result } => {
                         if let Some(event) = self.message_opened(message, mailbox, result) {
@@ -209,18 +248,37 @@ impl MediaHost {
     }
 
     fn open(&mut self, leg: LegId, codecs: Vec<Codec>) {
-        let config = PeerConfig::new(format!("leg-{}", leg.0)).addresses(self.addresses.clone()).codecs(codecs);
+        let config = PeerConfig::new(format!("leg-{}", leg.0)).addresses(self.addresses.clone()).codecs(codecs.clone());
         // What is passed on packet by packet must not have holes where a caller paused.
         let config = config.comfort_noise(false);
         match Peer::spawn(config) {
             Ok((peer, events)) => {
                 tokio::spawn(forward(leg, events, self.events.clone()));
-                self.legs.insert(leg, LegPeer { peer, room: None, prompt: None, watched: None });
+                let known = LegPeer { peer, codecs, bridged: None, room: None, prompt: None, watched: None };
+                self.legs.insert(leg, known);
             }
             Err(error) => {
                 let _ = self.events.send(MediaEvent::Failed { leg, step: Step::Open, error });
             }
         }
+    }
+
+    /// A page that was reloaded has closed its side, which ends a connection for good, and offers another.
+    fn anew(&mut self, leg: LegId, purpose: AnswerFor, sdp: String, video: Option<Direction>) {
+        let Some(gone) = self.legs.remove(&leg) else { return };
+        self.open(leg, gone.codecs);
+        let Some(known) = self.legs.get_mut(&leg) else { return };
+        known.watched = gone.watched.map(|_| (0, Instant::now()));
+        if let Some(room) = gone.room {
+            self.join(leg, room);
+        }
+        // Whom a Play has interrupted hears the other again when that says so: its source is set with the next one.
+        if let Some(b) = gone.bridged.filter(|b| self.legs.contains_key(b)) {
+            self.execute(MediaAction::Bridge { a: leg, b });
+        }
+        let wanted = Wanted { direction: Direction::SendRecv, video, ice_restart: false };
+        let answer = move |sdp| MediaEvent::Answer { leg, purpose, sdp };
+        self.ask(leg, Step::Answer(purpose), |peer| peer.answer(sdp, wanted), answer);
     }
 
     fn ask<T, F>(

@@ -1,0 +1,259 @@
+// The life of a page: reloaded, left, out of the cache, on another network, in two tabs.
+
+import assert from 'node:assert/strict';
+import { createServer, connect } from 'node:net';
+import { after, afterEach, before, test } from 'node:test';
+
+import { hearTone } from '../../interop/jssip/lib/scene.js';
+import { Scene, happened, journal, until } from './lib/scene.js';
+
+let scene;
+
+before(async () => {
+  scene = await Scene.open();
+});
+afterEach(() => scene.clear());
+after(() => scene?.close());
+
+const KEPT = { keepCalls: true };
+
+/** Two pages that talk, the one saying 440 Hz and the other 880. */
+async function talk(config = KEPT) {
+  const [page, other] = [await scene.phone('1000', config), await scene.phone('1001')];
+  await other.evaluate(() => softphone.say(880));
+  await page.evaluate(() => softphone.call('1001'));
+  await happened(other, 'incoming');
+  await other.evaluate(() => softphone.answer());
+  await happened(page, 'confirmed');
+  await hearTone(page, 880);
+  await hearTone(other, 440);
+  return [page, other];
+}
+
+async function reload(page) {
+  await page.reload();
+  await page.waitForFunction(() => window.softphone !== undefined);
+}
+
+const register = (page, config = KEPT) => page.evaluate((config) => softphone.register(config), { ...scene.account('1000'), ...config });
+const names = async (page) => (await journal(page)).map(({ name }) => name);
+
+test('a page that is reloaded goes on with its call', async () => {
+  const [page, other] = await talk();
+  const callId = await page.evaluate(() => softphone.last.callId);
+  await page.evaluate(() => softphone.last.setStaticStatus({ name: 'Bea' }, true));
+  await until(page, () => softphone.last.timer.callDuration >= 2);
+  await reload(page);
+  assert.doesNotMatch(await page.evaluate(() => Object.values(sessionStorage).join()), /secret/);
+  assert.equal((await register(page)).code, 200);
+  await happened(page, 'reconnected');
+  assert.deepEqual(await page.evaluate(() => Object.keys(sessionStorage).filter((key) => key.startsWith('offhook'))), []);
+  const told = (await names(page)).filter((name) => !['icecandidate', 'updateTimer', 'callReport'].includes(name));
+  const begun = ['newRTCSession', 'startSession', 'peerconnection', 'reconnecting', 'connected', 'registered'];
+  assert.deepEqual(told.slice(0, begun.length), begun);
+  const now = await page.evaluate(() => ({ ...softphone.last.status, callDuration: softphone.last.timer.callDuration }));
+  assert.deepEqual([now.callId, now.name, now.number, now.callStatus, now.isHold], [callId, 'Bea', '1001', 'talking', false]);
+  assert.ok(now.callDuration >= 2, JSON.stringify(now));
+  await hearTone(page, 880);
+  await hearTone(other, 440);
+  assert.equal((await names(other)).includes('ended'), false);
+
+  // Once more, and both ends command it.
+  await reload(page);
+  await register(page);
+  await happened(page, 'reconnected');
+  await page.evaluate(() => softphone.last.hold());
+  await until(page, () => softphone.last.status.isHold);
+  await other.evaluate(() => softphone.last.hangup());
+  assert.equal((await happened(page, 'ended')).payload[0].cause, 'Terminated');
+  await until(page, () => softphone.left().connections === 0);
+});
+
+test('calls that cannot go on after a reload are ended', async () => {
+  // The microphone is refused now.
+  let [page, other] = await talk();
+  await reload(page);
+  await page.evaluate(() => softphone.refuse('NotAllowedError', 'Permission denied'));
+  await register(page);
+  assert.equal((await happened(other, 'ended')).payload[0].cause, 'Terminated');
+  assert.equal(await page.evaluate(() => softphone.sessions.length), 0);
+  await scene.clear();
+
+  // It took too long.
+  [page, other] = await talk();
+  await reload(page);
+  await page.evaluate(() => {
+    const [key] = Object.keys(sessionStorage).filter((key) => key.startsWith('offhook'));
+    const old = (text) => text.replace(/\d{13}/, (at) => at - 21_000);
+    sessionStorage.setItem(key, old(sessionStorage.getItem(key)));
+  });
+  await register(page);
+  assert.equal((await happened(other, 'ended')).payload[0].cause, 'Terminated');
+  await scene.clear();
+
+  // It was not asked for; and what rings is not kept.
+  [page, other] = await talk({});
+  await reload(page);
+  assert.equal((await happened(other, 'ended')).payload[0].cause, 'Terminated');
+  await scene.clear();
+  [page, other] = [await scene.phone('1000', KEPT), await scene.phone('1001')];
+  await page.evaluate(() => softphone.call('1001'));
+  await happened(other, 'incoming');
+  await reload(page);
+  assert.equal((await happened(other, 'failed')).payload[0].cause, 'Canceled');
+});
+
+test('a call with video that is reloaded', async () => {
+  const [page, other] = [await scene.phone('1000', KEPT), await scene.phone('1001')];
+  await page.evaluate(() => softphone.call('1001', { video: true }));
+  await happened(other, 'incoming');
+  await other.evaluate(() => softphone.answer({ video: true }));
+  await until(page, async () => (await softphone.videoStats()).decoded > 5);
+  await reload(page);
+  await register(page);
+  await happened(page, 'reconnected');
+  await until(page, async () => (await softphone.videoStats()).decoded > 5);
+  for (const one of [page, other]) {
+    // A key frame has to come first.
+    await until(one, async () => (await softphone.picture()).moved > 0.001);
+    assert.equal(await one.evaluate(() => softphone.last.status.isVideo), true);
+  }
+});
+
+test('a page that goes into the cache is unregistered, and registers when it comes back', async () => {
+  const page = await scene.phone('1000');
+  const go = (name) => page.evaluate((name) => void dispatchEvent(new PageTransitionEvent(name, { persisted: true })), name);
+  await go('pagehide');
+  await happened(page, 'disconnected');
+  const mark = await page.evaluate(() => softphone.journal.mark());
+  await go('pageshow');
+  await happened(page, 'registered', { after: mark });
+  // One that was never started stays so.
+  await page.evaluate(() => phone.disconnect());
+  await go('pageshow');
+  assert.equal(await page.evaluate(() => phone.isRegistered), false);
+});
+
+test('on another network the call gets another path', async () => {
+  const [page, other] = await talk({});
+  const ufrag = () => page.evaluate(() => /a=ice-ufrag:(\S+)/.exec(softphone.last.RTCSession.localSdp)[1]);
+  const before = await ufrag();
+  const mark = await page.evaluate(() => softphone.journal.mark());
+  await page.evaluate(() => dispatchEvent(new Event('offline')));
+  await happened(page, 'disconnected', { after: mark });
+  await page.evaluate(() => dispatchEvent(new Event('online')));
+  const lost = await happened(page, 'reconnecting', { after: mark });
+  const back = await happened(page, 'reconnected', { after: mark });
+  assert.ok(back.at - lost.at < 2_000, `${back.at - lost.at} ms`);
+  assert.notEqual(await ufrag(), before);
+  await hearTone(page, 880);
+  await hearTone(other, 440);
+});
+
+test('a path that has failed is looked for anew', async () => {
+  const [page] = await talk({});
+  const ufrag = () => page.evaluate(() => /a=ice-ufrag:(\S+)/.exec(softphone.last.RTCSession.localSdp)[1]);
+  const before = await ufrag();
+  await page.evaluate(() => {
+    const { connection } = softphone.last.RTCSession;
+    Object.defineProperty(connection, 'iceConnectionState', { value: 'failed', configurable: true });
+    connection.dispatchEvent(new Event('iceconnectionstatechange'));
+    delete connection.iceConnectionState;
+  });
+  await happened(page, 'warningMessage');
+  await page.waitForFunction((before) => !softphone.last.RTCSession.localSdp.includes(before), before);
+  await hearTone(page, 880);
+});
+
+test('a server that says nothing any more is left, also when its connection stays open', async () => {
+  const { port } = new URL(scene.ws);
+  const through = new Set();
+  const proxy = createServer((client) => {
+    const server = connect(Number(port), '127.0.0.1');
+    through.add(client.pipe(server)).add(server.pipe(client));
+    for (const socket of [client, server]) socket.on('error', () => {});
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  try {
+    const server = scene.ws.replace(port, proxy.address().port);
+    const page = await scene.phone('1000', { server });
+    // It has answered a keep-alive once.
+    const mark = await page.evaluate(() => softphone.journal.mark());
+    await new Promise((resolve) => setTimeout(resolve, 31_000));
+    for (const socket of through) socket.pause().unpipe();
+    await happened(page, 'disconnected', { after: mark, timeoutMs: 60_000 });
+    await happened(page, 'registered', { after: mark, timeoutMs: 20_000 });
+  } finally {
+    for (const socket of through) socket.destroy();
+    proxy.close();
+  }
+});
+
+test('of two tabs one registers, and the other when that is gone', async () => {
+  const first = await scene.page();
+  const config = { ...scene.account('1000'), oneTab: true, keepCalls: true };
+  assert.equal((await first.evaluate((config) => softphone.register(config), config)).code, 200);
+  const second = await first.context().newPage();
+  await second.goto(scene.url);
+  await second.waitForFunction(() => window.softphone !== undefined);
+  const { code, message } = await second.evaluate((config) => softphone.register(config), config);
+  assert.deepEqual([code, message], [100, 'STANDBY']);
+  await happened(second, 'standby');
+  assert.equal(await second.evaluate(() => phone.isRegistered), false);
+
+  // A reload with a call does not lose it to the tab that waits.
+  const other = await scene.phone('1001');
+  await first.evaluate(() => softphone.call('1001'));
+  await happened(other, 'incoming');
+  await other.evaluate(() => softphone.answer());
+  await happened(first, 'confirmed');
+  await reload(first);
+  await first.evaluate((config) => softphone.register(config), config);
+  await happened(first, 'reconnected');
+  await hearTone(first, 440);
+  await until(second, () => !phone.isRegistered);
+  await first.evaluate(() => softphone.last.hangup());
+
+  const mark = await second.evaluate(() => softphone.journal.mark());
+  await first.close();
+  await happened(second, 'active', { after: mark });
+  await happened(second, 'registered', { after: mark });
+  await other.evaluate(() => softphone.call('1000'));
+  await happened(second, 'incoming');
+});
+
+test('a phone handles no errors of its page and sends nothing of it anywhere', async () => {
+  const page = await scene.page();
+  const asked = [];
+  page.on('request', (request) => asked.push(request.url()));
+  const sockets = [];
+  page.on('websocket', (socket) => sockets.push(socket));
+  const sent = [];
+  page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => sent.push(String(payload))));
+  await page.evaluate(() => {
+    document.title = 'secret-title';
+    document.body.textContent = 'secret-content';
+    document.cookie = 'secret-cookie=1';
+    navigator.sendBeacon = () => {
+      throw new Error('a beacon');
+    };
+  });
+  await register(page, {});
+  await page.evaluate(() => softphone.call('600'));
+  await happened(page, 'confirmed');
+  const handlers = await page.evaluate(async () => {
+    const seen = [window.onerror, window.onunhandledrejection];
+    // Errors of the page are the page's.
+    const heard = new Promise((resolve) => addEventListener('unhandledrejection', (event) => (event.preventDefault(), resolve(event.reason.message)), { once: true }));
+    Promise.reject(new Error('secret-error'));
+    return [...seen, await heard];
+  });
+  assert.deepEqual(handlers, [null, null, 'secret-error']);
+  await page.evaluate(() => softphone.last.hangup());
+  await happened(page, 'deleteSession');
+  await page.evaluate(() => phone.destroy());
+  assert.deepEqual(asked.filter((url) => !url.startsWith(scene.url) && !url.startsWith('blob:')), []);
+  assert.deepEqual(sockets.map((socket) => socket.url()), [scene.ws]);
+  assert.ok(sent.some((text) => text.startsWith('INVITE')));
+  assert.deepEqual(sent.filter((text) => /secret-(title|content|cookie|error)/.test(text)), []);
+});

@@ -1,0 +1,168 @@
+// Video between two pages, through the embedded PBX: what is decoded, and what is seen.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { hearTone } from '../../interop/jssip/lib/scene.js';
+import { Scene, happened, journal, until } from './lib/scene.js';
+
+let scene;
+
+before(async () => {
+  scene = await Scene.open();
+});
+afterEach(() => scene.clear());
+after(() => scene?.close());
+
+/** Two pages that talk: the caller's and the other's. */
+async function talk(calls, answers) {
+  const [a, b] = [await scene.phone('1000'), await scene.phone('1001')];
+  assert.equal((await a.evaluate((options) => softphone.call('1001', options), calls)).code, 200);
+  await happened(b, 'incoming');
+  assert.equal(await b.evaluate(() => softphone.last.status.isVideo), !!calls.video, 'the call says whether it is with video');
+  assert.equal((await b.evaluate((options) => softphone.answer(options), answers)).code, 200);
+  await happened(a, 'confirmed');
+  return [a, b];
+}
+
+/** Waits until the far end's camera is seen: Chromium's own, which draws something that moves. */
+async function sees(page) {
+  await until(page, async () => (await softphone.videoStats()).decoded > 5);
+  const { width, moved, colour } = await page.evaluate(() => softphone.picture());
+  assert.ok(width >= 320 && moved > 0.001, JSON.stringify({ width, moved, colour }));
+  const stats = await page.evaluate(() => softphone.videoStats());
+  assert.equal(stats.codec, 'video/VP8', JSON.stringify(stats));
+}
+
+/** Waits until it is one colour. */
+async function seesRed(page) {
+  const red = async () => {
+    const { colour } = await softphone.picture();
+    return colour && colour[0] > 180 && colour[1] < 90 && colour[2] < 90;
+  };
+  await until(page, red, undefined, 20_000);
+}
+
+const isVideo = (wanted) => `softphone.last.status.isVideo === ${wanted}`;
+
+const streams = () => {
+  const kinds = (stream) => stream && stream.getTracks().map(({ kind }) => kind).sort();
+  const { localStream, remoteStream } = softphone.last;
+  return { local: kinds(localStream), remote: kinds(remoteStream) };
+};
+
+test('a call with video: each sees the other, nobody sees who holds, and the camera is let go at the end', async () => {
+  const [a, b] = await talk({ video: true }, { video: true });
+  for (const page of [a, b]) {
+    await hearTone(page, 440);
+    await sees(page);
+    assert.equal(await page.evaluate(() => softphone.last.status.isVideo), true);
+    assert.deepEqual(await page.evaluate(streams), { local: ['video'], remote: ['audio', 'video'] });
+  }
+  const report = await a.evaluate(() => softphone.journal.waitFor('callReport', { after: softphone.journal.mark() }));
+  assert.equal(report.payload[0].callReport.lksVideoCodec, 'VP8');
+
+  await a.evaluate(() => softphone.last.hold());
+  await until(a, () => softphone.last.status.isHold);
+  assert.deepEqual(await a.evaluate(() => softphone.last.localStream.getTracks().map(({ enabled }) => enabled)), [false]);
+  const still = await b.evaluate(() => softphone.picture());
+  assert.equal(still.moved, 0, JSON.stringify(still));
+  await a.evaluate(() => softphone.last.unhold());
+  await until(a, () => !softphone.last.status.isHold);
+  for (const page of [a, b]) {
+    const { moved } = await page.evaluate(() => softphone.picture());
+    assert.ok(moved > 0.001, `${moved}`);
+  }
+
+  const camera = await a.evaluateHandle(() => softphone.last.localStream.getTracks()[0]);
+  await a.evaluate(() => softphone.last.hangup());
+  await happened(b, 'deleteSession');
+  assert.equal(await camera.evaluate(({ readyState }) => readyState), 'ended');
+  const told = (await journal(a)).filter(({ name }) => ['updateLocalStream', 'updateRemoteStream', 'ended'].includes(name));
+  assert.deepEqual(told.map(({ name, payload }) => [name, payload[0].localStream ?? payload[0].remoteStream ?? null]), [
+    ['updateLocalStream', '[MediaStream]'],
+    ['updateRemoteStream', '[MediaStream]'],
+    ['updateLocalStream', null],
+    ['updateRemoteStream', null],
+    ['ended', null],
+  ]);
+});
+
+test('a call with video that is answered without has none, and one may be answered by looking only', async () => {
+  const [a] = await talk({ video: true }, {});
+  await hearTone(a, 440);
+  assert.equal(await a.evaluate(() => softphone.last.status.isVideo), false);
+  await until(a, () => softphone.last.localStream === null);
+  await scene.clear();
+
+  const [caller, looks] = await talk({ video: true }, { offerToReceiveVideo: true });
+  await sees(looks);
+  assert.equal(await looks.evaluate(() => softphone.last.localStream), null);
+  assert.equal(await caller.evaluate(() => softphone.last.status.isVideo), true);
+});
+
+test('video is added when the far end agrees, refused when it does not, and taken away by either', async () => {
+  const [a, b] = await talk({}, {});
+  // Nobody says whether it may be: it may not.
+  assert.equal(await a.evaluate(() => softphone.last.audioToVideo()), true);
+  const { payload } = await happened(b, 'reinvite');
+  assert.equal(payload[0].isInviteVideo, true);
+  await until(a, () => softphone.last.localStream === null && softphone.connections.at(-1).signalingState === 'stable');
+  assert.deepEqual(await Promise.all([a, b].map((page) => page.evaluate(() => softphone.last.status.isVideo))), [false, false]);
+  await hearTone(b, 440);
+
+  await b.evaluate(() => {
+    softphone.last.agreeChangeVideo = async (request) => {
+      softphone.asked = request;
+      return true;
+    };
+  });
+  await a.evaluate(() => softphone.last.audioToVideo());
+  for (const page of [a, b]) await page.waitForFunction(isVideo(true));
+  const callId = await b.evaluate(() => softphone.last.callId);
+  assert.deepEqual(await b.evaluate(() => softphone.asked), { callId, name: await b.evaluate(() => softphone.last.status.name) });
+  for (const page of [a, b]) await sees(page);
+  assert.deepEqual(await a.evaluate(streams), { local: ['video'], remote: ['audio', 'video'] });
+
+  const camera = await b.evaluateHandle(() => softphone.last.localStream.getTracks()[0]);
+  await b.evaluate(() => softphone.last.videoToAudio());
+  for (const page of [a, b]) {
+    await page.waitForFunction(isVideo(false));
+    await until(page, () => softphone.last.localStream === null && softphone.last.remoteStream.getVideoTracks().length === 0);
+  }
+  assert.equal(await camera.evaluate(({ readyState }) => readyState), 'ended');
+  await hearTone(a, 440);
+
+  // And once more, the other way round.
+  await a.evaluate(() => (softphone.last.agreeChangeVideo = () => true));
+  await b.evaluate(() => softphone.last.audioToVideo());
+  for (const page of [a, b]) await page.waitForFunction(isVideo(true));
+  for (const page of [a, b]) await sees(page);
+});
+
+test('the screen is shared instead of the camera, also in a call without video', async () => {
+  const [a, b] = await talk({ video: true }, { video: true });
+  await sees(b);
+  await a.evaluate(() => softphone.showScreen('red'));
+  assert.equal((await a.evaluate(() => softphone.last.shareScreen())).code, 200);
+  await seesRed(b);
+  assert.equal((await a.evaluate(() => softphone.last.stopSharing())).code, 200);
+  await until(b, async () => (await softphone.picture()).colour[1] > 90);
+  assert.equal(await a.evaluate(() => softphone.screen.stream.getTracks()[0].readyState), 'ended');
+  assert.equal(await b.evaluate(() => softphone.last.status.isVideo), true);
+
+  await a.evaluate(() => softphone.last.videoToAudio());
+  for (const page of [a, b]) await page.waitForFunction(isVideo(false));
+  await b.evaluate(() => (softphone.last.agreeChangeVideo = () => true));
+  await a.evaluate(() => softphone.showScreen('red'));
+  assert.equal((await a.evaluate(() => softphone.last.shareScreen())).code, 200);
+  await seesRed(b);
+  // The browser's own button: there is no camera to go back to.
+  await a.evaluate(() => softphone.screen.end());
+  for (const page of [a, b]) await page.waitForFunction(isVideo(false));
+  await hearTone(b, 440);
+
+  await a.evaluate(() => (navigator.mediaDevices.getDisplayMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))));
+  const refused = await a.evaluate(() => softphone.last.shareScreen());
+  assert.deepEqual([refused.code, refused.media], [-202, 'denied']);
+});
