@@ -26,7 +26,7 @@ pub struct DoctorArgs {
     pub stun: Vec<String>,
 
     /// Get a relay address of this TURN server, and use it in the call; may be given several times:
-    /// turn:HOST[:PORT][?transport=udp|tcp], or turns:HOST[:PORT].
+    /// `turn:HOST[:PORT][?transport=udp|tcp]`, or `turns:HOST[:PORT]`.
     #[arg(long, value_name = "URL", requires = "turn_user")]
     pub turn: Vec<String>,
 
