@@ -128,21 +128,30 @@ impl Heard {
 /// Rate at which what was said and heard are compared, Hz: high enough that the delay need not be a whole sample.
 pub const RATE: u32 = 16_000;
 
-/// Largest normalised correlation of what was said with what was heard, over delays of up to half a second, at [`RATE`].
+/// How alike what was heard is to what was said: the median, over pieces of a quarter of a second, of the largest normalised
+/// correlation within delays of up to half a second, at [`RATE`]. Piece by piece, because the delay changes where the machine
+/// stalls and the receiver waits longer from then on.
 pub fn correlation(said: &[i16], heard: &[i16]) -> f64 {
     const DELAYS: usize = RATE as usize / 2;
-    let length = said.len().min(heard.len().saturating_sub(DELAYS)).min(RATE as usize * 3 / 2);
-    assert!(length >= RATE as usize / 2, "too little was heard: {} samples", heard.len());
-    let said = &said[..length];
+    const PIECE: usize = RATE as usize / 4;
     let product =
         |a: &[i16], b: &[i16]| a.iter().zip(b).map(|(&x, &y)| i64::from(x) * i64::from(y)).sum::<i64>() as f64;
-    let energy = product(said, said);
-    (0..DELAYS)
-        .map(|delay| {
-            let heard = &heard[delay..delay + length];
-            product(said, heard) / (energy * product(heard, heard)).sqrt().max(1.0)
-        })
-        .fold(0.0, f64::max)
+    let alike = |said: &[i16], heard: &[i16]| {
+        let energy = product(said, said);
+        heard
+            .windows(PIECE)
+            .map(|heard| product(said, heard) / (energy * product(heard, heard)).sqrt().max(1.0))
+            .fold(0.0, f64::max)
+    };
+    let mut pieces: Vec<f64> = said
+        .chunks_exact(PIECE)
+        .enumerate()
+        .take(6)
+        .map_while(|(n, said)| Some(alike(said, heard.get(n * PIECE..(n + 1) * PIECE + DELAYS)?)))
+        .collect();
+    assert!(pieces.len() >= 2, "too little was heard: {} samples", heard.len());
+    pieces.sort_by(f64::total_cmp);
+    pieces[(pieces.len() - 1) / 2]
 }
 
 pub fn wav(samples: &[i16], rate: u32) -> AudioSource {
