@@ -1,6 +1,9 @@
 // The contract of the package. Durations in seconds, times in milliseconds since 1970-01-01 UTC, unless said otherwise.
 
-/** A phone at any SIP-over-WebSocket server (RFC 7118); not started: add listeners, then `start()`. */
+/**
+ * A phone at any SIP-over-WebSocket server (RFC 7118); not started: add listeners, then `start()`. The connection is opened at once,
+ * beside the fetch of the module, and closed again unless `start()` follows within 10 s; not with `oneTab`.
+ */
 export function createPhone(config: PhoneConfig): Promise<Phone>;
 
 /**

@@ -14,6 +14,10 @@ import { launch } from '../../interop/jssip/lib/browser.js';
 import { Native } from '../../interop/jssip/lib/native.js';
 
 const rounds = Number(process.argv[2] ?? 15);
+const PRELOADS = ['package.js', 'heard.js']
+  .map((name) => `<link rel="modulepreload" href="/${name}">`)
+  .concat('<link rel="preload" href="/offhook.wasm" as="fetch" type="application/wasm" crossorigin>')
+  .join('\n  ');
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 async function jssip() {
@@ -30,9 +34,10 @@ async function jssip() {
 }
 
 async function serve() {
-  const page = await readFile(here('page/index.html'));
+  const page = await readFile(here('page/index.html'), 'utf8');
   const files = {
-    '/offhook/': ['text/html', page],
+    // As the README of the package recommends.
+    '/offhook/': ['text/html', page.replace('<script', `${PRELOADS}\n  <script`)],
     '/offhook/phone.js': ['text/javascript', await readFile(here('page/offhook.js'))],
     '/heard.js': ['text/javascript', await readFile(here('page/heard.js'))],
     '/package.js': ['text/javascript', await readFile(here('../dist/offhook.js'))],

@@ -1,7 +1,7 @@
 // Between the core and the browser: does what the core says, in its order, and tells it what happened.
 
 import { ask } from './http.js';
-import { CONNECTING, Socket } from './socket.js';
+import { CONNECTING, Socket, open } from './socket.js';
 import { Clock, Timer } from './timer.js';
 
 const DESTROYED = { code: -200, message: 'UNKNOWN_ERROR', detail: 'the phone was destroyed' };
@@ -16,6 +16,8 @@ export class Driver {
   });
   #deadline;
   #socket;
+  /** Opened before the core asked for it. */
+  #ahead;
   /** Of the log-in or the phone's PBX: what requests follow, and those on their way. */
   #base;
   #requests = new Set();
@@ -28,6 +30,13 @@ export class Driver {
 
   /** `before()` each turn, `event(payload)`, `media(callId, name, command)`, `filter(callId)` → SDP, `pbx(payload)`. */
   host = { before() {} };
+
+  /** Opens the connection while the module is still on its way; closed again when nobody asks for it. */
+  openAhead(server) {
+    if (!/^wss?:/i.test(server)) return;
+    const ahead = (this.#ahead = open(server, 'sip'));
+    setTimeout(() => this.#ahead === ahead && this.#shut(), CONNECTING);
+  }
 
   /** Of a phone at `server`. */
   take(core, server) {
@@ -105,6 +114,7 @@ export class Driver {
   /** Ends everything: nothing is told to the core after it. */
   stop() {
     this.#timer.stop();
+    this.#shut();
     this.#socket?.end();
     this.subscription?.end();
     for (const abort of this.#requests) abort.abort();
@@ -203,8 +213,20 @@ export class Driver {
       else if (what !== 'open') this.run('closed', what, detail, server, CONNECTING);
       else if (detail === 'sip') this.run('connected', secure);
       else socket.end('handshake');
-    });
+    }, this.#taken());
     return socket;
+  }
+
+  /** What was opened ahead, if it can still be used. */
+  #taken() {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    return ahead?.readyState <= WebSocket.OPEN ? ahead : undefined;
+  }
+
+  #shut() {
+    this.#ahead?.close();
+    this.#ahead = undefined;
   }
 
   #subscribe(what, text) {

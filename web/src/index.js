@@ -14,17 +14,23 @@ let module;
 /** A phone at any SIP-over-WebSocket server; see the declarations. */
 export async function createPhone(config) {
   const { server, user, domain, displayName, authorizationUser, password, ha1, userAgent, disableCallWaiting } = config;
-  await loaded(config);
+  const driver = new Driver();
+  // Whoever waits for another tab to go needs none.
+  if (!config.oneTab) driver.openAhead(server);
   const attempts = config.reRegistryPhoneTimes;
   const account = [server, user, domain, displayName, authorizationUser, password, ha1, userAgent];
   let core;
   try {
+    await loaded(config);
     if (!/^wss?:\/\//i.test(server)) throw `${server}: a server is written wss://host[:port][/path]`;
     core = new Core(...account, attempts, !disableCallWaiting, offset(), seed());
-  } catch (detail) {
-    throw Object.assign(new TypeError(detail), { code: -2, name: 'INVALID_PBX_URL' });
+  } catch (error) {
+    driver.stop();
+    // What is wrong with an account is said in words.
+    if (typeof error !== 'string') throw error;
+    throw Object.assign(new TypeError(error), { code: -2, name: 'INVALID_PBX_URL' });
   }
-  return phoneOf(new Driver(), core, server, config);
+  return phoneOf(driver, core, server, config);
 }
 
 /** Logs in to a P-Series PBX: `{phone, pbx, destroy}`; see the declarations. */

@@ -3,6 +3,15 @@
 /** A server that does not open it in this time is given up; ms. */
 export const CONNECTING = 10_000;
 
+/** The browser's; `null` where the page's policy forbids it, or a secure page names an insecure server. */
+export function open(url, protocols) {
+  try {
+    return new WebSocket(url, protocols);
+  } catch {
+    return null;
+  }
+}
+
 export class Socket {
   #tell;
   #late;
@@ -12,24 +21,23 @@ export class Socket {
 
   /**
    * `tell(what, detail)`: `open` (with the subprotocol), `text`, and last, whoever ends it, how it was closed: `local`, `remote` (with the
-   * code), `timeout` or `failed`.
+   * code), `timeout` or `failed`. `raw`: one that was opened ahead; without it, a new one is.
    */
-  constructor(url, protocols, tell) {
+  constructor(url, protocols, tell, raw = open(url, protocols)) {
     this.#tell = tell;
-    try {
-      this.raw = new WebSocket(url, protocols);
-    } catch {
-      // The page's policy forbids it, or it is a secure page and an insecure server.
+    this.raw = raw;
+    if (!raw) {
       queueMicrotask(() => this.end('failed'));
       return;
     }
-    this.raw.binaryType = 'arraybuffer';
+    raw.binaryType = 'arraybuffer';
     this.#late = setTimeout(() => this.end('timeout'), CONNECTING);
-    this.raw.onopen = () => {
+    raw.onopen = () => {
       clearTimeout(this.#late);
       this.#open = true;
-      tell('open', this.raw.protocol);
+      tell('open', raw.protocol);
     };
+    if (raw.readyState === WebSocket.OPEN) queueMicrotask(() => this.#tell && raw.onopen());
     this.raw.onmessage = ({ data }) => tell('text', typeof data === 'string' ? data : new TextDecoder().decode(data));
     this.raw.onclose = ({ code }) => this.end(this.#open ? 'remote' : 'failed', code);
   }
