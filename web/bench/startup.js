@@ -71,7 +71,8 @@ const { ws } = await pbx.event('listening');
 const far = new Native(['answer', '--server', ws, '--user', '1001', '--echo'], { OFFHOOK_PASSWORD: 'secret-1001' });
 await far.event('registered');
 
-async function run(which, iceServers) {
+/** `calls`: not only until it is registered. */
+async function run(which, iceServers, calls) {
   const context = await browser.newContext();
   try {
     const page = await context.newPage();
@@ -80,38 +81,36 @@ async function run(which, iceServers) {
     await page.goto(`http://127.0.0.1:${server.address().port}/${which}/#${encodeURIComponent(JSON.stringify(account))}`);
     await page.waitForFunction(() => window.registered);
     const registered = await page.evaluate(() => window.registered);
+    if (!calls) return { registered };
     const { dialled, ringing, heard } = await page.evaluate(() => window.dial('1001'));
     await page.evaluate(() => window.hangUp());
     await far.event('callSummary', { after: mark });
-    return { registered, ringing: ringing - dialled, heard: heard - dialled };
+    return { ringing: ringing - dialled, heard: heard - dialled };
   } finally {
     await context.close();
   }
 }
 
+const OF_CALL = { ringing: 'dial → ringing', heard: 'dial → audio' };
 const SCENES = [
-  ['no STUN server', [], rounds],
-  ['a STUN server that does not answer', [{ urls: stun.url }], Math.max(3, Math.ceil(rounds / 3))],
-];
-const TIMES = [
-  ['registered', 'page load → registered'],
-  ['ringing', 'dial → ringing'],
-  ['heard', 'dial → audio'],
+  ['no call', [], 3 * rounds, { registered: 'page load → registered' }],
+  ['no STUN server', [], rounds, OF_CALL],
+  ['a STUN server that does not answer', [{ urls: stun.url }], Math.max(3, Math.ceil(rounds / 3)), OF_CALL],
 ];
 console.log('| median of each, ms | rounds | offhook | JsSIP | ratio |\n| --- | ---: | ---: | ---: | ---: |');
 let late = false;
-for (const [scene, iceServers, count] of SCENES) {
+for (const [scene, iceServers, count, titles] of SCENES) {
   const measured = { offhook: [], jssip: [] };
   // The first of each warms the browser up.
   for (let round = -1; round < count; round++) {
     process.stderr.write(`\r${scene}: ${Math.max(0, round)} of ${count} `);
     for (const which of round % 2 === 0 ? ['offhook', 'jssip'] : ['jssip', 'offhook']) {
-      const times = await run(which, iceServers);
+      const times = await run(which, iceServers, titles === OF_CALL);
       if (round >= 0) measured[which].push(times);
     }
   }
   process.stderr.write('\r\x1b[K');
-  for (const [name, title] of TIMES) {
+  for (const [name, title] of Object.entries(titles)) {
     const [ours, theirs] = [measured.offhook, measured.jssip].map((all) => median(all.map((times) => times[name])));
     late ||= ours / theirs > 1.1;
     console.log(`| ${title}, ${scene} | ${count} | ${ours.toFixed(0)} | ${theirs.toFixed(0)} | ${(ours / theirs).toFixed(2)} |`);

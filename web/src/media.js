@@ -65,10 +65,7 @@ export class Media {
 
   /** A stream from the microphone, the camera or both, to be sent from the next description on. */
   take(stream) {
-    this.#acquired.push(...stream.getTracks());
-    if (this.connection.signalingState === 'closed') {
-      for (const track of this.#acquired.splice(0)) track.stop();
-    }
+    this.#keep(stream);
     for (const track of stream.getTracks()) track.addEventListener('ended', () => this.#lost(track));
     for (const track of stream.getAudioTracks()) this.#stream.addTrack(track);
     this.setMuted(this.#muted);
@@ -84,7 +81,7 @@ export class Media {
     if (old) this.#drop(old);
     if (kind === 'video' && this.#screen) {
       [this.#camera] = stream.getVideoTracks();
-      this.#acquired.push(this.#camera);
+      this.#keep(stream);
       return;
     }
     this.take(stream);
@@ -307,6 +304,13 @@ export class Media {
   #show(track) {
     this.localStream = track ? new MediaStream([track]) : null;
     this.#tell.localStream();
+  }
+
+  /** To be stopped at the end, which may have been meanwhile. */
+  #keep(stream) {
+    this.#acquired.push(...stream.getTracks());
+    if (this.connection.signalingState !== 'closed') return;
+    for (const track of this.#acquired.splice(0)) track.stop();
   }
 
   #drop(track) {
