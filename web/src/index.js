@@ -15,12 +15,13 @@ let module;
 export async function createPhone(config) {
   const { server, user, domain, displayName, authorizationUser, password, ha1, userAgent, disableCallWaiting } = config;
   await loaded(config);
-  const attempts = config.reRegistryPhoneTimes;
+  const { reRegistryPhoneTimes: attempts, dtmf, record, rtpTimeout, allowTransfer } = config;
+  const more = [dtmf === 'info', record, rtpTimeout, allowTransfer !== false];
   const account = [server, user, domain, displayName, authorizationUser, password, ha1, userAgent];
   let core;
   try {
     if (!/^wss?:\/\//i.test(server)) throw `${server}: a server is written wss://host[:port][/path]`;
-    core = new Core(...account, attempts, !disableCallWaiting, offset(), seed());
+    core = new Core(...account, attempts, !disableCallWaiting, ...more, offset(), seed());
   } catch (detail) {
     throw Object.assign(new TypeError(detail), { code: -2, name: 'INVALID_PBX_URL' });
   }
