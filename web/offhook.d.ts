@@ -5,7 +5,8 @@ export function createPhone(config: PhoneConfig): Promise<Phone>;
 
 /**
  * Logs in to a P-Series PBX, reads its settings, subscribes to what happens there, and makes the phone, which is not started:
- * add listeners, then `phone.start()`. Rejects with a `PBXError`: −2, −3, −4, −101 to −104, −106, −110.
+ * add listeners, then `phone.start()`. Rejects with a `PBXError`: −1 (`offhook.wasm` cannot be loaded), −2, −3, −4,
+ * −101 to −104, −106, −110.
  */
 export function init(params: InitParams): Promise<Operator>;
 

@@ -31,7 +31,9 @@ export async function createPhone(config) {
 /** Logs in to a P-Series PBX: `{phone, pbx, destroy}`; see the declarations. */
 export async function init(params) {
   const { username, secret, pbxURL, enableLog, reRegistryPhoneTimes, userAgent, disableCallWaiting } = params ?? {};
-  await loaded(params);
+  await loaded(params).catch(({ message: detail }) => {
+    throw new PBXError({ code: -1, message: 'UNKNOWN_ERROR', detail });
+  });
   const driver = new Driver();
   const account = [pbxURL, username, secret].map((text) => String(text ?? ''));
   let login;

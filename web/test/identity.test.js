@@ -62,6 +62,18 @@ test('the far end is whom 18x, 200, re-INVITE and UPDATE name, and another numbe
   assert.deepEqual((await journal(page)).slice(again).filter(({ name }) => /statusChange/i.test(name)), []);
 });
 
+test('in manual mode the page says who it is, by callId too, and only the number follows', async () => {
+  const page = await phone();
+  await page.evaluate(() => softphone.call('600'));
+  await happened(page, 'confirmed');
+  const set = (callId) => page.evaluate((callId) => phone.setSessionStaticStatus(callId, { name: 'Mine', avatar: 'x.png', company: 'Bell' }, true), callId);
+  assert.equal(await set('nobody'), false);
+  assert.equal(await set(await page.evaluate(() => softphone.last.callId)), true);
+  await wire.request('UPDATE', { headers: ['Remote-Party-ID: "Bob" <sip:1002@pbx.example>'] });
+  assert.deepEqual(await shown(page), ['Mine', '1002', 'x.png']);
+  assert.equal(await page.evaluate(() => softphone.last.status.company), 'Bell');
+});
+
 test('the company comes with an inbound call', async () => {
   const page = await phone();
   wire.down = (text) => (text.startsWith('INVITE ') ? withHeader(text, 'Contacts-Company: Bell & Sons') : text);

@@ -258,3 +258,22 @@ test('recording by INFO: the server is asked, and its answer counts', async () =
   await wire.request('OPTIONS');
   assert.equal(await page.evaluate(() => softphone.last.status.recordStatus), 'recording');
 });
+
+test('recording by a feature code follows the word of the server, in a conference it changes at once', async () => {
+  const page = await echo({ record: '*1' });
+  // This one says nothing of itself.
+  wire.down = (text) => (text.startsWith('INFO ') ? undefined : text);
+  const becomes = (status) => until(page, (status) => softphone.last.status.recordStatus === status, status);
+  assert.equal(await page.evaluate(() => softphone.last.startRecord()), true);
+  await happened(page, 'callReport', { after: await mark(page) });
+  assert.equal(await page.evaluate(() => softphone.last.status.recordStatus), 'stop');
+  await wire.request('INFO', { headers: ['Record: on'] });
+  await becomes('recording');
+  await wire.request('INFO', { headers: ['Record: off'] });
+  await becomes('pause');
+  await page.evaluate(() => softphone.last.setStatus({ isConference: true }));
+  assert.equal(await page.evaluate(() => softphone.last.startRecord()), true);
+  await becomes('recording');
+  assert.equal(await page.evaluate(() => softphone.last.pauseRecord()), true);
+  await becomes('pause');
+});
