@@ -55,7 +55,7 @@ test('an unreachable server is tried again after 2 s, 4 s … 30 s, each a bit m
   const at = (await told(page, 'reconnecting')).map((entry) => entry.at);
   for (let n = 1; n < 5; n += 1) assert.ok(at[n] - at[n - 1] >= attempts[n - 1].delayMs - 50, JSON.stringify([at, attempts]));
   wire.closed = false;
-  await happened(page, 'registered', { timeoutMs: 60_000 });
+  await happened(page, 'registered', { timeoutMs: 20_000 });
   assert.equal(await page.evaluate(() => phone.isRegistered), true);
 });
 
@@ -76,7 +76,7 @@ for (const [cause, up] of [
     }
     await happened(page, 'reconnecting');
     wire.up = (text) => text;
-    await happened(page, 'registered', { timeoutMs: 200_000 });
+    await happened(page, 'registered', { timeoutMs: 20_000 });
     assert.deepEqual((await told(page, 'isRegisteredChange')).map(({ payload }) => payload), [[true]]);
   });
 }

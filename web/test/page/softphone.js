@@ -158,6 +158,10 @@ class Softphone {
     window.setTimeout = (act, delay = 0, ...rest) => own.setTimeout.call(window, act, delay / times, ...rest);
     // A worker has a clock of its own.
     window.Worker = undefined;
+    // A test waits by its own time.
+    const { journal } = this;
+    const waitFor = journal.waitFor.bind(journal);
+    journal.waitFor = (name, { timeoutMs = 10_000, ...more } = {}) => waitFor(name, { timeoutMs: timeoutMs * times, ...more });
   }
 
   /** The browser measures what `measure` says from now on: by type, of audio where there are both, the fields that are others. */
