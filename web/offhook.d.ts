@@ -8,7 +8,8 @@ export function createPhone(config: PhoneConfig): Promise<Phone>;
 
 /**
  * Logs in to a P-Series PBX, reads its settings, subscribes to what happens there, and makes the phone, which is not started:
- * add listeners, then `phone.start()`. Rejects with a `PBXError`: −2, −3, −4, −101 to −104, −106, −110.
+ * add listeners, then `phone.start()`. Rejects with a `PBXError`: −1 (`offhook.wasm` cannot be loaded), −2, −3, −4,
+ * −101 to −104, −106, −110.
  */
 export function init(params: InitParams): Promise<Operator>;
 
@@ -162,6 +163,15 @@ export interface PhoneConfig {
   /** Attempts to register before giving up; without it there is no limit. */
   reRegistryPhoneTimes?: number;
   deviceIds?: DeviceIds;
+  /** How tones are sent: as telephone-events (RFC 4733) unless given, or as SIP INFO (`application/dtmf-relay`). */
+  dtmf?: 'rfc4733' | 'info';
+  /** Who records: the page unless given (`audio`), or the server, asked by SIP INFO with `Record: on` or `off` (`'info'`) or by the
+   * feature code that is given, `'*1'`. */
+  record?: 'info' | (string & {});
+  /** A call in which the far end should be heard and is not for so long ends, `RTP Timeout`; whole seconds. Unless given: never. */
+  rtpTimeout?: number;
+  /** `false`: the far end may not transfer us (its REFER is refused, 603). */
+  allowTransfer?: boolean;
   /**
    * The page goes on with its calls when it is reloaded, or another page of this site is opened in the tab, and makes a phone
    * of the same user and server there and starts it within 20 s: later they are ended. Without it they end with the page. Calls
@@ -209,6 +219,9 @@ export interface CallOptions {
   iceTransportPolicy?: RTCIceTransportPolicy;
   /** The id of a microphone, for this call. */
   inputDevice?: string;
+  /** The only codecs of the audio, by name in order of preference: `['PCMU', 'opus']`. Those that the browser does not have are left
+   * out; with none of them it offers all. */
+  codecs?: string[];
 }
 
 /** Listeners by name. One that throws harms no other: the page's handler of errors hears of it. */

@@ -17,13 +17,14 @@ export async function createPhone(config) {
   const driver = new Driver();
   // Whoever waits for another tab to go needs none.
   if (!config.oneTab) driver.openAhead(server);
-  const attempts = config.reRegistryPhoneTimes;
+  const { reRegistryPhoneTimes: attempts, dtmf, record, rtpTimeout, allowTransfer } = config;
+  const more = [dtmf === 'info', record, rtpTimeout, allowTransfer !== false];
   const account = [server, user, domain, displayName, authorizationUser, password, ha1, userAgent];
   let core;
   try {
     await loaded(config);
     if (!/^wss?:\/\//i.test(server)) throw `${server}: a server is written wss://host[:port][/path]`;
-    core = new Core(...account, attempts, !disableCallWaiting, offset(), seed());
+    core = new Core(...account, attempts, !disableCallWaiting, ...more, offset(), seed());
   } catch (error) {
     driver.stop();
     // What is wrong with an account is said in words.
@@ -36,7 +37,9 @@ export async function createPhone(config) {
 /** Logs in to a P-Series PBX: `{phone, pbx, destroy}`; see the declarations. */
 export async function init(params) {
   const { username, secret, pbxURL, enableLog, reRegistryPhoneTimes, userAgent, disableCallWaiting } = params ?? {};
-  await loaded(params);
+  await loaded(params).catch(({ message: detail }) => {
+    throw new PBXError({ code: -1, message: 'UNKNOWN_ERROR', detail });
+  });
   const driver = new Driver();
   const account = [pbxURL, username, secret].map((text) => String(text ?? ''));
   let login;

@@ -1,5 +1,6 @@
 // The peer connection of one call: does what the core's media commands say, in order, and tells what came of it.
 
+import { prefer } from './codecs.js';
 import { MediaFault, acquire, capture } from './devices.js';
 import { measure } from './stats.js';
 
@@ -329,6 +330,7 @@ export class Media {
     const [track] = stream?.getTracks().filter((track) => track.kind === kind) ?? [];
     const transceiver = this.#transceiver(kind);
     if (transceiver) {
+      if (kind === 'audio') prefer(transceiver, this.#options.codecs);
       transceiver.direction = direction;
       const mixed = kind === 'audio' && this.#conferring;
       if (track && !mixed && transceiver.sender.track !== track) {
@@ -336,7 +338,8 @@ export class Media {
         transceiver.sender.setStreams?.(this.#stream);
       }
     } else if (ours) {
-      this.connection.addTransceiver(track ?? kind, { direction, streams: [this.#stream] });
+      const made = this.connection.addTransceiver(track ?? kind, { direction, streams: [this.#stream] });
+      if (kind === 'audio') prefer(made, this.#options.codecs);
     }
   }
 

@@ -26,6 +26,9 @@ export async function measure(connection) {
         delay,
         inbound.concealedSamples,
         inbound.totalSamplesReceived,
+        // Where a browser does not say what the far end has had of us: how often that reported on it, which it does only while it has
+        // something (RFC 3550 §6.4).
+        remote.packetsReceived ?? remote.roundTripTimeMeasurements,
       ],
       inbound,
       outbound,

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use offhook_core::media::{IceState, MediaError, MediaRequest, StreamId, TrackKind};
 use offhook_core::{
-    CallId, CallOptions, CloseReason, CommandId, Credentials, Devices, Driven, Input, MediaEvent, Millis, Now, Output,
-    Permission, Phone, PhoneError, RecordStatus, SdpFilterId, StaticPatch, StatusPatch, TerminateType, TransportError,
-    Volume,
+    CallId, CallOptions, CloseReason, CommandId, Credentials, Devices, Driven, DtmfMode, Input, MediaEvent, Millis,
+    Now, Output, Permission, Phone, PhoneError, RecordMethod, RecordStatus, SdpFilterId, StaticPatch, StatusPatch,
+    TerminateType, TransportError, Volume,
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -41,7 +41,8 @@ pub(crate) type Done = Result<Told, PhoneError>;
 
 #[wasm_bindgen]
 impl Core {
-    /// A phone at `server`, not started. `seed`: 32 secret random bytes. `utc_offset_min`: local time minus UTC.
+    /// A phone at `server`, not started. `record`: `info`, or the feature code that records at the server; without it the page
+    /// does. `seed`: 32 secret random bytes. `utc_offset_min`: local time minus UTC.
     ///
     /// # Errors
     /// What is wrong with the server or user.
@@ -58,6 +59,10 @@ impl Core {
         user_agent: Option<String>,
         attempts: Option<u32>,
         call_waiting: bool,
+        dtmf_info: bool,
+        record: Option<String>,
+        rtp_timeout_s: Option<u32>,
+        allow_transfer: bool,
         utc_offset_min: i32,
         seed: &[u8],
     ) -> Result<Core, String> {
@@ -68,6 +73,14 @@ impl Core {
         }
         config.reconnect.max_attempts = attempts;
         config.call_waiting = call_waiting;
+        config.allow_transfer = allow_transfer;
+        config.rtp_timeout_ms = rtp_timeout_s.map(|seconds| u64::from(seconds) * 1_000);
+        if dtmf_info {
+            config.dtmf = DtmfMode::Info;
+        }
+        if let Some(method) = record {
+            config.record = if method == "info" { RecordMethod::Info } else { RecordMethod::FeatureCode(method) };
+        }
         config.utc_offset_min = utc_offset_min;
         Ok(Self::of(Phone::new(config)))
     }

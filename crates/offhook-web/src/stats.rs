@@ -3,14 +3,14 @@
 use offhook_core::{CandidateKind, MediaStats, StatsSample};
 
 /// Numbers of one kind of media, in the order of [`media`].
-const EACH: usize = 9;
+const EACH: usize = 10;
 
 /// `numbers`: round-trip time in ms, seconds played out, level of the microphone from 0 to 1, then of audio and, if there
 /// is any, of video those of [`media`]; not a number where nothing is known.
 pub(crate) fn sample(candidate: &str, network: String, codecs: [String; 2], numbers: &[f64]) -> StatsSample {
     let [audio_codec, video_codec] = codecs;
-    let (head, rest) = numbers.split_at(numbers.len().min(3));
-    let (audio, video) = rest.split_at(rest.len().min(EACH));
+    let (head, rest) = numbers.split_at_checked(3).unwrap_or((numbers, &[]));
+    let (audio, video) = rest.split_at_checked(EACH).unwrap_or((rest, &[]));
     let at = |n: usize| head.get(n).copied().filter(|value| value.is_finite());
     StatsSample {
         remote_candidate: match candidate {
@@ -41,7 +41,8 @@ fn media(codec: String, numbers: &[f64]) -> MediaStats {
         packets_sent: count(3).unwrap_or_default(),
         remote_packets_lost: count(4),
         remote_jitter_ms: at(5),
-        remote_packets_received: None,
+        // A count that stands still while nothing of ours arrives; only that is looked at.
+        remote_packets_received: count(9),
         jitter_buffer_delay_ms: at(6).unwrap_or_default(),
         concealed_samples: count(7).unwrap_or_default(),
         total_samples: count(8).unwrap_or_default(),

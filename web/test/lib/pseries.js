@@ -39,6 +39,8 @@ export class PSeries {
   /** The next subscriptions are refused with this status. */
   refuse = 0;
   heartbeats = true;
+  /** Whether SIP is let through. */
+  sip = true;
   /** Whether a test's own answers let pages of other origins read them. */
   lets = true;
   #answers = new Map();
@@ -70,7 +72,7 @@ export class PSeries {
   /** As at its beginning, but for those that are connected. */
   reset() {
     this.#answers.clear();
-    Object.assign(this, { asked: [], refuse: 0, heartbeats: true, lets: true });
+    Object.assign(this, { asked: [], refuse: 0, heartbeats: true, sip: true, lets: true });
   }
 
   requests(path) {
@@ -171,6 +173,7 @@ export class PSeries {
 
   /** SIP is the PBX's. */
   #pass(request, socket, head) {
+    if (!this.sip) return socket.destroy();
     const { hostname, port } = this.#pbx;
     const other = connect(port, hostname);
     this.#keep(other);

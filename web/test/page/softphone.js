@@ -141,6 +141,44 @@ class Softphone {
     return picture(this.last.remoteStream);
   }
 
+  /** Lets the machine sleep from now on. */
+  sleeps() {
+    const now = Date.now;
+    let slept = 0;
+    Date.now = () => now.call(Date) + slept;
+    this.sleep = (seconds) => (slept += seconds * 1_000);
+  }
+
+  /** From now on the page's time runs so many times faster, for phones that are made then. */
+  hurry(times) {
+    const now = Date.now();
+    const own = { date: Date.now, setTimeout: window.setTimeout, performance: performance.now.bind(performance) };
+    Date.now = () => now + (own.date.call(Date) - now) * times;
+    performance.now = () => own.performance() * times;
+    window.setTimeout = (act, delay = 0, ...rest) => own.setTimeout.call(window, act, delay / times, ...rest);
+    // A worker has a clock of its own.
+    window.Worker = undefined;
+    // A test waits by its own time.
+    const { journal } = this;
+    const waitFor = journal.waitFor.bind(journal);
+    journal.waitFor = (name, { timeoutMs = 10_000, ...more } = {}) => waitFor(name, { timeoutMs: timeoutMs * times, ...more });
+  }
+
+  /** The browser measures what `measure` says from now on: by type, of audio where there are both, the fields that are others. */
+  measures() {
+    const own = RTCPeerConnection.prototype.getStats;
+    let changed = {};
+    this.measure = (fields) => (changed = fields);
+    RTCPeerConnection.prototype.getStats = async function () {
+      const report = new Map(await own.call(this));
+      for (const [type, fields] of Object.entries(changed)) {
+        const stats = [...report.values()].filter((stats) => stats.type === type && stats.kind !== 'video');
+        for (const one of stats.length ? stats : [{ id: `test-${type}`, type }]) report.set(one.id, { ...one, ...fields });
+      }
+      return report;
+    };
+  }
+
   Tones = Tones;
 
   left = left;
