@@ -23,7 +23,7 @@ const metadata = JSON.parse(
 );
 checkCrates(metadata);
 checkDuplicates(metadata);
-const npmPackages = ['interop', 'web', 'web/test'].flatMap(npmLocks).flatMap(checkNpmLock);
+const npmPackages = ['interop', 'web', 'web/test', 'examples'].flatMap(npmLocks).flatMap(checkNpmLock);
 
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exit(1);

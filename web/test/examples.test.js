@@ -2,19 +2,24 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 
 import { Scene } from '../../interop/jssip/lib/scene.js';
 
+const example = (path) => fileURLToPath(new URL(`../../examples/${path}`, import.meta.url));
+
 let scene;
 before(async () => (scene = await Scene.open()));
+afterEach(() => scene.clear());
 after(() => scene.close());
 
 test('examples/html makes a call to 600 and hangs up', async () => {
-  const script = fileURLToPath(new URL('../../examples/html/serve.mjs', import.meta.url));
-  const served = spawn(process.execPath, [script, '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const served = spawn(process.execPath, [example('html/serve.mjs'), '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const context = await scene.browser.newContext();
   try {
     const url = await new Promise((resolve) => createInterface({ input: served.stdout }).once('line', resolve));
@@ -34,3 +39,81 @@ test('examples/html makes a call to 600 and hangs up', async () => {
     await context.close();
   }
 });
+
+for (const name of ['react', 'vue']) {
+  test(`examples/${name}, built: calls both ways, hold, tones, and unregistered when it is unmounted`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), `offhook-${name}-`));
+    let server;
+    let context;
+    try {
+      const vite = await import(new URL(`../../examples/${name}/node_modules/vite/dist/node/index.js`, import.meta.url));
+      const options = { root: example(name), configFile: join(example(name), 'vite.config.js'), logLevel: 'error', build: { outDir: folder, emptyOutDir: true } };
+      await vite.build(options);
+      server = await vite.preview({ ...options, preview: { port: 0, host: '127.0.0.1' } });
+      context = await scene.browser.newContext();
+      const page = await context.newPage();
+      const [errors, registers] = [[], []];
+      page.on('pageerror', (error) => errors.push(String(error)));
+      page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+      let sockets = 0;
+      page.on('websocket', (socket) => {
+        if (socket.url() !== scene.urls.ws) return;
+        sockets += 1;
+        socket.on('close', () => (sockets -= 1));
+        socket.on('framesent', ({ payload }) => /^REGISTER /.test(payload) && registers.push(String(payload)));
+      });
+      const status = (wanted) => page.waitForFunction((wanted) => document.querySelector('[role=status]').textContent === wanted, wanted);
+      const call = (wanted) => page.waitForFunction((wanted) => new RegExp(wanted).test(document.querySelector('section .state')?.textContent), wanted);
+      await page.goto(`http://127.0.0.1:${server.httpServer.address().port}/?server=${encodeURIComponent(scene.urls.ws)}`);
+      await status('ready');
+      // Mounted twice (StrictMode), registered once: the second REGISTER of a phone answers the challenge.
+      assert.equal(new Set(registers.map((text) => /^Call-ID: (.*)$/im.exec(text)[1])).size, 1);
+      assert.equal(sockets, 1);
+
+      // Out: heard, held, resumed, with a tone, hung up.
+      const far = await scene.native('1001', ['answer', '--echo']);
+      await page.fill('input', '1001');
+      await page.click('text="Call"');
+      await call('^talking, [1-9]');
+      await page.waitForFunction(() => {
+        const { paused, srcObject } = document.querySelector('audio');
+        return !paused && srcObject.getAudioTracks()[0].readyState === 'live';
+      });
+      await page.click('text="Hold"');
+      await call('^on hold$');
+      await page.click('text="Resume"');
+      await call('^talking');
+      await page.click('[aria-label=Keys] >> text="5"');
+      assert.equal((await far.event('dtmf')).tone, '5');
+      await page.click('text="Hang up"');
+      await far.event('ended');
+      await page.waitForSelector('section', { state: 'detached' });
+
+      // In: declined, and answered.
+      const busy = await scene.native('1002', ['call', '1000']);
+      await page.click('text="Decline"');
+      assert.equal((await busy.event('failed')).code, 486);
+      await page.waitForSelector('section', { state: 'detached' });
+      const caller = await scene.native('1003', ['call', '1000']);
+      await page.click('text="Answer"');
+      await caller.event('confirmed');
+      await call('^talking');
+
+      // Unmounted in the call: that ends, and nobody is registered any more.
+      await page.click('text="Turn the phone off"');
+      await caller.event('ended');
+      const gone = await scene.native('1004', ['call', '1000']);
+      assert.equal((await gone.event('failed')).code, 480);
+      assert.match(registers.at(-1), /expires(=|: )0/i);
+      assert.equal(await page.locator('section').count(), 0);
+
+      await page.click('text="Turn the phone on"');
+      await status('ready');
+      assert.deepEqual(errors, []);
+    } finally {
+      await context?.close();
+      await server?.close();
+      await rm(folder, { recursive: true });
+    }
+  });
+}
