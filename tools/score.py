@@ -2,9 +2,10 @@
 """PESQ (narrowband, ITU-T P.862.1) of what `--example quality -- --wav FOLDER` wrote: mean over pieces of 8 s.
 
     python3 -m venv venv && venv/bin/pip install pesq==0.0.4
-    venv/bin/python tools/score.py FOLDER
+    venv/bin/python tools/score.py [--json] FOLDER
 """
 
+import json
 import sys
 import wave
 from pathlib import Path
@@ -41,11 +42,17 @@ def score(said, heard):
 
 
 def main():
-    print("| trace | PESQ |\n| --- | ---: |")
-    for said in sorted(Path(sys.argv[1]).glob("*.said.wav"), key=lambda path: path.stat().st_mtime):
+    *options, folder = sys.argv[1:]
+    scores = {}
+    for said in sorted(Path(folder).glob("*.said.wav"), key=lambda path: path.stat().st_mtime):
         heard = said.with_name(said.name.replace(".said.", ".heard."))
-        name = said.name.removesuffix(".said.wav")
-        print(f"| {name} | {score(samples(said), samples(heard)):.2f} |")
+        scores[said.name.removesuffix(".said.wav")] = score(samples(said), samples(heard))
+    if "--json" in options:
+        print(json.dumps(scores))
+        return
+    print("| trace | PESQ |\n| --- | ---: |")
+    for name, value in scores.items():
+        print(f"| {name} | {value:.2f} |")
 
 
 if __name__ == "__main__":

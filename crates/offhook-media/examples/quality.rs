@@ -1,6 +1,6 @@
 //! What the receive path makes of bad networks: a table, from traces of one seed in virtual time.
 //!
-//! `cargo run --release -p offhook-media --example quality [-- --codec opus|pcmu] [--wav FOLDER]`
+//! `cargo run --release -p offhook-media --example quality [-- --codec opus|pcmu|g722] [--wav FOLDER]`
 //!
 //! `--wav` writes what was said and what was heard, for a full-reference measure (tools/score.py).
 
@@ -11,7 +11,7 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use offhook_media::{
     AudioEncoder, AudioReceiver, Codec, JitterConfig, OpusConfig, ReceiverStats, Resampler, WavSource,
 };
-use offhook_netem::{Link, Loss, Outage, Profile};
+use offhook_netem::{Link, Profile, Scenario};
 
 const SEED: u64 = 20_240_601;
 const FRAME: Duration = Duration::from_millis(20);
@@ -63,36 +63,11 @@ struct Row {
 }
 
 fn rows() -> Vec<Row> {
-    let ms = Duration::from_millis;
-    let base = Profile { delay: ms(40), ..Profile::default() };
-    let mut rows = Vec::new();
-    let mut add = |name: String, profile: Profile| rows.push(Row { name, profile, drift: 0.0, seconds: 60 });
-    for percent in [0, 1, 3, 5, 10, 20] {
-        let loss = Loss::random(f64::from(percent) / 100.0);
-        add(format!("random loss {percent} %"), Profile { loss, ..base.clone() });
-    }
-    for (percent, length) in [(3, 3), (5, 5), (10, 4)] {
-        let loss = Loss::bursts(f64::from(percent) / 100.0, f64::from(length));
-        add(format!("loss {percent} % in bursts of {length}"), Profile { loss, ..base.clone() });
-    }
-    for jitter in [10, 20, 40, 60, 100] {
-        add(format!("jitter 0–{jitter} ms"), Profile { jitter: ms(jitter), ..base.clone() });
-    }
-    add("delay 500 ms".to_owned(), Profile { delay: ms(500), ..base.clone() });
-    add("5 % overtaken, by 30 ms".to_owned(), Profile { reorder: 0.05, reorder_by: ms(30), ..base.clone() });
-    add("5 % overtaken, by 80 ms".to_owned(), Profile { reorder: 0.05, reorder_by: ms(80), ..base.clone() });
-    add("2 % twice".to_owned(), Profile { duplicate: 0.02, ..base.clone() });
-    let outage = Outage { at: ms(5_000), lasts: ms(300), every: ms(10_000) };
-    add("outage of 300 ms every 10 s".to_owned(), Profile { outages: vec![outage], ..base.clone() });
-    let jitter = Profile { jitter: ms(40), loss: Loss::bursts(0.05, 2.0), ..base.clone() };
-    add("mobile: jitter 0–40 ms, loss 5 % in bursts of 2".to_owned(), jitter);
+    let row = |scenario: Scenario| Row { name: scenario.title, profile: scenario.profile, drift: 0.0, seconds: 60 };
+    let mut rows: Vec<Row> = Scenario::all().into_iter().map(row).collect();
     for drift in [-200.0, 200.0] {
-        rows.push(Row {
-            name: format!("sender's clock {drift:+} ppm, 10 min"),
-            profile: base.clone(),
-            drift,
-            seconds: 600,
-        });
+        let profile = Profile { delay: Duration::from_millis(40), ..Profile::default() };
+        rows.push(Row { name: format!("sender's clock {drift:+} ppm, 10 min"), profile, drift, seconds: 600 });
     }
     rows
 }

@@ -145,6 +145,9 @@ pub struct InboundStats {
     /// Samples that were made up because no packet was there, at `sample_rate`. What the next packet had a copy of (Opus in-band
     /// FEC) is not made up.
     pub concealed_samples: u64,
+    /// Samples that were silent since the first packet because nothing had come for 120 ms, at `sample_rate`: the sender pauses, or the
+    /// path is dead. They are not among the concealed ones.
+    pub silent_samples: u64,
     /// How many times concealment began.
     pub concealment_events: u64,
     /// Samples played out in all, at `sample_rate`.

@@ -1,7 +1,8 @@
 //! A path through a bad network, in virtual time, from one seed.
 //!
 //! [`Path`] says of each packet when it arrives, if it does: the caller keeps the packets and the clock. The same profile, seed
-//! and packets give the same arrivals, on any machine. [`Link`] is a path that keeps the packets too.
+//! and packets give the same arrivals, on any machine. [`Link`] is a path that keeps the packets too, and
+//! [`Scenario`] a profile with a name.
 //!
 //! ```
 //! use std::time::Duration;
@@ -20,7 +21,9 @@ mod link;
 mod path;
 mod profile;
 mod random;
+mod scenario;
 
 pub use link::Link;
 pub use path::{Arrivals, Path};
 pub use profile::{Loss, Outage, Profile};
+pub use scenario::Scenario;

@@ -30,6 +30,7 @@ struct Totals {
     waited: u64,
     played: u64,
     concealed_s: f64,
+    silent_s: f64,
     concealment_events: u64,
     total_s: f64,
 }
@@ -139,6 +140,7 @@ impl Inbound {
             jitter_buffer_target_ms: self.playout.as_ref().map_or(0.0, |p| p.jitter().target() as f64 / 1_000.0),
             jitter_buffer_delay_ms: totals.waited as f64 / 1_000.0 / totals.played.max(1) as f64,
             concealed_samples: (totals.concealed_s * rate).round() as u64,
+            silent_samples: (totals.silent_s * rate).round() as u64,
             concealment_events: totals.concealment_events,
             total_samples: (totals.total_s * rate).round() as u64,
             sample_rate: self.rate,
@@ -162,6 +164,7 @@ impl Inbound {
             totals.waited += counters.waited;
             totals.played += counters.played;
             totals.concealed_s += playout.concealed_samples as f64 / rate;
+            totals.silent_s += playout.silent_samples as f64 / rate;
             totals.concealment_events += playout.concealment_events;
             totals.total_s += playout.total_samples as f64 / rate;
         }
