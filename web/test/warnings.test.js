@@ -14,7 +14,7 @@ afterEach(() => scene.clear());
 after(() => scene?.close());
 
 /** Three samples are bad, one every 3 s; with time for those on the way. */
-const RAISED_MS = 20_000;
+const RAISED_MS = 30_000;
 
 const mark = (page) => page.evaluate(() => softphone.journal.mark());
 
