@@ -147,7 +147,6 @@ impl Coturn {
 }
 
 impl Drop for Coturn {
-    //DBG
     fn drop(&mut self) {
         self.signal("KILL");
         let _ = self.child.wait();

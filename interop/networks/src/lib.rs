@@ -1,4 +1,5 @@
-//! Networks for tests of offhook's media: coturn as a child process, and NATs in network namespaces.
+//! Networks for tests of offhook's media: coturn as a child process, NATs in network namespaces,
+//! and bad paths between them.
 //!
 //! Needs the Debian package `coturn`, and for the namespaces root, `ip` and `iptables`. Everything here panics, with the
 //! daemon's log, when it cannot be done: it is for tests.
@@ -8,7 +9,9 @@
 mod audio;
 mod certificate;
 mod coturn;
+mod datagrams;
 mod homes;
+mod link;
 mod namespaces;
 mod phone;
 mod remote;
@@ -16,7 +19,9 @@ mod remote;
 pub use audio::{Ear, LEFT_TONE, RIGHT_TONE};
 pub use certificate::Certificate;
 pub use coturn::{CREDENTIAL, Coturn, USERNAME};
+pub use datagrams::serve_datagrams;
 pub use homes::Homes;
+pub use link::{BadPath, serve_link};
 pub use namespaces::{Nat, Networks};
 pub use phone::{serve_pbx, serve_phone};
 pub use remote::{Remote, serve};

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use offhook::{AudioSource, CallOptions, Phone, Secret, Session, ToneSpec};
 use offhook_pbx::{Extension, PSeries, Pbx};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use crate::Ear;
+use crate::remote::lines;
 
 /// Longest wait for anything: a failure, not a rhythm.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -69,8 +69,11 @@ pub async fn serve_phone(config: &str) {
                     Some(call) => call.stats().await.ok(),
                     None => None,
                 };
+                let report = call.as_ref().and_then(Session::call_report);
+                let report =
+                    report.map(|report| json!({"loss": report.stats.loss, "jitter_ms": report.stats.jitter_ms}));
                 let names = std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner));
-                json!({"events": names, "calls": calls, "stats": stats})
+                json!({"events": names, "calls": calls, "stats": stats, "report": report})
             }
             other => json!({"error": format!("what is {other}?")}),
         };
@@ -99,16 +102,4 @@ async fn hears(ear: &Ear, tone: f64) -> Value {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     json!({"error": format!("{} of what is heard is {tone} Hz", ear.share(tone))})
-}
-
-fn lines() -> mpsc::Receiver<String> {
-    let (sender, lines) = mpsc::channel(1);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines().map_while(Result::ok) {
-            if sender.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    lines
 }

@@ -102,14 +102,7 @@ pub async fn serve(config: &str) {
     let ear = Ear::default();
     peer.set_sink(Some(Box::new(ear.clone())));
     peer.set_source(AudioSource::Tone(ToneSpec::new(config["tone"].as_f64().expect("a tone"))));
-    let (sender, mut lines) = mpsc::channel(1);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines().map_while(Result::ok) {
-            if sender.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
+    let mut lines = lines();
     while let Some(line) = lines.recv().await {
         let request: Value = serde_json::from_str(&line).expect("a request");
         let sdp = || request["sdp"].as_str().unwrap_or_default().to_owned();
@@ -169,4 +162,17 @@ async fn stats(peer: &Peer) -> Value {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     json!({"error": "no pair"})
+}
+
+/// What the test asks, line by line.
+pub(crate) fn lines() -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }

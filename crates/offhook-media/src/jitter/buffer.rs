@@ -213,22 +213,23 @@ impl JitterBuffer {
     /// The packet at the clock is missing, but later ones are here.
     fn gap(&mut self, clock: &mut Clock, frame: u32) -> Next {
         let Some(head) = self.packets.front() else { return Next::Stretch };
-        let missing = head.timestamp - clock.next;
-        let duration = u64::from(frame.max(1)).min(missing);
+        let mut missing = head.timestamp - clock.next;
         let is_loss = self.last_seq.is_none_or(|last| head.seq > last + 1);
         if is_loss && clock.stalled > 0 {
             // Its time has passed while nothing was there: it was covered then.
             let covered = (u64::from(clock.stalled) * u64::from(frame)).min(missing);
             clock.stalled = 0;
             clock.next += covered;
+            missing -= covered;
             self.counters.lost += 1;
-            if clock.next == head.timestamp {
+            if missing == 0 {
                 return match self.play(clock, head.arrival) {
                     Some(packet) => Next::Play(packet),
                     None => Next::Stretch,
                 };
             }
         }
+        let duration = u64::from(frame.max(1)).min(missing);
         clock.next += duration;
         if !is_loss {
             // Timestamps jump, sequence numbers do not: the sender was silent (DTX) or sent events.

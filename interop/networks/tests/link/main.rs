@@ -1,0 +1,6 @@
+//! The bad path between namespaces does what it is told, and calls go through it.
+
+mod call;
+mod packets;
+
+const LINK: &str = env!("CARGO_BIN_EXE_offhook-network-link");
