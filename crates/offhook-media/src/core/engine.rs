@@ -25,6 +25,10 @@ const MAX_REMOTE_CANDIDATES: usize = 128;
 /// Between two sender or receiver reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
+/// First byte of a DTLS handshake record (RFC 7983 §7).
+const NO_RECORD: u8 = 22;
+/// How often DTLS is made to look at its timers during the handshake.
+const HANDSHAKE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One transport, from its credentials to its end.
 pub(crate) struct Engine {
@@ -53,6 +57,8 @@ pub(crate) struct Engine {
     first_sent: Option<u64>,
     pub(crate) ice: IceState,
     pub(crate) dtls: DtlsState,
+    /// When DTLS looks at its timers, during the handshake.
+    handshake_due: Instant,
     pair: Option<(SocketAddr, SocketAddr)>,
     report: RemoteReport,
     report_seen: bool,
@@ -179,6 +185,7 @@ impl Engine {
             first_sent: None,
             ice: IceState::New,
             dtls: DtlsState::New,
+            handshake_due: now,
             pair: None,
             report: RemoteReport::default(),
             report_seen: false,
@@ -361,7 +368,24 @@ impl Engine {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), MediaError> {
-        self.rtc.handle_input(Input::Timeout(now)).map_err(rtc_error)
+        self.rtc.handle_input(Input::Timeout(now)).map_err(rtc_error)?;
+        if self.is_in_handshake() && now >= self.handshake_due {
+            self.handshake_due = now + HANDSHAKE_INTERVAL;
+            self.repeat_handshake(now)?;
+        }
+        Ok(())
+    }
+
+    fn is_in_handshake(&self) -> bool {
+        self.dtls == DtlsState::Connecting && matches!(self.ice, IceState::Connected | IceState::Completed)
+    }
+
+    /// Lets DTLS repeat what got no answer in time (RFC 6347 §4.2.4). The engine has it look at its timers only when a datagram comes,
+    /// and without this a lost one would be waited for for ever: so one comes, of a single byte, which no DTLS record is.
+    fn repeat_handshake(&mut self, now: Instant) -> Result<(), MediaError> {
+        let Some(address) = self.candidates.first().map(|(local, _)| local.base) else { return Ok(()) };
+        let Ok(nothing) = Receive::new(Protocol::Udp, address, address, &[NO_RECORD]) else { return Ok(()) };
+        self.rtc.handle_input(Input::Receive(now, nothing)).map_err(rtc_error)
     }
 
     /// Queues a packet; [`Engine::handle_timeout`] sends it on its way.
@@ -400,6 +424,9 @@ impl Engine {
     pub(crate) fn poll(&mut self, now: Instant) -> Result<EngineOutput, MediaError> {
         loop {
             let event = match self.rtc.poll_output().map_err(rtc_error)? {
+                Output::Timeout(at) if self.is_in_handshake() => {
+                    return Ok(EngineOutput::Timeout(at.min(self.handshake_due.max(now))));
+                }
                 Output::Timeout(at) => return Ok(EngineOutput::Timeout(at)),
                 Output::Transmit(t) => {
                     return Ok(EngineOutput::Transmit {

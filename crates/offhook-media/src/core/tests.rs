@@ -35,6 +35,8 @@ struct Side {
     events: Vec<PeerEvent>,
     path: Path,
     sent: u64,
+    /// Datagrams of DTLS so far, and which one of them is lost.
+    handshake: (u64, Option<u64>),
     heard: Heard,
 }
 
@@ -59,7 +61,7 @@ impl Side {
         let heard = Heard::default();
         core.set_sink(Some(Box::new(heard.clone())));
         let path: Path = Box::new(|_| Some(Duration::from_millis(10)));
-        Self { core, events: Vec::new(), path, sent: 0, heard }
+        Self { core, events: Vec::new(), path, sent: 0, handshake: (0, None), heard }
     }
 
     /// Level of what was heard since this was asked last, RMS.
@@ -146,6 +148,13 @@ impl Pair {
                     Output::Relay(_) => panic!("nothing is bridged"),
                     Output::Transmit { source, destination, data } => {
                         side.sent += 1;
+                        // RFC 7983 §7.
+                        if data.first().is_some_and(|first| (20..64).contains(first)) {
+                            side.handshake.0 += 1;
+                            if side.handshake.1 == Some(side.handshake.0) {
+                                continue;
+                            }
+                        }
                         if let Some(delay) = (side.path)(side.sent) {
                             self.flying.push((self.now + delay, 1 - from, source, destination, data));
                         }

@@ -81,3 +81,26 @@ fn twenty_percent_loss_do_not_end_a_call() {
 fn half_a_second_of_delay_does_not_end_a_call() {
     goes_on_for_five_minutes(&Profile { delay: Duration::from_millis(500), ..Profile::default() });
 }
+
+#[test]
+fn a_datagram_of_the_handshake_that_is_lost_is_sent_again() {
+    let mut pairs = Vec::new();
+    for side in 0..2 {
+        for lost in 1..=4 {
+            let mut pair = Pair::new(&[Codec::Pcmu]);
+            pair.sides[side].handshake.1 = Some(lost);
+            pair.negotiate(0, Direction::SendRecv);
+            pair.run(500);
+            pairs.push((side, lost, pair));
+        }
+    }
+    let is_up = |pair: &Pair| pair.sides.iter().all(|side| side.has(&PeerEvent::Connected));
+    let waiting = pairs.iter().filter(|(_, _, pair)| !is_up(pair)).count();
+    assert!(waiting >= 3, "{waiting} handshakes wait for what was lost");
+    // DTLS has timers of its own, by the machine's clock: the first is at one second (RFC 6347 §4.2.4.1).
+    std::thread::sleep(Duration::from_millis(1_050));
+    for (side, lost, pair) in &mut pairs {
+        pair.run(500);
+        assert!(is_up(pair), "datagram {lost} of side {side} was lost");
+    }
+}
