@@ -175,5 +175,5 @@ fn device(namespace: &str, address: Ipv4Addr) -> AsyncFd<Tun> {
     // Nothing of its own may be sent by the kernel: each packet takes its chance.
     to(&["link", "set", "dev", &name, "addrgenmode", "none"]);
     to(&["link", "set", "dev", &name, "mtu", MTU, "up"]);
-    AsyncFd::new(tun).expect("a runtime")
+    AsyncFd::register(tun).expect("a runtime")
 }

@@ -18,9 +18,9 @@ const MAX_PACKETS: usize = 128;
 const MAX_JUMP: i64 = 600_000;
 /// Without any packet for this long, µs, the stream is taken to be paused.
 const PAUSED_AFTER: i64 = 120_000;
-/// The clock is moved on only when it is off by more than this, µs: less than a frame, so that it does not swing.
+/// The clock is moved only when it is off by more than this, µs: both together are more than a frame, so that it does not swing.
 const TOO_EARLY: i64 = 10_000;
-const TOO_LATE: i64 = 25_000;
+const TOO_LATE: i64 = 21_000;
 /// Off by more than this, the clock is moved on even in the middle of speech, µs.
 const FAR_TOO_LATE: i64 = 50_000;
 /// Between two moves of the clock, µs.

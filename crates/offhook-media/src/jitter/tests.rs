@@ -105,6 +105,27 @@ fn path(count: u64, mut delay: impl FnMut(u64) -> Option<i64>) -> Vec<(i64, u64)
 }
 
 #[test]
+fn of_two_lost_in_a_row_the_second_comes_from_the_copy_in_what_follows() {
+    let mut buffer = buffer();
+    let mut arrivals = path(60, |n| (n != 50 && n != 51).then_some(5_000)).into_iter().peekable();
+    let mut made_up = Vec::new();
+    for frame in 0..58 {
+        let now = 1_007_000 + frame * 20_000;
+        while let Some((arrival, seq)) = arrivals.next_if(|(arrival, _)| *arrival <= now) {
+            buffer.insert(packet(seq, arrival));
+        }
+        match buffer.next(now, 0, false, FRAME) {
+            Next::Lost { following, .. } => made_up.push(following),
+            // The first is due before anything shows that it is lost.
+            Next::Stretch => made_up.push(None),
+            _ => {}
+        }
+    }
+    let next = 1_052u64.to_be_bytes().as_slice().into();
+    assert_eq!(made_up, [None, Some(next)]);
+}
+
+#[test]
 fn an_even_path_plays_every_packet_once_and_the_delay_falls_to_the_minimum() {
     let mut buffer = buffer();
     let outcome = play(&mut buffer, &mut path(1_500, |_| Some(5_000)), 1_500);

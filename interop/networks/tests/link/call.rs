@@ -59,7 +59,7 @@ fn the_report_says_what_the_path_did() {
     assert!((3.0..40.0).contains(&number("jitter_avg_ms")), "jitter 0–40 ms: {inbound}");
     assert!(number("concealed_samples") > 0.0, "{inbound}");
     let report = &log["report"];
-    assert!(report["inbound_lost_percent"].as_f64() > Some(1.0), "the call's report: {report}");
+    assert!(report["loss"].as_f64() > Some(0.01), "the call's report: {report}");
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::LINK;
 const DATAGRAMS: &str = env!("CARGO_BIN_EXE_offhook-network-datagrams");
 const SEED: u64 = 41;
 const EVERY: Duration = Duration::from_millis(10);
-/// What a busy machine may add to a delay, ms, for all but a few packets.
-const SLACK: f64 = 30.0;
+/// What a busy machine may add to a delay, ms, for nine packets of ten.
+const SLACK: f64 = 100.0;
 
 /// Sends datagrams from left to right; gives them as `(number, ms under way)`, in the order in which they came.
 fn send(scenario: &str, count: u64) -> Vec<(u64, f64)> {
@@ -60,12 +60,12 @@ fn is_as_decided(scenario: &str, got: &[(u64, f64)], count: u64) {
     }
     let numbers = |list: &[(u64, f64)]| list.iter().map(|(n, _)| *n).collect::<Vec<_>>();
     assert_eq!(numbers(&got), numbers(&expected), "{scenario}");
-    // Jitter that keeps the order depends on when exactly the packet before was sent: a few ms.
+    // Jitter that keeps the order depends on when exactly the packet before was sent.
     let off = |limits: std::ops::RangeInclusive<f64>| {
         got.iter().zip(&expected).filter(|((_, a), (_, b))| !limits.contains(&(a - b))).count()
     };
-    let outliers = off(-4.0..=SLACK);
-    assert!(outliers * 20 <= got.len(), "{scenario}: {outliers} of {} came at other times", got.len());
+    let outliers = off(-10.0..=SLACK);
+    assert!(outliers * 10 <= got.len(), "{scenario}: {outliers} of {} came at other times", got.len());
 }
 
 #[test]
