@@ -4,13 +4,14 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use offhook_netem::{Link, Profile, Scenario};
 use serde_json::{Value, json};
 use tappers::{DeviceState, Interface, Tun};
-use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::namespaces::{add, forget, ip};
@@ -19,6 +20,8 @@ use crate::remote::lines;
 /// Of the devices: what fits through every path.
 const MTU: &str = "1500";
 const LONGEST: usize = 2_000;
+/// Packets read and not yet looked at.
+const WAITING: usize = 1_000;
 
 /// Two namespaces that nothing but a bad path connects. Dropping it removes everything.
 #[derive(Debug)]
@@ -100,16 +103,16 @@ impl Way {
         Self { link: Link::new(profile.clone(), seed), sent: 0, arrived: 0 }
     }
 
-    fn take(&mut self, now: Duration, packet: &[u8]) {
+    fn take(&mut self, now: Duration, packet: Vec<u8>) {
         self.sent += 1;
-        self.link.send(now, packet.len(), packet.to_vec());
+        self.link.send(now, packet.len(), packet);
     }
 
-    fn give(&mut self, now: Duration, device: &AsyncFd<Tun>) {
+    fn give(&mut self, now: Duration, device: &Tun) {
         while let Some(packet) = self.link.receive(now) {
             self.arrived += 1;
             // A TUN device takes what it is given at once; one of a namespace that is about to go takes nothing.
-            let _ = device.get_ref().send(&packet);
+            let _ = device.send(&packet);
         }
     }
 }
@@ -121,23 +124,18 @@ pub async fn serve_link(arguments: &[String]) {
     let [left, right, scenario, seed] = arguments else { panic!("LEFT RIGHT SCENARIO SEED are wanted") };
     let scenario = Scenario::named(scenario).unwrap_or_else(|| panic!("what is {scenario}?"));
     let seed: u64 = seed.parse().expect("a number");
-    let one = device(left, BadPath::LEFT);
-    let two = device(right, BadPath::RIGHT);
+    let (one, mut from_left) = device(left, BadPath::LEFT);
+    let (two, mut from_right) = device(right, BadPath::RIGHT);
     let [mut to_right, mut to_left] = [seed, seed + 1].map(|seed| Way::new(&scenario.profile, seed));
     let mut lines = lines();
     println!("{}", json!("ready"));
     let begun = Instant::now();
-    let (mut from_left, mut from_right) = (vec![0; LONGEST], vec![0; LONGEST]);
     loop {
         let next = to_right.link.next().into_iter().chain(to_left.link.next()).min();
         let due = begun + next.unwrap_or(Duration::from_secs(1_000_000));
         tokio::select! {
-            received = receive(&one, &mut from_left) => {
-                to_right.take(begun.elapsed(), &from_left[..received]);
-            }
-            received = receive(&two, &mut from_right) => {
-                to_left.take(begun.elapsed(), &from_right[..received]);
-            }
+            Some(packet) = from_left.recv() => to_right.take(begun.elapsed(), packet),
+            Some(packet) = from_right.recv() => to_left.take(begun.elapsed(), packet),
             () = tokio::time::sleep_until(due) => {}
             line = lines.recv() => {
                 if line.is_none() {
@@ -153,21 +151,11 @@ pub async fn serve_link(arguments: &[String]) {
     }
 }
 
-/// The next packet that the namespace sends; gives its length.
-async fn receive(device: &AsyncFd<Tun>, packet: &mut [u8]) -> usize {
-    loop {
-        let mut ready = device.readable().await.expect("a device");
-        if let Ok(received) = ready.try_io(|device| device.get_ref().recv(packet)) {
-            return received.expect("a device that is up");
-        }
-    }
-}
-
-/// A TUN device in this namespace, with this address. It is made here and moved there: the program keeps hold of it.
-fn device(namespace: &str, address: Ipv4Addr) -> AsyncFd<Tun> {
+/// A TUN device in this namespace, with this address, and what that sends. It is made here and moved there: the program keeps
+/// hold of it.
+fn device(namespace: &str, address: Ipv4Addr) -> (Arc<Tun>, mpsc::Receiver<Vec<u8>>) {
     let name: String = namespace.chars().rev().take(15).collect::<Vec<_>>().into_iter().rev().collect();
     let mut tun = Tun::new_named(Interface::new(name.as_str()).expect("a name")).expect("a TUN device: root is needed");
-    tun.set_nonblocking(true).expect("it is ours");
     tun.set_state(DeviceState::Down).expect("it is ours");
     ip(&["link", "set", "dev", &name, "netns", namespace]);
     let to = |rest: &[&str]| ip(&[&["-n", namespace], rest].concat());
@@ -175,5 +163,17 @@ fn device(namespace: &str, address: Ipv4Addr) -> AsyncFd<Tun> {
     // Nothing of its own may be sent by the kernel: each packet takes its chance.
     to(&["link", "set", "dev", &name, "addrgenmode", "none"]);
     to(&["link", "set", "dev", &name, "mtu", MTU, "up"]);
-    AsyncFd::register(tun).expect("a runtime")
+    let tun = Arc::new(tun);
+    let (sender, packets) = mpsc::channel(WAITING);
+    let reader = Arc::clone(&tun);
+    // It waits in the kernel for as long as the program runs.
+    std::thread::spawn(move || {
+        let mut packet = vec![0; LONGEST];
+        while let Ok(length) = reader.recv(&mut packet) {
+            if sender.blocking_send(packet[..length].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    (tun, packets)
 }
