@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::remote::lines;
 
-/// Sends with `{"do": "send", "to": …, "count": …, "every_ms": …}`; `got` tells what came: `[number, ms under way]` each, in the
-/// order of arrival. `config.listen` is an address with a port.
+/// Sends with `{"do": "send", "to": …, "count": …, "every_ms": …}`; `got` tells what came, in the order of arrival: each as
+/// `[number, ms since the sending began]`. `config.listen` is an address with a port.
 pub async fn serve_datagrams(config: &str) {
     let config: Value = serde_json::from_str(config).expect("a configuration");
     let socket = UdpSocket::bind(config["listen"].as_str().expect("an address")).await.expect("the address is ours");
@@ -38,9 +38,10 @@ async fn send(socket: &UdpSocket, request: &Value) {
     let to = request["to"].as_str().expect("an address");
     let number = |name: &str| request[name].as_u64().expect("a number");
     let (begun, every) = (Instant::now(), Duration::from_millis(number("every_ms")));
+    let stamp = micros();
     for n in 0..number("count") {
         tokio::time::sleep_until(begun + every * n as u32).await;
-        let datagram = [n.to_be_bytes(), micros().to_be_bytes()].concat();
+        let datagram = [n.to_be_bytes(), stamp.to_be_bytes()].concat();
         socket.send_to(&datagram, to).await.expect("there is a way");
     }
 }
