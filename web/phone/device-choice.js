@@ -22,7 +22,7 @@ export function createDeviceChoice(prefix, chosen, ...more) {
   const noCamera = el('p', { class: 'soft' }, t.noCamera);
   const cameraField = field(t.camera, camera);
   const fields = [
-    field(t.microphone, microphone, more),
+    field(t.microphone, microphone, ...more),
     canChooseSpeaker() ? field(t.speaker, speaker) : el('p', { class: 'soft' }, t.noSpeaker),
   ];
 
