@@ -14,7 +14,7 @@ export function pack() {
   mkdirSync(here('build/packed'), { recursive: true });
   const own = readdirSync(here('phone')).filter((name) => /\.(html|css|js|svg)$/.test(name));
   const whole = own.map((name) => store(`phone/${name}`, name)).reduce((sum, size) => sum + size, 0);
-  for (const name of ['offhook.js', 'offhook.wasm']) store(`dist/${name}`, name);
+  for (const name of ['offhook.js', 'offhook.wasm', 'audio.js']) store(`dist/${name}`, name);
   console.log(`the web phone brotli ${(whole / 1_000).toFixed(1).padStart(6)} kB beside the package, in ${own.length} files`);
   if (whole > MOST * 1_000) throw new Error(`the web phone weighs more than ${MOST} kB`);
 }

@@ -14,7 +14,7 @@ const TYPES: [(&str, &str); 5] = [
     ("wasm", "application/wasm"),
 ];
 /// The package's, without which there is no phone.
-const PACKAGE: [&str; 2] = ["offhook.js", "offhook.wasm"];
+const PACKAGE: [&str; 3] = ["offhook.js", "offhook.wasm", "audio.js"];
 
 fn main() -> io::Result<()> {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());

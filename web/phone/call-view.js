@@ -8,8 +8,8 @@ import { texts } from './texts.js';
 
 const t = texts.call;
 
-/** `act`: what the buttons do, each with the call: `mute`, `hold`, `transfer`, `record`, `video`, `hangUp`, `swap`, `complete`,
- * `cancel`, `tone(call, key)`, and `add()`. `can`: `record(phone)`, `video()`. */
+/** `act`: what the buttons do, each with the call: `mute`, `hold`, `transfer`, `record`, `video`, `hangUp`, `hangUpOne`, `swap`, `complete`,
+ * `cancel`, `screen`, `tone(call, key)`, and `add()`, `merge()`, `devices()`. `can`: `record(phone)`, `video()`, `screen()`, `merge(calls)`. */
 export function createCallView({ act, can, sound }) {
   let call;
   const control = (name, drawing, label, does, toggle) => {
@@ -38,8 +38,11 @@ export function createCallView({ act, can, sound }) {
   const transfer = control('transfer', 'transfer', t.transfer, act.transfer, false);
   const record = control('record', 'record', t.record, act.record, true);
   const video = control('video', 'camera', t.video, act.video, true);
+  const screen = control('screen', 'screen', t.screen, act.screen, true);
   const add = control('add', 'plus', t.add, () => act.add(), false);
-  const controls = el('div', { class: 'controls' }, mute, hold, keys, transfer, record, video, add);
+  const merge = control('merge', 'merge', t.merge, () => act.merge(), false);
+  const choose = control('devices', 'headset', t.devices, act.devices, false);
+  const controls = el('div', { class: 'controls' }, mute, hold, keys, transfer, record, video, screen, add, merge, choose);
 
   const complete = el('button', { class: 'primary', type: 'button', onclick: () => act.complete(call) }, t.complete);
   const cancel = el('button', { class: 'plain', type: 'button', onclick: () => act.cancel(call) }, t.dropConsult);
@@ -91,35 +94,48 @@ export function createCallView({ act, can, sound }) {
     const { status, session } = call;
     const talking = status.callStatus === 'talking';
     show(face, status);
-    say(name, nameOf(status));
-    say(number, status.name && status.name !== status.number ? status.number : '');
+    const together = status.isConference ? calls.filter((one) => one.status.isConference) : [call];
+    const conference = together.length > 1;
+    say(name, conference ? t.conference(together.length + 1) : nameOf(status));
+    say(number, conference ? t.inConference(together.map((one) => nameOf(one.status)).join(', ')) : status.name && status.name !== status.number ? status.number : '');
+    who.classList.toggle('conference', conference);
     number.hidden = number.textContent === '';
     say(state, stateOf(call));
     put(state, 'data-state', call.recovering ? 'lost' : status.isHold || status.isRemoteHold ? 'held' : status.callStatus);
     say(recording, { recording: t.recording, pause: t.recordPaused }[status.recordStatus] ?? '');
     recording.hidden = recording.textContent === '';
     const consulting = status.isTransfer && status.transferParent;
-    say(marked, call.transferring ? t.transferring : consulting ? t.consulting(nameOf(status.transferParent)) : '');
+    say(marked, call.transferring ? t.transferring : consulting ? t.consulting(nameOf(status.transferParent)) : call.sharing ? t.sharing : '');
     marked.hidden = marked.textContent === '';
     consult.hidden = !consulting;
     // A transfer that is under way must not be disturbed.
     const free = talking && !call.transferring;
-    for (const button of [hold, transfer, record, video]) put(button, 'disabled', !free);
+    for (const button of [hold, transfer, record, video, screen]) put(button, 'disabled', !free);
     put(keys, 'disabled', !talking);
     put(mute, 'disabled', call.transferring);
     put(complete, 'disabled', call.transferring);
-    put(add, 'disabled', !talking || calls.length > 1);
-    for (const button of [transfer, add]) button.hidden = !!consulting;
+    put(add, 'disabled', !talking);
+    add.hidden = !!consulting || calls.length > 1;
+    merge.hidden = !!consulting || !can.merge(calls);
+    choose.hidden = !talking;
+    for (const button of [transfer, video]) button.hidden = !!consulting || conference;
     record.hidden = !can.record(phone);
-    video.hidden = !can.video() && !status.isVideo;
+    // In a conference and while somebody is asked, a picture would be of one of them only.
+    video.hidden ||= !can.video() && !status.isVideo;
+    screen.hidden = !talking || !!consulting || conference || !can.screen();
     put(mute, 'aria-pressed', String(status.isMute));
     put(hold, 'aria-pressed', String(status.isHold));
     put(record, 'aria-pressed', String(status.recordStatus === 'recording'));
-    put(video, 'aria-pressed', String(!!session.localStream));
+    put(screen, 'aria-pressed', String(call.sharing));
+    put(video, 'aria-pressed', String(!!session.localStream && !call.sharing));
+    put(video, 'disabled', !free || call.sharing);
+    own.classList.toggle('screen', call.sharing);
+    put(own, 'aria-label', call.sharing ? t.ownScreen : t.ownPicture);
     watch(far, live(session.remoteStream) ? session.remoteStream : null);
     watch(own, live(session.localStream) ? session.localStream : null);
     put(far, 'aria-label', t.farPicture(nameOf(status)));
     pictures.hidden = !far.srcObject && !own.srcObject;
+    card.classList.toggle('seen', !pictures.hidden);
     quality.element.hidden = !call.answered;
     quality.update(call);
     fill(others, rest.map((other) => rowOf(other)));
@@ -133,14 +149,17 @@ export function createCallView({ act, can, sound }) {
     if (!row) {
       const [who, since, face] = [el('b'), el('span', { class: 'soft' }), avatar({})];
       const swap = el('button', { class: 'plain', type: 'button', onclick: () => act.swap(other) }, icon('swap'), t.swap);
-      row = { who, since, face, swap, element: el('li', {}, face, el('div', {}, who, since), swap) };
+      const end = el('button', { class: 'plain', type: 'button', onclick: () => act.hangUpOne(other) }, icon('down'), t.hangUp);
+      row = { who, since, face, swap, end, element: el('li', {}, face, el('div', {}, who, since), swap, end) };
       rows.set(other.callId, row);
     }
     show(row.face, other.status);
     say(row.who, nameOf(other.status));
     say(row.since, stateOf(other));
     put(row.swap, 'aria-label', `${t.swap}: ${nameOf(other.status)}`);
-    row.swap.hidden = other.status.callStatus !== 'talking' || other.transferring;
+    put(row.end, 'aria-label', t.hangUpOne(nameOf(other.status)));
+    row.end.hidden = !other.status.isConference;
+    row.swap.hidden = other.status.isConference || other.status.callStatus !== 'talking' || other.transferring;
     return row.element;
   };
 

@@ -4,7 +4,7 @@
 const MOST_REPORTS = 1_200;
 
 /**
- * Events: `change`; `incoming`, `talking`, `ended`, `transferFailed`, `videoWanted`, `refusedVideo` with the call as `detail`.
+ * Events: `change`; `incoming`, `talking`, `ended`, `transferFailed`, `videoWanted`, `soundBlocked`, `deviceLost` with the call in `detail`.
  */
 export class Calls extends EventTarget {
   #phone;
@@ -47,12 +47,14 @@ export class Calls extends EventTarget {
       inbound: session.status.communicationType === 'inbound',
       made: performance.now(),
       at: Date.now(),
-      answered: null,
+      // One that a reload brought along talks already.
+      answered: session.status.callStatus === 'talking' ? session.status.callStartTime || Date.now() : null,
       reports: [],
       warnings: new Map(),
       tones: '',
       recovering: false,
       transferring: false,
+      sharing: false,
       earlyMedia: false,
       code: undefined,
     };
@@ -89,11 +91,19 @@ export class Calls extends EventTarget {
       call.transferring = false;
       this.#tell('transferFailed', call, { statusCode });
     });
+    on('audioBlocked', () => this.#tell('soundBlocked', call));
+    on('deviceLost', (lost) => this.#tell('deviceLost', call, lost));
+    on('clientError', () => {});
     session.agreeChangeVideo = () =>
       new Promise((resolve) => {
         call.agree = resolve;
         this.#tell('videoWanted', call);
       });
+    this.#change();
+  }
+
+  /** Something about a call changed that the package does not tell. */
+  touch() {
     this.#change();
   }
 

@@ -11,8 +11,11 @@ export async function devices() {
 
 export const canChooseSpeaker = () => 'setSinkId' in HTMLMediaElement.prototype;
 
+/** Gives what ends it. */
 export function onDevices(listener) {
-  navigator.mediaDevices?.addEventListener('devicechange', listener);
+  const end = new AbortController();
+  navigator.mediaDevices?.addEventListener('devicechange', listener, { signal: end.signal });
+  return () => end.abort();
 }
 
 /** Opens a microphone and tells its level, 0 to 1, until it is stopped. Throws what the browser throws. */

@@ -1,6 +1,8 @@
-// The questions that wait for an answer: whom to transfer to, and whether video may come.
+// What is asked and chosen above all else: whom to transfer to, whether video may come, the devices of a call.
 
 import { nameOf } from './calls.js';
+import { createDeviceChoice } from './device-choice.js';
+import { onDevices } from './devices.js';
 import { el, say } from './dom.js';
 import { texts } from './texts.js';
 
@@ -53,8 +55,8 @@ export function askTransfer(call, { now, ask }) {
   return () => dialog.close();
 }
 
-/** `answer(agreed)`, once. Gives what closes it. */
-export function askVideo(call, answer) {
+/** `answer(agreed)`, once. `camera`: there is one. Gives what closes it. */
+export function askVideo(call, camera, answer) {
   const t = texts.videoAsk;
   let agreed = false;
   const yes = () => {
@@ -65,7 +67,7 @@ export function askVideo(call, answer) {
     'div',
     {},
     el('h2', { id: 'video-title' }, t.title(nameOf(call.status))),
-    el('p', { class: 'soft' }, t.lead),
+    el('p', { class: 'soft' }, camera ? t.lead : t.leadBlind),
     el(
       'div',
       { class: 'buttons' },
@@ -74,5 +76,25 @@ export function askVideo(call, answer) {
     ),
   );
   const dialog = open(content, 'video-title', () => answer(agreed));
+  return () => dialog.close();
+}
+
+/** `chosen(kind)`: another device is wanted, now. Gives what closes it. */
+export function chooseDevices(chosen) {
+  const t = texts.devices;
+  const choice = createDeviceChoice('call-', chosen);
+  const done = el('button', { class: 'primary', type: 'button', onclick: () => dialog.close() }, t.done);
+  const content = el(
+    'div',
+    { class: 'choice' },
+    el('h2', { id: 'devices-title' }, t.title),
+    el('p', { class: 'soft' }, t.lead),
+    choice.fields,
+    choice.cameras,
+    el('div', { class: 'buttons' }, done),
+  );
+  const unlisten = onDevices(choice.refresh);
+  const dialog = open(content, 'devices-title', unlisten);
+  choice.refresh();
   return () => dialog.close();
 }

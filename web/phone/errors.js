@@ -97,3 +97,29 @@ export const TRANSFER_FAILED = (status) => ({
 export const NOT_POSSIBLE = { title: 'That does not work at the moment', text: 'Wait until the last step is done, and try again.' };
 export const NO_VIDEO = { title: 'There is no video in this call', text: 'The far end, or the PBX between you, takes none. The call goes on without.' };
 export const LOST = { title: 'The connection to the server is lost', text: 'Calls go on. It comes back by itself as soon as the server answers.' };
+export const OFFLINE = { title: 'This device is offline', text: 'Calls go on by themselves once it is back on a network.' };
+export const NOT_SHARED = { title: 'The screen is not shared', text: 'Nothing was chosen, or the system does not let the browser see the screen.' };
+export const NOT_RECORDED = { title: 'The call is not recorded', text: 'The PBX, or this browser, did not begin to. The call goes on.' };
+export const SPEAKER_LOST = {
+  title: 'Your speaker was disconnected',
+  text: 'You hear the call where the system plays now.',
+  action: 'settings',
+};
+
+/** A microphone or camera is gone in a call. `replaced`: by the usual one. */
+export function ofLost({ kind, replaced }) {
+  if (kind === 'audio') {
+    return replaced
+      ? { title: 'Your microphone was disconnected', text: 'Another one is used now, and the call goes on.', action: 'settings' }
+      : { title: 'Your microphone was disconnected', text: 'Nobody hears you. Plug one in and choose it in the settings.', action: 'settings' };
+  }
+  return replaced
+    ? { title: 'Your camera was disconnected', text: 'Another one is used now, and the call goes on.', action: 'settings' }
+    : { title: 'Your camera was disconnected', text: 'Nobody sees you. The call goes on.', action: 'settings' };
+}
+
+/** Why another device could not be taken in a call: all is as before. */
+export function ofChoice(result, kind) {
+  const { title, text } = (kind === 'camera' && CAMERA[result.media]) || MEDIA[result.media] || MEDIA.other;
+  return { title, text: `The call goes on with the one before. ${text.replace(/,? and call again/, '')}` };
+}

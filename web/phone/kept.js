@@ -3,6 +3,11 @@
 const SETTINGS = 'offhook.settings';
 const STANDARD = { theme: 'auto', ringtone: 'classic', volume: 0.7, microphone: '', speaker: '', camera: '' };
 const MOST_CALLS = 100;
+/** Of a reload with calls. */
+const KEPT_MS = 20_000;
+/** A reload is done by then. */
+const RELOAD_MS = 5_000;
+const CARRIED_AT = 'offhook.carried-at';
 
 /** Storage may be off (private windows, policies): then nothing is kept, and all else works. */
 function read(storage, key, otherwise) {
@@ -38,6 +43,18 @@ export const login = {
   kept: () => read('sessionStorage', 'offhook.login', null),
   keep: (account) => write('sessionStorage', 'offhook.login', account),
   forget: () => write('sessionStorage', 'offhook.login', null),
+  /** For the next page of this tab, once and soon: as long as the package keeps the calls. */
+  carry: (account) => {
+    write('sessionStorage', 'offhook.carried', { account, at: Date.now() });
+    write('localStorage', CARRIED_AT, Date.now());
+  },
+  carried: () => {
+    const { account, at = 0 } = read('sessionStorage', 'offhook.carried', {});
+    write('sessionStorage', 'offhook.carried', null);
+    return Date.now() - at < KEPT_MS ? account : null;
+  },
+  /** So long another tab lets one with calls come back before it takes its place, ms. */
+  patience: () => (Date.now() - read('localStorage', CARRIED_AT, 0) < RELOAD_MS ? RELOAD_MS : 0),
 };
 
 /** The list of an extension that no PBX keeps: newest first. */

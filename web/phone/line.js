@@ -16,6 +16,8 @@ export function createLine({ phone, user }) {
   });
   phone.on('reconnecting', ({ delayMs }) => tell('waiting', texts.line.waiting(Math.max(1, Math.round(delayMs / 1_000)))));
   phone.on('connected', () => phone.isRegistered || tell('waiting', texts.line.connecting));
+  // The browser knows before the connection does.
+  addEventListener('offline', () => tell('off', texts.line.offline));
   tell(phone.isRegistered ? 'ready' : 'waiting', phone.isRegistered ? texts.line.ready(user) : texts.line.connecting);
   return { element };
 }

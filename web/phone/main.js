@@ -1,13 +1,16 @@
-// Log-in or phone: what is on the page, and nothing else.
+// Log-in, a tab that waits, or the phone: what is on the page, and nothing else.
 
+import { Calls } from './calls.js';
 import { connect } from './connect.js';
 import { el } from './dom.js';
 import { ofLogin } from './errors.js';
 import { login } from './kept.js';
 import { createLogin } from './login.js';
+import { oneTab } from './one-tab.js';
 import { createPhoneView } from './phone-view.js';
 import { Sound } from './sound.js';
 import { texts } from './texts.js';
+import { createWaiting } from './waiting.js';
 
 const app = document.getElementById('app');
 const sound = new Sound();
@@ -23,28 +26,104 @@ function showLogin(before) {
 async function enter(account, keep) {
   // In the click: later, a browser would allow no sound.
   sound.unlock();
-  await show(account);
   if (keep) login.keep(account);
+  try {
+    await show(account);
+  } catch (failure) {
+    // It is wanted in this tab after all, and goes on there.
+    if (failure.name === 'AbortError') return;
+    login.forget();
+    throw failure;
+  }
 }
 
-async function show(account) {
-  const connection = await connect(account);
-  const view = createPhoneView({ ...connection, user: account.user, sound, left: (error) => leave(account, error) });
+/** `steal`: this tab is the phone now, whatever others are. */
+async function show(account, steal = false) {
+  let connection;
+  let lost = false;
+  const letGo = await oneTab(account.user, {
+    steal,
+    waits: () => showWaiting(account),
+    lost: () => {
+      lost = true;
+      if (connection) give(account, connection);
+    },
+    patience: login.patience,
+    signal: waiting.signal,
+  });
+  document.getElementById('waiting-title')?.closest('main').replaceWith(busy());
+  let calls;
+  try {
+    connection = await connect(account, (phone) => (calls = new Calls(phone)));
+  } catch (failure) {
+    letGo();
+    throw failure;
+  }
+  if (lost) return give(account, connection);
+  const left = (error) => {
+    letGo();
+    removeEventListener('pagehide', carry);
+    leave(account, error);
+  };
+  // For the page after this one, if this one is being reloaded in a call: it may be asked for no password then.
+  const carry = () => calls.all.length > 0 && login.carry(account);
+  addEventListener('pagehide', carry);
+  connection.end = () => removeEventListener('pagehide', carry);
+  const view = createPhoneView({ ...connection, calls, user: account.user, sound, left });
   app.replaceChildren(view.element);
   view.focus();
 }
 
-function leave({ user }, error) {
-  login.forget();
+let waiting = new AbortController();
+
+function showWaiting(account) {
+  document.title = texts.name;
+  const here = () => {
+    sound.unlock();
+    waiting.abort();
+    waiting = new AbortController();
+    enterAgain(account, true);
+  };
+  const view = createWaiting(account.user, here);
+  app.replaceChildren(view.element);
+  view.focus();
+}
+
+/** Another tab is the phone now. Its log-in has ended ours, or will: there is nothing to log out of. */
+async function give(account, connection) {
+  connection.end?.();
+  quiet();
+  await connection.destroy();
+  enterAgain(account);
+}
+
+function enterAgain(account, steal) {
+  show(account, steal).catch((failure) => {
+    if (failure.name !== 'AbortError') showLogin({ user: account.user, error: ofLogin(failure) });
+  });
+}
+
+function quiet() {
   sound.hear([]);
   sound.ring(null);
+}
+
+function leave({ user }, error) {
+  login.forget();
+  quiet();
   showLogin(error ? { user, error } : undefined);
 }
 
-const kept = login.kept();
+function busy() {
+  return el('main', { class: 'login' }, el('p', { class: 'soft', role: 'status' }, texts.login.busy));
+}
+
+const carried = login.carried();
+const kept = carried ?? login.kept();
 if (kept) {
-  app.replaceChildren(el('main', { class: 'login' }, el('p', { class: 'soft', role: 'status' }, texts.login.busy)));
-  show(kept).catch((failure) => showLogin({ user: kept.user, error: ofLogin(failure) }));
+  app.replaceChildren(busy());
+  // Calls that are brought along go before a tab that waits.
+  enterAgain(kept, !!carried);
 } else {
   showLogin();
 }

@@ -1,11 +1,13 @@
 // The phone: puts the parts together, and says what a click does.
 
-import { Calls, nameOf } from './calls.js';
+import { nameOf } from './calls.js';
 import { createCallView } from './call-view.js';
 import { canChooseSpeaker } from './devices.js';
-import { askTransfer, askVideo } from './dialogs.js';
-import { announce, el, icon, put, say } from './dom.js';
-import { BLOCKED_SOUND, LOST, NOT_POSSIBLE, NO_VIDEO, TRANSFER_FAILED, ofCall, ofEnd, ofLogin } from './errors.js';
+import { askTransfer, askVideo, chooseDevices } from './dialogs.js';
+import { announce, el, icon, say } from './dom.js';
+import {
+  BLOCKED_SOUND, LOST, NOT_POSSIBLE, NOT_RECORDED, NOT_SHARED, NO_VIDEO, OFFLINE, SPEAKER_LOST, TRANSFER_FAILED, ofCall, ofChoice, ofEnd, ofLogin, ofLost,
+} from './errors.js';
 import { createIdle } from './idle.js';
 import { createIncoming } from './incoming.js';
 import { settings } from './kept.js';
@@ -18,9 +20,11 @@ import { createTabs } from './tabs.js';
 import { texts } from './texts.js';
 import { speak } from './spoken.js';
 
+/** So long a PBX may take to begin with a recording, ms. */
+const RECORD_MS = 10_500;
+
 /** `left(error?)`: logged out, or thrown out. */
-export function createPhoneView({ phone, pbx, close, user, sound, left }) {
-  const calls = new Calls(phone);
+export function createPhoneView({ phone, pbx, close, calls, user, sound, left }) {
   let cameras = 0;
   let dialog = null;
   /** A dialog belongs to a call, and ends with it. */
@@ -29,9 +33,22 @@ export function createPhoneView({ phone, pbx, close, user, sound, left }) {
     dialog = { call, close: opened };
   };
 
-  const notices = createNotices({ settings: () => tabs.select('settings'), sound: () => sound.unlock() });
+  const notices = createNotices({ settings: () => tabs.select('settings'), sound: () => unlock(), save });
+  // In a click: both what the far ends say and what this page itself plays.
+  const unlock = () => {
+    sound.unlock();
+    phone.unlockAudio();
+    phone.config.audio?.unlock();
+  };
   const notify = (error) => error && notices.show(error);
-  const can = { video: () => cameras > 0, record: ({ recordPermissions }) => recordPermissions > 0 };
+  const can = {
+    video: () => cameras > 0,
+    record: ({ recordPermissions }) => recordPermissions > 0,
+    screen: () => !!navigator.mediaDevices?.getDisplayMedia,
+    merge: (taken) => taken.length > 1 && taken.every(({ status, transferring }) => status.callStatus === 'talking' && !transferring) && !taken.every(({ status }) => status.isConference),
+  };
+  /** A call and those that are in a conference with it. */
+  const together = (call) => (call.status.isConference ? calls.taken.filter(({ status }) => status.isConference) : [call]);
   /** A command that is refused at once says so. */
   const does = (accepted) => accepted || (notify(NOT_POSSIBLE), false);
 
@@ -53,16 +70,48 @@ export function createPhoneView({ phone, pbx, close, user, sound, left }) {
       element.dataset.view = 'panel';
       keypad.focus();
     },
-    mute: (call) => does(call.status.isMute ? call.session.unmute() : call.session.mute()),
-    hold: (call) => does(call.status.isHold ? call.session.unhold() : call.session.hold()),
+    mute: (call) => {
+      const { isMute } = call.status;
+      for (const { session } of together(call)) does(isMute ? session.unmute() : session.mute());
+    },
+    hold: (call) => {
+      if (call.status.isHold && call.status.isConference) return does(phone.conference());
+      for (const { session } of together(call)) does(call.status.isHold ? session.unhold() : session.hold());
+    },
+    merge: () => does(phone.conference(calls.taken.map(({ callId }) => callId))),
+    devices: (call) => ask(call, chooseDevices((kind) => chosen(kind))),
+    screen: async (call) => {
+      const { session } = call;
+      if (call.sharing) return session.stopSharing().then(() => notShared(call));
+      notices.clear('video');
+      const result = await session.shareScreen();
+      const [track] = session.localStream?.getVideoTracks() ?? [];
+      if (result.code !== 200) return notify({ ...(result.media ? NOT_SHARED : NO_VIDEO), about: 'video' });
+      call.sharing = true;
+      // Ends by our button or by the browser's own; stopped by us, a track says nothing.
+      track.addEventListener('ended', () => notShared(call));
+      calls.touch();
+    },
     swap: (call) => does(call.session.unhold()),
-    hangUp: (call) => call.session.hangup(),
+    hangUp: (call) => {
+      for (const { session } of together(call)) session.hangup();
+    },
+    hangUpOne: (call) => call.session.hangup(),
     tone: (call, key) => call.session.dtmf(key),
-    record: (call) => does(call.status.recordStatus === 'recording' ? call.session.pauseRecord() : call.session.startRecord()),
-    video: async (call) => {
-      if (call.session.localStream) return does(call.session.videoToAudio());
-      call.wantsVideo = true;
-      does(call.session.audioToVideo());
+    record: (call) => {
+      const { recordStatus } = call.status;
+      if (!does(recordStatus === 'recording' ? call.session.pauseRecord() : call.session.startRecord())) return;
+      clearTimeout(call.recordTimer);
+      // A PBX that records nothing says nothing.
+      call.recordTimer = setTimeout(() => {
+        if (calls.all.includes(call) && call.status.recordStatus === recordStatus) notify({ ...NOT_RECORDED, about: 'record' });
+      }, RECORD_MS);
+    },
+    video: (call) => {
+      const { session } = call;
+      if (session.localStream) return does(session.videoToAudio());
+      notices.clear('video');
+      if (does(session.audioToVideo())) whenSettled(session.RTCSession.connection, (sends) => sends || notify({ ...NO_VIDEO, about: 'video' }));
     },
     transfer: (call) =>
       ask(
@@ -95,6 +144,10 @@ export function createPhoneView({ phone, pbx, close, user, sound, left }) {
     },
     decline: (call) => call.session.reject(),
   };
+  const notShared = (call) => {
+    call.sharing = false;
+    calls.touch();
+  };
   const under = (call, number) => {
     call.transferring = true;
     call.transferTo = number;
@@ -107,7 +160,17 @@ export function createPhoneView({ phone, pbx, close, user, sound, left }) {
     if (kind === 'list') cameras = more.cameras.length;
     phone.deviceIds = { microphoneId: settings.microphone || undefined, cameraId: settings.camera || undefined };
     if (kind === 'speaker' && canChooseSpeaker()) sound.route();
+    if (kind === 'microphone' || kind === 'camera') change(kind);
     update();
+  };
+  /** In the calls there are, too. */
+  const change = async (kind) => {
+    notices.clear('device');
+    for (const { session } of calls.taken) {
+      if (kind === 'camera' && !session.localStream) continue;
+      const result = await session.setInputDevice(settings[kind] || undefined, kind === 'camera' ? 'video' : 'audio');
+      if (result.code !== 200 && result.media) return notify({ ...ofChoice(result, kind), about: 'device' });
+    }
   };
   const logOut = async () => {
     gone = true;
@@ -190,7 +253,11 @@ export function createPhoneView({ phone, pbx, close, user, sound, left }) {
     const typing = document.activeElement?.matches('input, select, dialog *') && document.activeElement.value !== '';
     if (!typing) incoming.focus(call);
   });
+  /** Of calls that have ended: their recordings come afterwards. */
+  const names = new Map();
   calls.addEventListener('ended', ({ detail: { call } }) => {
+    names.set(call.callId, nameOf(call.status));
+    if (names.size > 8) names.delete(names.keys().next().value);
     if (dialog?.call === call) dialog.close();
     recent.add(call);
     const name = nameOf(call.status);
@@ -205,16 +272,31 @@ export function createPhoneView({ phone, pbx, close, user, sound, left }) {
     for (const call of calls.all) call.transferring = false;
     notify(TRANSFER_FAILED(statusCode));
   });
-  calls.addEventListener('videoWanted', ({ detail: { call } }) => ask(call, askVideo(call, call.agree)));
-  calls.addEventListener('change', () => {
-    for (const call of calls.all) {
-      if (!call.wantsVideo) continue;
-      const sends = call.session.RTCSession.connection?.getTransceivers().some(({ sender, currentDirection }) => sender.track?.kind === 'video' && currentDirection);
-      if (call.status.isVideo || sends) call.wantsVideo = false;
-    }
+  calls.addEventListener('videoWanted', ({ detail: { call } }) => ask(call, askVideo(call, cameras > 0, call.agree)));
+  for (const [target, name] of [[sound, 'blocked'], [calls, 'soundBlocked']]) {
+    target.addEventListener(name, () => notify({ ...BLOCKED_SOUND, about: 'sound' }));
+  }
+  // Any click is the one that the browser waits for.
+  element.addEventListener('click', () => {
+    if (!notices.has('sound')) return;
+    unlock();
+    notices.clear('sound');
   });
-  sound.addEventListener('blocked', () => notify({ ...BLOCKED_SOUND, about: 'sound' }));
-  phone.on('reconnecting', () => notify({ ...LOST, about: 'line' }));
+  calls.addEventListener('deviceLost', ({ detail }) => notify({ ...ofLost(detail), about: 'device' }));
+  let speakers;
+  phone.on('deviceChange', ({ devices }) => {
+    const before = speakers;
+    speakers = devices.filter(({ kind }) => kind === 'audiooutput').map(({ deviceId }) => deviceId);
+    if (!settings.speaker || speakers.includes(settings.speaker) || before?.includes(settings.speaker) === false) return sound.route();
+    sound.route();
+    if (calls.taken.length > 0) notify({ ...SPEAKER_LOST, about: 'device' });
+  });
+  phone.on('recorded', ({ callId, blob, mimeType }) => {
+    const name = names.get(callId) ?? '';
+    notices.show({ ...texts.recorded, kind: 'good', action: 'save', with: { blob, mimeType, name }, about: `recorded ${callId}` });
+  });
+  phone.on('reconnecting', () => notify({ ...(navigator.onLine ? LOST : OFFLINE), about: 'line' }));
+  addEventListener('offline', () => gone || notify({ ...OFFLINE, about: 'line' }));
   phone.on('registered', () => notices.clear('line'));
   pbx?.on('runtimeError', (error) => {
     if (gone) return;
@@ -226,6 +308,28 @@ export function createPhoneView({ phone, pbx, close, user, sound, left }) {
   update();
   announce(texts.spoken.loggedIn(user));
   return { element, focus: () => keypad.focus() };
+}
+
+/** Whether video is sent when the offer that is being made has been answered. */
+function whenSettled(connection, tell) {
+  const end = new AbortController();
+  let offered = false;
+  const change = () => {
+    offered ||= connection.signalingState === 'have-local-offer';
+    if (!offered || connection.signalingState !== 'stable') return;
+    end.abort();
+    tell(connection.getTransceivers().some(({ sender, currentDirection }) => sender.track?.kind === 'video' && /send/.test(currentDirection)));
+  };
+  connection.addEventListener('signalingstatechange', change, { signal: end.signal });
+}
+
+/** Offers a recording as a file. */
+function save({ blob, mimeType, name }) {
+  const at = new Date().toISOString().slice(0, 16).replace('T', ' ').replace(':', '.');
+  const href = URL.createObjectURL(blob);
+  const kind = /mp4|ogg/.exec(mimeType)?.[0] ?? 'webm';
+  el('a', { href, download: `${texts.recorded.file(name, at)}.${kind}` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
 function title(taken, ringing) {

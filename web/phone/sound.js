@@ -17,8 +17,8 @@ const RINGBACK = [[1, [425]], [4, []]];
 
 export class Sound extends EventTarget {
   #context;
-  /** Far ends by callId. */
-  #players = new Map();
+  /** Calls that are heard, by callId. */
+  #heard = new Map();
   /** What is on: `{name, stop}`. */
   #on = null;
 
@@ -28,36 +28,23 @@ export class Sound extends EventTarget {
     // What could not ring until now rings from its next turn on.
     this.#context.resume();
     this.#route(this.#context);
-    for (const player of this.#players.values()) this.#play(player);
   }
 
-  /** Plays the far ends of these calls and no others. Those on hold are heard too: they may hear music. */
+  /** Plays the far ends of these calls, each from when it is there. Those on hold are heard too: they may hear music. */
   hear(calls) {
-    const wanted = new Map(calls.map(({ callId, session }) => [callId, session.remoteStream]));
-    for (const [callId, player] of this.#players) {
-      if (wanted.get(callId)) continue;
-      player.pause();
-      player.srcObject = null;
-      this.#players.delete(callId);
+    for (const { callId, session } of calls) {
+      if (this.#heard.has(callId)) continue;
+      this.#heard.set(callId, session);
+      session.play();
+      this.#direct(session);
     }
-    for (const [callId, stream] of wanted) {
-      if (!stream) continue;
-      let player = this.#players.get(callId);
-      if (!player) {
-        player = new Audio();
-        this.#players.set(callId, player);
-        this.#route(player);
-      }
-      if (player.srcObject === stream) continue;
-      player.srcObject = stream;
-      this.#play(player);
-    }
+    for (const callId of this.#heard.keys()) if (!calls.some((call) => call.callId === callId)) this.#heard.delete(callId);
   }
 
   /** Another speaker was chosen. */
   async route() {
-    const all = [...this.#players.values(), this.#context].filter(Boolean);
-    await Promise.all(all.map((one) => this.#route(one)));
+    const calls = [...this.#heard.values()].map((session) => this.#direct(session));
+    await Promise.all([...calls, this.#context && this.#route(this.#context)]);
   }
 
   /** Rings, gives the ringback, or is quiet: `ringtone`, `ringback` or `null`. */
@@ -89,10 +76,11 @@ export class Sound extends EventTarget {
     this.#once([[0.2, [523]], [0.2, [659]], [0.4, [784]]], 0.25);
   }
 
-  #play(player) {
-    player.play().catch(({ name }) => {
-      if (name === 'NotAllowedError') this.dispatchEvent(new Event('blocked'));
-    });
+  /** A call to the chosen speaker; if that is gone, to the system's own. */
+  async #direct(session) {
+    if (!('setSinkId' in HTMLMediaElement.prototype)) return;
+    const { code } = await session.setOutputDevice(settings.speaker);
+    if (code !== 200 && settings.speaker) await session.setOutputDevice('');
   }
 
   async #route(target) {

@@ -29,6 +29,8 @@ export function speak(calls) {
     if (before.isHold !== status.isHold) return status.isHold ? t.held(name) : t.resumed(name);
     if (before.isRemoteHold !== status.isRemoteHold) return status.isRemoteHold ? t.heldByFar(name) : t.resumed(name);
     if (before.isMute !== status.isMute) return status.isMute ? t.muted : t.unmuted;
+    if (before.isConference !== status.isConference && status.isConference) return t.conference;
+    if (before.isVideo !== status.isVideo && before.callStatus === 'talking') return status.isVideo ? t.video(name) : t.noVideo;
     if (before.recordStatus !== status.recordStatus) return status.recordStatus === 'recording' ? t.recording : t.stopped;
     return null;
   };

@@ -271,7 +271,7 @@ export class Media {
   async #local(camera) {
     const audio = this.#stream.getAudioTracks().length === 0;
     const video = !!camera && !this.localStream;
-    if (audio || video) this.take(await acquire({ audio, video, ...this.#options }));
+    if (audio || video) this.take(await acquire({ ...this.#options, audio, video }));
   }
 
   /** Says what is sent and received from the next description on. */

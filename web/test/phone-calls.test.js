@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { PhoneScene, dial, focused, heard, idle, look, spoken, state } from './lib/phone.js';
+import { PhoneScene, dial, focused, heard, idle, look, mayCall, spoken, state } from './lib/phone.js';
 
 let scene;
 before(async () => (scene = await PhoneScene.open()));
@@ -63,7 +63,7 @@ test('what becomes of a call that is refused is said in words', async () => {
     ['1007', /cannot be reached.*Nobody is logged in/],
     ['605', /server could not connect the call/],
   ]) {
-    await page.waitForTimeout(1_050); // a second call within a second would be refused
+    await mayCall(page);
     await dial(page, number);
     await page.waitForFunction((source) => new RegExp(source).test(document.querySelector('.notices').textContent), text.source);
     await idle(page);
@@ -201,7 +201,7 @@ test('a second call that is made: the first waits', async () => {
   await scene.native('1001', ['answer', '--echo']);
   await dial(page, '1001');
   await state(page, 'talking');
-  await page.waitForTimeout(1_050); // a second call within a second would be refused
+  await mayCall(page);
   await page.click(control('add'));
   assert.match(await page.textContent('.hint'), /put on hold/);
   await look(page, 'adding');

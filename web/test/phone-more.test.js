@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { PhoneScene, dial, focused, heard, idle, look, state } from './lib/phone.js';
+import { PhoneScene, dial, focused, heard, idle, look, mayCall, state } from './lib/phone.js';
 
 let scene;
 before(async () => (scene = await PhoneScene.open()));
@@ -56,7 +56,7 @@ test('a transfer that fails gives the call back', async () => {
 test('an attended transfer: ask first, then connect the two', async () => {
   const { page, ben } = await talking('phone');
   const cleo = await scene.native('1002', ['answer', '--echo']);
-  await page.waitForTimeout(1_050); // a second call within a second would be refused
+  await mayCall(page);
   await page.click(control('transfer'));
   await page.fill('#transfer-number', '1002');
   await page.click('dialog button >> text=Ask first');
@@ -77,7 +77,7 @@ test('an attended transfer: ask first, then connect the two', async () => {
 test('asked first and left at that: back to the one who waits', async () => {
   const { page } = await talking();
   const cleo = await scene.native('1002', ['answer', '--echo']);
-  await page.waitForTimeout(1_050); // a second call within a second would be refused
+  await mayCall(page);
   await page.click(control('transfer'));
   await page.fill('#transfer-number', '1002');
   await page.keyboard.press('Tab');
@@ -101,7 +101,7 @@ test('the list of calls: taken, called, missed; a click calls back', async () =>
   await page.click('#tab-keypad');
   await dial(page, '600');
   await state(page, 'talking');
-  await page.waitForTimeout(1_050); // so that there is a second of call, and one between two calls
+  await page.waitForFunction(() => /0:0[1-9]/.test(document.querySelector('.state').textContent));
   await page.click('[aria-label="Hang up"]');
   await idle(page);
   const caller = await scene.native('1001', ['call', '1003']);

@@ -18,6 +18,7 @@ function spy() {
     constructor(...parameters) {
       super(...parameters);
       window.connections.push(this);
+      window.calledAt = performance.now();
     }
   };
   window.players = [];
@@ -34,18 +35,20 @@ export class PhoneScene {
   #contexts = [];
   #checks = [];
 
-  static async open() {
+  /** `options`: of the scene of JsSIP, whose PBX it is. */
+  static async open(options) {
     const scene = new PhoneScene();
-    scene.others = await Others.open();
+    scene.others = await Others.open(options);
     [scene.url] = scene.others.urls.web_phone;
     assert.ok(scene.url, 'the command has no web phone: node web/build.js, then cargo build -p offhook-cli');
     return scene;
   }
 
   /** A page with the log-in. `before` runs in it before all else. */
-  async page({ size = 'desk', url = this.url, browser = this.others.browser, before, ...options } = {}) {
-    const context = await browser.newContext({ viewport: SIZES[size], ignoreHTTPSErrors: true, ...options });
-    this.#contexts.push(context);
+  async page({ size = 'desk', url = this.url, browser = this.others.browser, before, beside, ...options } = {}) {
+    // `beside`: another tab of the same browser as that page.
+    const context = beside?.context() ?? (await browser.newContext({ viewport: SIZES[size], ignoreHTTPSErrors: true, ...options }));
+    if (!beside) this.#contexts.push(context);
     const page = await context.newPage();
     const errors = [];
     page.on('pageerror', (error) => errors.push(error.stack ?? String(error)));
@@ -132,6 +135,11 @@ export async function dial(page, number) {
   await page.focus('#number');
   await page.keyboard.type(number);
   await page.keyboard.press('Enter');
+}
+
+/** Waits until another call may be made: a second after the last. */
+export function mayCall(page) {
+  return page.waitForFunction(() => !(performance.now() - window.calledAt < 1_020));
 }
 
 /** Waits until the call in front is so: `ringing`, `talking`, `held` … */

@@ -1,0 +1,96 @@
+// The web phone: reloaded in a call, open in two tabs, and without a network.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { PhoneScene, dial, focused, heard, idle, look, state } from './lib/phone.js';
+
+let scene;
+before(async () => (scene = await PhoneScene.open()));
+afterEach(() => scene.clear());
+after(() => scene.close());
+
+const ready = (page) => page.waitForSelector('.line[data-state="ready"]');
+
+async function logIn(page, user = '1000') {
+  await page.fill('#user', user);
+  await page.fill('#password', `secret-${user}`);
+  await page.click('button[type=submit]');
+}
+
+test('a reload in a call keeps the call and asks for no password; one without asks', async () => {
+  const page = await scene.phone();
+  const far = await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  await heard(page, ({ received, energy }) => received > 20 && energy > 0);
+  await page.waitForFunction(() => /0:0[2-9]/.test(document.querySelector('.state').textContent));
+  await page.reload();
+  await state(page, 'talking', 20_000);
+  await heard(page, ({ received, sent, energy, playing }) => received > 20 && sent > 20 && energy > 0 && playing);
+  // It is the same call: it has lasted since before.
+  await page.waitForFunction(() => {
+    const [, minutes, seconds] = /(\d+):(\d\d)/.exec(document.querySelector('.state').textContent);
+    return minutes * 60 + Number(seconds) >= 3;
+  });
+  assert.equal(far.events('ended').length, 0);
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0, 'the log-in is not kept for longer');
+  assert.ok(await page.isVisible('.quality'));
+  await page.click('[aria-label="Hang up"]');
+  await far.event('ended');
+  await idle(page);
+  await page.reload();
+  await page.waitForSelector('#user');
+});
+
+test('a second tab says that it waits, and is the phone when the first has gone', async () => {
+  const first = await scene.phone();
+  const second = await scene.page({ beside: first });
+  await logIn(second);
+  await second.waitForSelector('text=open in another tab');
+  assert.equal(await focused(second), 'H1#waiting-title');
+  await look(second, 'second-tab');
+  // The first is none the worse for it.
+  await dial(first, '600');
+  await state(first, 'talking');
+  // Nor is it when it is reloaded: it comes back, and the second waits on.
+  await first.reload();
+  await state(first, 'talking', 20_000);
+  assert.ok(await second.isVisible('text=open in another tab'));
+  await first.click('[aria-label="Hang up"]');
+  await idle(first);
+  await first.close();
+  await ready(second);
+  await scene.native('1001', ['call', '1000']);
+  await second.waitForSelector('.ringing');
+});
+
+test('a second tab takes the phone over when its user wants, and the first one waits then', async () => {
+  const first = await scene.phone();
+  const second = await scene.page({ beside: first });
+  await logIn(second);
+  await second.click('text=Use it here');
+  await ready(second);
+  await first.waitForSelector('text=open in another tab');
+  await dial(second, '600');
+  await state(second, 'talking');
+  // Another extension is another phone.
+  const third = await scene.page({ beside: first });
+  await logIn(third, '1002');
+  await ready(third);
+  assert.equal(await second.getAttribute('.phone', 'data-calls'), '1');
+});
+
+test('without a network that is said, and it goes on when there is one again', async () => {
+  const page = await scene.phone();
+  await dial(page, '600');
+  await state(page, 'talking');
+  await page.context().setOffline(true);
+  await page.waitForSelector('.line >> text=Offline');
+  assert.match(await page.textContent('.notice'), /device is offline.*by themselves/);
+  await look(page, 'offline');
+  await page.context().setOffline(false);
+  await ready(page);
+  await page.waitForSelector('.notice[data-about=line]', { state: 'detached' });
+  await state(page, 'talking', 20_000);
+});

@@ -1,0 +1,142 @@
+// The web phone: video from the start, added and taken away, and the screen instead of the camera.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { PhoneScene, dial, idle, look, state } from './lib/phone.js';
+
+let scene;
+before(async () => (scene = await PhoneScene.open()));
+afterEach(() => scene.clear());
+after(() => scene.close());
+
+const control = (name) => `[data-control=${name}]`;
+
+/** Before the page's scripts: a screen to share that is all red; `window.screenTrack` is what is shared of it. */
+function screen() {
+  navigator.mediaDevices.getDisplayMedia = async () => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 400 });
+    const context = canvas.getContext('2d');
+    const draw = () => {
+      context.fillStyle = 'red';
+      context.fillRect(0, 0, 640, 400);
+    };
+    draw();
+    setInterval(draw, 100);
+    const stream = canvas.captureStream(10);
+    [window.screenTrack] = stream.getTracks();
+    return stream;
+  };
+}
+
+/** Two pages that talk, 1000 and 1001. */
+async function talk({ video = false } = {}) {
+  const ann = await scene.phone('1000', { before: screen });
+  const bob = await scene.phone('1001', { before: screen, size: 'phone' });
+  await ann.waitForSelector('[aria-label="Call with video"]');
+  if (video) {
+    await ann.fill('#number', '1001');
+    await ann.click('[aria-label="Call with video"]');
+    await bob.waitForSelector('.ringing >> text=Incoming video call');
+    await look(bob, 'incoming-video');
+    await bob.click('.ringing >> text=Answer with video');
+  } else {
+    await dial(ann, '1001');
+    await bob.click('.ringing button >> text="Answer"');
+  }
+  for (const page of [ann, bob]) await state(page, 'talking');
+  return [ann, bob];
+}
+
+/** Waits until the far end's picture moves on the screen. */
+const sees = (page) =>
+  page.waitForFunction(() => {
+    const far = document.querySelector('.far');
+    return far.checkVisibility() && far.videoWidth > 0 && far.getVideoPlaybackQuality().totalVideoFrames > 5;
+  });
+
+const seesRed = (page) =>
+  page.waitForFunction(() => {
+    const far = document.querySelector('.far');
+    if (!far.checkVisibility() || !far.videoWidth) return false;
+    const context = new OffscreenCanvas(1, 1).getContext('2d');
+    context.drawImage(far, 0, 0, 1, 1);
+    const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
+    return red > 180 && green < 90 && blue < 90;
+  });
+
+const pressed = (page, name, is) => page.waitForSelector(`${control(name)}[aria-pressed=${is}]`);
+
+test('a video call: asked for, answered with video, seen on both sides, and taken away', async () => {
+  const [ann, bob] = await talk({ video: true });
+  for (const page of [ann, bob]) {
+    await sees(page);
+    assert.ok(await page.isVisible('.own'));
+    await pressed(page, 'video', true);
+  }
+  assert.equal(await ann.getAttribute('.far', 'aria-label'), `Picture of ${await ann.textContent('#far')}`);
+  await look(ann, 'video');
+  await ann.click(control('video'));
+  await pressed(ann, 'video', false);
+  for (const page of [ann, bob]) await page.waitForSelector('.pictures', { state: 'hidden' });
+  await ann.click('[aria-label="Hang up"]');
+  await idle(bob);
+});
+
+test('video is added only if the other side agrees, and whoever asked is told', async () => {
+  const [ann, bob] = await talk();
+  await ann.click(control('video'));
+  await bob.waitForSelector('dialog[open]');
+  assert.match(await bob.textContent('dialog'), /wants to add video.*camera is switched on/);
+  await look(bob, 'video-asked');
+  await bob.click('dialog >> text=Not now');
+  await ann.waitForSelector('.notice[data-about=video]');
+  assert.match(await ann.textContent('.notice'), /no video in this call.*goes on without/);
+  await pressed(ann, 'video', false);
+  await state(ann, 'talking');
+
+  await ann.click(control('video'));
+  await bob.click('dialog >> text=Turn video on');
+  for (const page of [ann, bob]) await sees(page);
+  assert.equal(await ann.locator('.notice').count(), 0);
+  // The dialog goes with its call.
+  await bob.click(control('video'));
+  await ann.waitForSelector('.pictures', { state: 'hidden' });
+  await ann.click(control('video'));
+  await bob.waitForSelector('dialog[open]');
+  await ann.click('[aria-label="Hang up"]');
+  await bob.waitForSelector('dialog', { state: 'detached' });
+  await idle(bob);
+});
+
+test('the screen instead of the camera, ended by the button here and by the browser', async () => {
+  const [ann, bob] = await talk();
+  await ann.click(control('screen'));
+  await bob.click('dialog >> text=Turn video on');
+  await seesRed(bob);
+  await pressed(ann, 'screen', true);
+  assert.match(await ann.textContent('.mark'), /screen is shared/);
+  assert.equal(await ann.getAttribute('.own', 'aria-label'), 'Your screen');
+  assert.equal(await ann.evaluate(() => getComputedStyle(document.querySelector('.own')).transform), 'none', 'a screen is no mirror');
+  await look(ann, 'screen-shared');
+  await ann.click(control('screen'));
+  await pressed(ann, 'screen', false);
+  assert.equal(await ann.evaluate(() => window.screenTrack.readyState), 'ended');
+  await ann.waitForSelector('.own', { state: 'hidden' });
+
+  await ann.click(control('screen'));
+  await bob.waitForSelector('dialog[open], .far:not([hidden])');
+  if (await bob.isVisible('dialog')) await bob.click('dialog >> text=Turn video on');
+  await seesRed(bob);
+  await pressed(ann, 'screen', true);
+  await ann.evaluate(() => {
+    window.screenTrack.stop();
+    window.screenTrack.dispatchEvent(new Event('ended'));
+  });
+  await pressed(ann, 'screen', false);
+
+  await ann.evaluate(() => (navigator.mediaDevices.getDisplayMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))));
+  await ann.click(control('screen'));
+  await ann.waitForSelector('.notice >> text=The screen is not shared');
+  await state(ann, 'talking');
+});
