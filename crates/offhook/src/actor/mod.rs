@@ -85,7 +85,6 @@ impl MediaConfig {
     }
 
     #[cfg(not(feature = "devices"))]
-    #[expect(clippy::unused_self, reason = "it is one with the feature")]
     fn has_devices(&self) -> bool {
         false
     }
