@@ -15,7 +15,7 @@ const policy = JSON.parse(readFileSync(join(root, 'tools/dependencies.json'), 'u
 const problems = [];
 
 const metadata = JSON.parse(
-  execFileSync('cargo', ['metadata', '--format-version', '1', '--locked'], {
+  execFileSync('cargo', ['metadata', '--all-features', '--format-version', '1', '--locked'], {
     cwd: root,
     maxBuffer: 1 << 28,
     stdio: ['ignore', 'pipe', 'inherit'],

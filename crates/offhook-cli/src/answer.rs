@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::args::AnswerArgs;
+use crate::devices::Chosen;
 use crate::exit::{Failure, Reason};
 use crate::server::{Line, connect, of_end};
 use crate::signal::{Interrupt, until};
@@ -42,7 +43,8 @@ pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
 async fn prepare(args: &AnswerArgs) -> Result<(Line, Option<WavSource>), Failure> {
     let play = sound::open(args.play.as_deref())?;
     sound::check_record(args.record.as_deref())?;
-    Ok((connect(&args.server, offhook::DtmfMode::default()).await?, play))
+    let devices = Chosen::open(&args.sound).await?;
+    Ok((connect(&args.server, offhook::DtmfMode::default(), devices).await?, play))
 }
 
 async fn wait(
@@ -110,7 +112,7 @@ impl Call<'_> {
         let Self { args, session, teller } = self;
         let status = session.status();
         teller.note("call", format!("{} calls", status.number));
-        let recording = match sound::record(session, args.record.as_deref()) {
+        let recording = match sound::record(session, args.record.as_deref(), args.sound.devices) {
             Ok(recording) => recording,
             Err(failure) => {
                 let _ = session.reject().await;
@@ -118,7 +120,10 @@ impl Call<'_> {
             }
         };
         // The outcome of both is told by the events and the end of the call.
-        drop(session.play(if args.echo { AudioSource::Echo } else { sound::source(play) }));
+        // With devices, the microphone is what is sent without anything else.
+        if args.echo || play.is_some() || !args.sound.devices {
+            drop(session.play(if args.echo { AudioSource::Echo } else { sound::source(play) }));
+        }
         drop(session.answer(CallOptions::default()));
 
         let mut time = CallTime::default();

@@ -42,6 +42,53 @@ pub enum Command {
     /// Look at everything a call needs, from DNS to the sound of an echo, and say what is wrong and what to do.
     #[command(after_help = EXIT_CODES)]
     Doctor(DoctorArgs),
+    /// List the microphones and loudspeakers, and try them. Needs a build with `--features devices`.
+    #[command(after_help = EXIT_CODES)]
+    Devices(DevicesArgs),
+}
+
+/// Which microphone and loudspeakers a call uses.
+#[derive(Debug, Args)]
+pub struct SoundArgs {
+    /// Talk through the microphone and loudspeakers of this machine. Needs a build with `--features devices`.
+    #[arg(long)]
+    pub devices: bool,
+
+    /// This microphone, by name or identity (see `offhook devices`), instead of the system's default.
+    #[arg(long, value_name = "NAME", requires = "devices")]
+    pub microphone: Option<String>,
+
+    /// This loudspeaker, by name or identity, instead of the system's default.
+    #[arg(long, value_name = "NAME", requires = "devices")]
+    pub speaker: Option<String>,
+
+    /// Ring on this loudspeaker, by name or identity, instead of the one for calls.
+    #[arg(long, value_name = "NAME", requires = "devices")]
+    pub ring_on: Option<String>,
+}
+
+/// `offhook devices`.
+#[derive(Debug, Args)]
+pub struct DevicesArgs {
+    /// Show how loud a microphone is, for so long, e.g. 10s.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub meter: Option<Duration>,
+
+    /// Play a tone of a second on a loudspeaker.
+    #[arg(long)]
+    pub tone: bool,
+
+    /// The microphone for --meter, by name or identity, instead of the system's default.
+    #[arg(long, value_name = "NAME", requires = "meter")]
+    pub microphone: Option<String>,
+
+    /// The loudspeaker for --tone, by name or identity, instead of the system's default.
+    #[arg(long, value_name = "NAME", requires = "tone")]
+    pub speaker: Option<String>,
+
+    /// Print JSON objects, one a line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `offhook demo`.
@@ -159,6 +206,10 @@ pub struct CallArgs {
     #[command(flatten)]
     pub server: ServerArgs,
 
+    /// Microphone and loudspeakers.
+    #[command(flatten)]
+    pub sound: SoundArgs,
+
     /// Play this WAV file to the far end; silence without it.
     #[arg(long, value_name = "WAV")]
     pub play: Option<PathBuf>,
@@ -207,6 +258,10 @@ pub struct AnswerArgs {
     /// Where and as whom to register.
     #[command(flatten)]
     pub server: ServerArgs,
+
+    /// Microphone and loudspeakers.
+    #[command(flatten)]
+    pub sound: SoundArgs,
 
     /// Send back what is heard.
     #[arg(long, conflicts_with = "play")]

@@ -9,6 +9,7 @@ use offhook::{CallOptions, PhoneError, Session, WavSource};
 use tokio::time::Instant;
 
 use crate::args::CallArgs;
+use crate::devices::Chosen;
 use crate::exit::{Failure, Reason};
 use crate::server::{Line, connect, of_end, of_phone};
 use crate::signal::{Interrupt, until};
@@ -47,7 +48,8 @@ pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
 async fn prepare(args: &CallArgs) -> Result<(Line, Option<WavSource>), Failure> {
     let play = sound::open(args.play.as_deref())?;
     sound::check_record(args.record.as_deref())?;
-    Ok((connect(&args.server, args.dtmf_mode).await?, play))
+    let devices = Chosen::open(&args.sound).await?;
+    Ok((connect(&args.server, args.dtmf_mode, devices).await?, play))
 }
 
 async fn call(
@@ -68,7 +70,7 @@ async fn call(
             return Err(failure);
         }
     };
-    let recording = sound::record(&session, args.record.as_deref())?;
+    let recording = sound::record(&session, args.record.as_deref(), args.sound.devices)?;
     let mut time = CallTime::default();
     let mut failure = None;
     let mut interrupted = false;
@@ -144,7 +146,8 @@ async fn script(
     }
     let file = play.is_some();
     let transfer = transfer(args, session, play.as_ref(), not_transferred, teller);
-    let playback = session.play(sound::source(play.clone()));
+    // With devices, the microphone is what is sent without a file.
+    let playback = (file || !args.sound.devices).then(|| session.play(sound::source(play.clone())));
     let tones = optional(args.dtmf.as_ref().map(|tones| session.dtmf(tones.as_str())));
     let hold = async {
         let Some(after) = args.hold_after else { return Ok(()) };
@@ -167,7 +170,12 @@ async fn script(
             tokio::select! { end = stay => end, error = until_error => error }
         }
         None if file && args.record.is_none() => {
-            let (_, done) = tokio::join!(playback, work);
+            let played = async {
+                if let Some(playback) = playback {
+                    playback.await;
+                }
+            };
+            let ((), done) = tokio::join!(played, work);
             done
         }
         None => {

@@ -10,6 +10,7 @@ pub mod audio;
 mod call;
 pub mod ctl;
 pub mod demo;
+mod devices;
 pub mod doctor;
 pub mod exit;
 mod output;
@@ -56,6 +57,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Call(args) => call::run(args).await,
             Command::Answer(args) => answer::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
+            Command::Devices(args) => devices::run(args).await,
         }
     });
     // A thread that reads standard input cannot be ended: do not wait for it.

@@ -11,15 +11,16 @@ use offhook::{
 };
 
 use crate::args::ServerArgs;
+use crate::devices::Chosen;
 use crate::exit::{Failure, Reason};
 
 /// Connecting and registering take at most this long.
 const CONNECT_TIME: Duration = Duration::from_secs(20);
 
 /// Connects and registers.
-pub(crate) async fn connect(args: &ServerArgs, dtmf: DtmfMode) -> Result<Line, Failure> {
+pub(crate) async fn connect(args: &ServerArgs, dtmf: DtmfMode, devices: Chosen) -> Result<Line, Failure> {
     in_time(args, async {
-        let line = open(args, dtmf).await?;
+        let line = open(args, dtmf, devices).await?;
         match line.start(args).await {
             Ok(()) => Ok(line),
             Err(failure) => {
@@ -44,10 +45,10 @@ pub(crate) async fn in_time<T>(
 }
 
 /// A phone that is not registered yet; at a PBX, logged in.
-pub(crate) async fn open(args: &ServerArgs, dtmf: DtmfMode) -> Result<Line, Failure> {
+pub(crate) async fn open(args: &ServerArgs, dtmf: DtmfMode, devices: Chosen) -> Result<Line, Failure> {
     match &args.pbx {
-        Some(url) => log_in(args, url, dtmf).await,
-        None => phone(args, dtmf),
+        Some(url) => log_in(args, url, dtmf, devices).await,
+        None => phone(args, dtmf, devices),
     }
 }
 
@@ -101,13 +102,14 @@ impl Line {
     }
 }
 
-fn phone(args: &ServerArgs, dtmf: DtmfMode) -> Result<Line, Failure> {
+fn phone(args: &ServerArgs, dtmf: DtmfMode, devices: Chosen) -> Result<Line, Failure> {
     let builder = builder(args, args.url())?.dtmf_mode(dtmf).password(password(args)?);
+    let builder = devices.for_phone(builder);
     let phone = builder.build().map_err(|error| of_phone(&error, args))?;
     Ok(Line { phone, pbx: None })
 }
 
-async fn log_in(args: &ServerArgs, url: &str, dtmf: DtmfMode) -> Result<Line, Failure> {
+async fn log_in(args: &ServerArgs, url: &str, dtmf: DtmfMode, devices: Chosen) -> Result<Line, Failure> {
     let trust = trust(args)?;
     let secret = match &args.signature_file {
         Some(path) => first_line("--signature-file", path)?,
@@ -119,7 +121,7 @@ async fn log_in(args: &ServerArgs, url: &str, dtmf: DtmfMode) -> Result<Line, Fa
         Trust::Ca(pem) => init.ca_certificate(pem),
         Trust::Pin(pin) => init.pin_certificate(pin),
     };
-    let Operator { phone, pbx } = init.connect().await.map_err(|error| of_pbx(&error, args))?;
+    let Operator { phone, pbx } = devices.for_pbx(init).connect().await.map_err(|error| of_pbx(&error, args))?;
     let events = pbx.events();
     Ok(Line { phone, pbx: Some((pbx, events)) })
 }

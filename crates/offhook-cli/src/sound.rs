@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use offhook::{AudioSource, Recording, Session, WavSink, WavSource};
+use offhook::{AudioSink as _, AudioSource, Recording, Session, Tap, TapFrame, WavSink, WavSource};
 
 use crate::exit::{Failure, Reason};
 use crate::server::of_media;
@@ -36,14 +36,27 @@ pub(crate) struct Running {
     recording: Recording,
 }
 
-/// Begins to record what is heard.
-pub(crate) fn record(session: &Session, path: Option<&Path>) -> Result<Option<Running>, Failure> {
+/// Begins to record what is heard, beside the loudspeaker or instead of one.
+pub(crate) fn record(session: &Session, path: Option<&Path>, beside: bool) -> Result<Option<Running>, Failure> {
     let Some(path) = path else {
         return Ok(None);
     };
     let (sink, recording) = WavSink::create(path, RECORDING_RATE).map_err(|e| of_media(&e))?;
-    session.set_sink(Some(Box::new(sink)));
+    if beside {
+        session.add_tap(Heard(sink));
+    } else {
+        session.set_sink(Some(Box::new(sink)));
+    }
     Ok(Some(Running { path: path.to_owned(), recording }))
+}
+
+/// Writes down the far end.
+struct Heard(WavSink);
+
+impl Tap for Heard {
+    fn frame(&mut self, frame: &TapFrame<'_>) {
+        self.0.write(frame.remote_rate, frame.remote);
+    }
 }
 
 /// Waits until the recording of a call that is over is complete.

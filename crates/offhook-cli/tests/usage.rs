@@ -51,8 +51,22 @@ fn a_wrong_command_line_is_exit_code_2_and_says_what_is_right() {
         assert_eq!(finished.status.code(), Some(2), "{finished:?}");
         assert!(finished.stderr.join("\n").contains(said), "{finished:?}");
     }
+    let finished = with(&["--speaker", "x"]);
+    assert_eq!(finished.status.code(), Some(2), "{finished:?}");
+    assert!(finished.stderr.join("\n").contains("--devices"), "{finished:?}");
     let finished = run(["call", "1001", "--server", "http://x", "--user", "1"]);
     assert_eq!(finished.status.code(), Some(2));
     assert!(finished.stderr.join("\n").contains("wss://host:port"), "{finished:?}");
     assert_eq!(run(["dance"]).status.code(), Some(2));
+}
+
+#[cfg(not(feature = "devices"))]
+#[test]
+fn a_build_without_devices_says_how_to_get_one() {
+    let server = ["--server", "ws://127.0.0.1:1/ws", "--user", "1000", "--password", "x"];
+    let call = run(["call", "1001", "--devices"].into_iter().chain(server));
+    for finished in [run(["devices"]), call] {
+        assert_eq!(finished.status.code(), Some(2), "{finished:?}");
+        assert!(finished.stderr.join("\n").contains("--features devices"), "{finished:?}");
+    }
 }

@@ -45,7 +45,8 @@ pub(crate) fn parse_tones(text: &str, tone_ms: u32, gap_ms: u32) -> Result<Tones
 
 const TONES: &str = "0123456789*#ABCD";
 
-fn code_of(tone: char) -> Option<u8> {
+/// The event code of a character.
+pub(crate) fn code_of(tone: char) -> Option<u8> {
     TONES.find(tone.to_ascii_uppercase()).map(|index| index as u8)
 }
 
@@ -53,3 +54,28 @@ fn code_of(tone: char) -> Option<u8> {
 pub(crate) fn tone_of(code: u8) -> Option<char> {
     TONES.chars().nth(usize::from(code))
 }
+
+/// The low and the high frequency of an event code, Hz.
+pub(crate) fn frequencies(code: u8) -> Option<(f64, f64)> {
+    FREQUENCIES.get(usize::from(code)).copied()
+}
+
+/// Frequencies by event code (`0`–`9 * # A B C D`), Hz: Q.23, low group and high group.
+const FREQUENCIES: [(f64, f64); 16] = [
+    (941.0, 1_336.0),
+    (697.0, 1_209.0),
+    (697.0, 1_336.0),
+    (697.0, 1_477.0),
+    (770.0, 1_209.0),
+    (770.0, 1_336.0),
+    (770.0, 1_477.0),
+    (852.0, 1_209.0),
+    (852.0, 1_336.0),
+    (852.0, 1_477.0),
+    (941.0, 1_209.0),
+    (941.0, 1_477.0),
+    (697.0, 1_633.0),
+    (770.0, 1_633.0),
+    (852.0, 1_633.0),
+    (941.0, 1_633.0),
+];

@@ -24,6 +24,8 @@ mod audio;
 mod codec;
 mod config;
 mod core;
+#[cfg(feature = "devices")]
+pub mod devices;
 mod dtmf;
 mod error;
 mod event;

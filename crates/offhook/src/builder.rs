@@ -241,6 +241,15 @@ impl PhoneBuilder {
         self
     }
 
+    /// The microphone and loudspeakers for its calls: a call that is given no source sends the microphone, one that is given
+    /// no sink is heard from the loudspeaker, and the phone rings and plays the tones of a telephone: ringback while the far
+    /// end rings and sends no sound of its own, busy, call waiting, and those of the keys in [`Session::dtmf`](crate::Session::dtmf).
+    #[cfg(feature = "devices")]
+    pub fn devices(mut self, devices: offhook_media::devices::AudioDevices) -> Self {
+        self.host.devices = Some(devices);
+        self
+    }
+
     /// Makes the phone, without connecting: what subscribes now misses nothing.
     ///
     /// # Errors

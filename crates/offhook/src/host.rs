@@ -22,6 +22,8 @@ pub(crate) struct Host {
     pub(crate) addresses: Option<Addresses>,
     pub(crate) connect_timeout: Duration,
     pub(crate) sdp_filter: Option<SdpFilter>,
+    #[cfg(feature = "devices")]
+    pub(crate) devices: Option<offhook_media::devices::AudioDevices>,
 }
 
 impl Default for Host {
@@ -34,6 +36,8 @@ impl Default for Host {
             addresses: None,
             connect_timeout: Duration::from_secs(10),
             sdp_filter: None,
+            #[cfg(feature = "devices")]
+            devices: None,
         }
     }
 }
@@ -59,13 +63,18 @@ impl Host {
             codecs: self.codecs,
             dtx: self.dtx,
             mixer: Mixer::new(),
+            #[cfg(feature = "devices")]
+            devices: self.devices.clone(),
         };
         let shared = Shared::new(&core);
         let setup = Setup { target, media, filter: self.sdp_filter, pbx, epoch };
         let (actor, messages) = Actor::new(core, setup, shared.clone());
         let (alive, gone) = oneshot::channel();
         tokio::spawn(actor.run(gone));
-        Phone::new(messages, shared, alive)
+        let phone = Phone::new(messages, shared, alive);
+        #[cfg(feature = "devices")]
+        let phone = phone.with_devices(self.devices);
+        phone
     }
 }
 

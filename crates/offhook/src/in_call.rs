@@ -6,8 +6,15 @@ use crate::command::{Act, Command, Pending};
 use crate::session::Session;
 
 /// Why no device can be chosen.
-pub(crate) const NO_DEVICES: &str =
-    "this build has no audio devices: play a source and set a sink instead (Session::play, Session::set_sink)";
+pub(crate) const NO_DEVICES: &str = "this phone has no audio devices: build with the feature `devices` and give some (PhoneBuilder::devices), \
+     or play a source and set a sink (Session::play, Session::set_sink)";
+
+/// Which device.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    In,
+    Out,
+}
 
 impl Session {
     /// Sends a re-INVITE in which nothing changes, except the receiving of video if `receive_video` says so.
@@ -49,19 +56,25 @@ impl Session {
         }
     }
 
-    /// Takes the sound from another microphone. This build has none.
+    /// Takes the sound from another microphone, by its name or identity, for all calls of the phone's devices.
     ///
     /// # Errors
-    /// [`PhoneError::Unsupported`].
-    pub fn set_input_device(&self, _device: &str) -> Pending {
-        Pending::refused(PhoneError::Unsupported { what: NO_DEVICES })
+    /// [`PhoneError::InvalidArgument`] says which there are; [`PhoneError::Unsupported`] without devices
+    /// (`PhoneBuilder::devices`, of the feature `devices`).
+    pub fn set_input_device(&self, device: &str) -> Pending {
+        self.set_device(Way::In, device)
     }
 
-    /// Plays the far end on another loudspeaker. This build has none.
+    /// Plays the far end on another loudspeaker, by its name or identity, for all calls of the phone's devices.
     ///
     /// # Errors
-    /// [`PhoneError::Unsupported`].
-    pub fn set_output_device(&self, _device: &str) -> Pending {
+    /// As [`set_input_device`](Self::set_input_device).
+    pub fn set_output_device(&self, device: &str) -> Pending {
+        self.set_device(Way::Out, device)
+    }
+
+    #[cfg(not(feature = "devices"))]
+    fn set_device(&self, _way: Way, _device: &str) -> Pending {
         Pending::refused(PhoneError::Unsupported { what: NO_DEVICES })
     }
 

@@ -121,6 +121,13 @@ impl Init {
         self
     }
 
+    /// As [`PhoneBuilder::devices`](crate::PhoneBuilder::devices).
+    #[cfg(feature = "devices")]
+    pub fn devices(mut self, devices: offhook_media::devices::AudioDevices) -> Self {
+        self.host.devices = Some(devices);
+        self
+    }
+
     /// Trusts the certificates signed by these CAs (PEM), and no others.
     pub fn ca_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.host.ca_certificate = Some(pem.into());

@@ -18,6 +18,9 @@
 //! [`Session::audio_input`] and [`Session::audio_output`] are queues of samples at a rate of your choice, for bots
 //! and voice agents; [`Session::start_record`] records the call. [`Phone::conference`] mixes calls.
 //!
+//! **Devices**: with the feature `devices`, [`PhoneBuilder::devices`] has calls use the microphone and the loudspeakers, and
+//! plays the tones that belong to a telephone. On Linux the feature needs the headers of ALSA (`libasound2-dev`).
+//!
 //! **Video** is passed through as encoded pictures (VP8, H.264): [`CallOptions::video`] calls or answers with it,
 //! [`Session::audio_to_video`] adds it, [`Session::agree_change_video`] says who decides when the far end adds it, and
 //! [`Session::video_input`] and [`Session::video_output`] are its two ends. There is no camera, screen or encoder here.
@@ -106,6 +109,8 @@ mod actor;
 mod builder;
 mod by_id;
 mod command;
+#[cfg(feature = "devices")]
+pub mod devices;
 mod filter;
 mod host;
 mod http;

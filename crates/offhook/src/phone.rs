@@ -24,6 +24,8 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     /// The phone's task sees it close when the last handle is gone.
     _alive: oneshot::Sender<()>,
+    #[cfg(feature = "devices")]
+    devices: Option<offhook_media::devices::AudioDevices>,
 }
 
 impl Phone {
@@ -37,7 +39,32 @@ impl Phone {
         shared: Arc<Shared>,
         alive: oneshot::Sender<()>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { messages, shared, _alive: alive }) }
+        let inner = Inner {
+            messages,
+            shared,
+            _alive: alive,
+            #[cfg(feature = "devices")]
+            devices: None,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Nobody else has a handle yet.
+    #[cfg(feature = "devices")]
+    pub(crate) fn with_devices(mut self, devices: Option<offhook_media::devices::AudioDevices>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.devices = devices;
+        }
+        self
+    }
+
+    /// The microphone and loudspeakers of its calls, if it was made with some
+    /// ([`PhoneBuilder::devices`](crate::PhoneBuilder::devices)): to list and choose them, for volumes and meters, and to hear
+    /// of what happens to them.
+    #[cfg(feature = "devices")]
+    #[must_use]
+    pub fn devices(&self) -> Option<&offhook_media::devices::AudioDevices> {
+        self.inner.devices.as_ref()
     }
 
     /// Connects and registers. The outcome is that of the first attempt; a phone that was connected once comes back by

@@ -11,6 +11,7 @@ use offhook::{DtmfMode, IceProbeError, IceServer, Probe, Secret, TransportError,
 use self::args::DoctorArgs;
 use self::report::{Found, Name, Report};
 use crate::args::ServerArgs;
+use crate::devices::Chosen;
 use crate::exit::{Failure, Reason};
 use crate::server::{self, Line, of_transport};
 use crate::signal::Interrupt;
@@ -97,7 +98,7 @@ async fn walk(args: &ServerArgs, report: &mut Report, reached: &mut usize) -> Op
     }
     let line = if args.pbx.is_some() {
         report.begin("logging in");
-        let opened = server::in_time(args, server::open(args, DtmfMode::default())).await;
+        let opened = server::in_time(args, server::open(args, DtmfMode::default(), Chosen::none())).await;
         let found = match &opened {
             Ok(line) => {
                 Found::Ok(format!("logged in as extension {}", line.pbx().map_or("", |pbx| pbx.extension_number())))
@@ -126,7 +127,7 @@ async fn walk(args: &ServerArgs, report: &mut Report, reached: &mut usize) -> Op
     let registered = server::in_time(args, async {
         let line = match line {
             Some(line) => line,
-            None => server::open(args, DtmfMode::default()).await?,
+            None => server::open(args, DtmfMode::default(), Chosen::none()).await?,
         };
         match line.start(args).await {
             Ok(()) => Ok(line),

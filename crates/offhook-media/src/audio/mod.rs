@@ -21,6 +21,8 @@ pub use pcm::{PcmInput, PcmOutput, PcmReceiver, PcmSender, pcm_input, pcm_output
 pub use resample::Resampler;
 pub(crate) use source::ActiveSource;
 pub use source::{AudioSource, AudioSourceFn, SourceState};
+#[cfg(feature = "devices")]
+pub(crate) use tone::Tone;
 pub use tone::ToneSpec;
 pub use wav::WavSource;
 pub use writer::{Recorder, Recording, RecordingControl, RecordingSummary, WavSink};

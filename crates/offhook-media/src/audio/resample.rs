@@ -30,8 +30,12 @@ pub struct Resampler {
     taps: usize,
     /// Input not yet passed by, preceded by the `taps` before it.
     history: Vec<f32>,
-    /// Position of the next output in `history`, in input samples × `to`.
+    /// Position of the next output in `history`, in input samples × `to` × `scale`.
     position: u64,
+    /// From one output to the next, in the same unit.
+    step: u64,
+    /// 1, or a million where the ratio is [adjusted](Self::adjustable).
+    scale: u64,
 }
 
 impl Resampler {
@@ -46,11 +50,32 @@ impl Resampler {
             }
         }
         let exact = to / gcd(from, to);
-        let phases = if exact <= MAX_EXACT_PHASES { exact } else { PHASES };
+        Ok(Self::with(from, to, if exact <= MAX_EXACT_PHASES { exact } else { PHASES }, 1))
+    }
+
+    /// Converter whose ratio follows two clocks that differ a little, by [`set_trim`](Self::set_trim).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[cfg(feature = "devices")]
+    pub(crate) fn adjustable(from: u32, to: u32) -> Result<Self, MediaError> {
+        Self::new(from, to)?;
+        Ok(Self::with(from, to, PHASES, 1_000_000))
+    }
+
+    fn with(from: u32, to: u32, phases: u32, scale: u64) -> Self {
         let (table, taps) = kernel(from, to, phases);
-        let mut this = Self { from, to, table, phases, taps, history: Vec::new(), position: 0 };
+        let step = u64::from(from) * scale;
+        let mut this = Self { from, to, table, phases, taps, history: Vec::new(), position: 0, step, scale };
         this.reset();
-        Ok(this)
+        this
+    }
+
+    /// Takes so many parts per million more input for the same output, ±2000.
+    #[cfg(feature = "devices")]
+    pub(crate) fn set_trim(&mut self, ppm: f64) {
+        let parts = 1_000_000 + ppm.clamp(-2_000.0, 2_000.0).round() as i64;
+        self.step = u64::from(self.from) * parts.unsigned_abs() * (self.scale / 1_000_000);
     }
 
     /// Rate of the input, Hz.
@@ -73,33 +98,34 @@ impl Resampler {
 
     /// Converts `input`, appending to `output` all samples that are now determined.
     pub fn process(&mut self, input: &[i16], output: &mut Vec<i16>) {
-        if self.from == self.to {
+        if self.from == self.to && self.scale == 1 {
             output.extend_from_slice(input);
             return;
         }
         self.history.extend(input.iter().map(|&s| f32::from(s)));
-        let to = u64::from(self.to);
+        let to = u64::from(self.to) * self.scale;
         loop {
             let start = (self.position / to) as usize;
             let Some(window) = self.history.get(start..start + self.taps) else {
                 break;
             };
             output.push(self.convolve(window, self.position % to));
-            self.position += u64::from(self.from);
+            self.position += self.step;
         }
         let passed = ((self.position / to) as usize).min(self.history.len());
         self.history.drain(..passed);
         self.position -= passed as u64 * to;
     }
 
-    /// The sample `offset`/`to` input samples behind the middle of the window.
+    /// The sample `offset`/(`to` × `scale`) input samples behind the middle of the window.
     fn convolve(&self, window: &[f32], offset: u64) -> i16 {
         let row = |i: usize| self.table.get(i * self.taps..(i + 1) * self.taps).unwrap_or(&[]);
         let scaled = offset * u64::from(self.phases);
-        let (index, rest) = ((scaled / u64::from(self.to)) as usize, scaled % u64::from(self.to));
+        let to = u64::from(self.to) * self.scale;
+        let (index, rest) = ((scaled / to) as usize, scaled % to);
         let mut sum = dot(window, row(index));
         if rest != 0 {
-            sum += (dot(window, row(index + 1)) - sum) * (rest as f32 / self.to as f32);
+            sum += (dot(window, row(index + 1)) - sum) * (rest as f32 / to as f32);
         }
         // To the nearest; the cast saturates.
         (sum + 0.5_f32.copysign(sum)) as i16

@@ -53,6 +53,22 @@ impl ToneSpec {
     pub fn busy() -> Self {
         Self::new(425.0).level(-18.0).cadence(Duration::from_millis(500), Duration::from_millis(500))
     }
+
+    /// Call waiting, for whoever is in another call: a pip of 425 Hz (ITU-T E.180), 0.2 s on, 4 s off.
+    pub fn call_waiting() -> Self {
+        Self::new(425.0).level(-24.0).cadence(Duration::from_millis(200), Duration::from_secs(4))
+    }
+
+    /// What a telephone rings with. No standard says how: a fourth, 1 s on, 2 s off.
+    pub fn ring() -> Self {
+        Self::dual(660.0, 880.0).level(-15.0).cadence(Duration::from_secs(1), Duration::from_secs(2))
+    }
+
+    /// The two frequencies of a DTMF tone, `0`–`9 * # A`–`D` (ITU-T Q.23), continuous; `None` for any other character.
+    pub fn dtmf(tone: char) -> Option<Self> {
+        let (low, high) = crate::dtmf::frequencies(crate::dtmf::code_of(tone)?)?;
+        Some(Self::dual(low, high).level(-18.0))
+    }
 }
 
 /// Plays a [`ToneSpec`].

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::f64::consts::TAU;
 
-use crate::dtmf::{Tone, Tones};
+use crate::dtmf::{Tone, Tones, frequencies};
 use crate::error::MediaError;
 use crate::peer::Reply;
 
@@ -13,25 +13,6 @@ const MAX_QUEUED: usize = 64;
 const CLOCK: u32 = 48_000;
 /// A tone rises and falls over this, in that clock: 2 ms, so that it does not click.
 const EDGE: u32 = 96;
-/// Frequencies by event code (`0`–`9 * # A B C D`), Hz: Q.23, low group and high group.
-const FREQUENCIES: [(f64, f64); 16] = [
-    (941.0, 1_336.0),
-    (697.0, 1_209.0),
-    (697.0, 1_336.0),
-    (697.0, 1_477.0),
-    (770.0, 1_209.0),
-    (770.0, 1_336.0),
-    (770.0, 1_477.0),
-    (852.0, 1_209.0),
-    (852.0, 1_336.0),
-    (852.0, 1_477.0),
-    (941.0, 1_209.0),
-    (941.0, 1_477.0),
-    (697.0, 1_633.0),
-    (770.0, 1_633.0),
-    (852.0, 1_633.0),
-    (941.0, 1_633.0),
-];
 /// Peak of the low group: −10 dBm0, where 0 dBm0 is 3.17 dB below a full-scale sine (ITU-T G.711).
 const LOW_PEAK: f64 = 7_193.0;
 /// Peak of the high group: 2 dB above the low one (ETSI ES 201 235-2), as lines take more of the high frequencies.
@@ -77,7 +58,7 @@ impl ToneSender {
             let Some((tone, position)) = &mut self.current else { return };
             let ms = CLOCK / 1_000;
             let sounding = tone.tone_ms * ms;
-            if let Some((low, high)) = tone.code.and_then(|code| FREQUENCIES.get(usize::from(code))) {
+            if let Some((low, high)) = tone.code.and_then(frequencies) {
                 let t = f64::from(*position) / f64::from(CLOCK);
                 let wave = LOW_PEAK * (TAU * low * t).sin() + HIGH_PEAK * (TAU * high * t).sin();
                 let edge = (*position).min(sounding.saturating_sub(*position)).min(EDGE);

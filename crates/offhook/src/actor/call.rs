@@ -32,6 +32,8 @@ pub(crate) struct Call {
     audio: Audio,
     agree: Mutex<Option<Agree>>,
     recorder: Recorder,
+    #[cfg(feature = "devices")]
+    devices: Option<offhook_media::devices::AudioDevices>,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,35 @@ impl Call {
             audio: Audio::default(),
             agree: Mutex::default(),
             recorder: Recorder::default(),
+            #[cfg(feature = "devices")]
+            devices: None,
         }
+    }
+
+    #[cfg(feature = "devices")]
+    pub(super) fn with_devices(self, devices: Option<offhook_media::devices::AudioDevices>) -> Self {
+        Self { devices, ..self }
+    }
+
+    #[cfg(feature = "devices")]
+    pub(crate) fn devices(&self) -> Option<&offhook_media::devices::AudioDevices> {
+        self.devices.as_ref()
+    }
+
+    /// Has the call use the devices for what it was given nothing else for.
+    #[cfg(feature = "devices")]
+    pub(crate) fn plug_in(self: &Arc<Self>, microphone: Option<&str>) {
+        use offhook_media::devices::Role;
+        let Some(devices) = &self.devices else { return };
+        if let Some(name) = microphone {
+            devices.choose_then(Role::Microphone, Some(name), |chosen| {
+                if let Err(error) = chosen {
+                    tracing::warn!(%error, "the call's microphone");
+                }
+            });
+        }
+        let call = Arc::clone(self);
+        devices.attach_then(move |plugs| call.audio.plug_in(plugs));
     }
 
     pub(crate) fn id(&self) -> &CallId {
@@ -166,6 +196,9 @@ struct Plugs {
     closed: bool,
     source: Option<AudioSource>,
     sink: Option<Box<dyn AudioSink>>,
+    /// The program gave a source, a sink of its own.
+    own_source: bool,
+    own_sink: bool,
     taps: Vec<Box<dyn Tap>>,
     video_sink: Option<Box<dyn VideoSink>>,
     /// Told when the far end wants a key frame.
@@ -190,6 +223,7 @@ impl Audio {
             return receiver;
         }
         plugs.playing = Some(sender);
+        plugs.own_source = true;
         match plugs.peer.clone() {
             Some(peer) => {
                 drop(plugs);
@@ -206,6 +240,7 @@ impl Audio {
 
     pub(crate) fn set_sink(&self, sink: Option<Box<dyn AudioSink>>) {
         let mut plugs = self.plugs();
+        plugs.own_sink = true;
         match plugs.peer.clone() {
             Some(peer) => {
                 drop(plugs);
@@ -217,6 +252,32 @@ impl Audio {
                 drop(unused);
             }
         }
+    }
+
+    /// The devices, for what the program gave nothing else for.
+    #[cfg(feature = "devices")]
+    fn plug_in(&self, devices: offhook_media::devices::CallAudio) {
+        let plugs = self.plugs();
+        let Some(peer) = plugs.peer.clone() else { return };
+        let (own_source, own_sink) = (plugs.own_source, plugs.own_sink);
+        // Under the lock, or what the program gives meanwhile would be replaced; only commands are sent.
+        if !own_source {
+            peer.set_source(devices.source);
+        }
+        if !own_sink {
+            peer.set_sink(Some(devices.sink));
+        }
+    }
+
+    /// What the program gave is to be replaced by the devices.
+    #[cfg(feature = "devices")]
+    pub(crate) fn give_up(&self) {
+        let mut plugs = self.plugs();
+        (plugs.own_source, plugs.own_sink) = (false, false);
+        plugs.playing = None;
+        let unused = (plugs.source.take(), plugs.sink.take());
+        drop(plugs);
+        drop(unused);
     }
 
     pub(crate) fn add_tap(&self, tap: Box<dyn Tap>) {

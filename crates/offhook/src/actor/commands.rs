@@ -12,7 +12,7 @@ impl Actor {
             Command::Start(reply) => self.settle_later(reply, |core| core.start(now)),
             Command::Disconnect(reply) => self.settle_later(reply, |core| Ok(core.disconnect(now))),
             Command::Call { parent, number, options, reply } => {
-                if let Err(error) = media::check(&options) {
+                if let Err(error) = media::check(&options, &self.media) {
                     return reply.send(Err(error));
                 }
                 self.turn_with(
@@ -78,8 +78,10 @@ impl Actor {
     }
 
     fn act(&mut self, now: Now, id: CallId, act: Act, reply: Reply) {
+        #[cfg(feature = "devices")]
+        let keys = self.media.devices.clone();
         match act {
-            Act::Answer(options) => match media::check(&options) {
+            Act::Answer(options) => match media::check(&options, &self.media) {
                 Ok(()) => self.settle_later(reply, |core| core.answer(now, &id, options)),
                 Err(error) => reply.send(Err(error)),
             },
@@ -89,7 +91,14 @@ impl Actor {
             Act::Hold(false) => self.settle_later(reply, |core| core.unhold(now, &id)),
             Act::Mute(true) => self.settle_later(reply, |core| core.mute(now, &id)),
             Act::Mute(false) => self.settle_later(reply, |core| core.unmute(now, &id)),
-            Act::Dtmf(tones) => self.settle_later(reply, |core| core.dtmf(now, &id, &tones)),
+            Act::Dtmf(tones) => self.settle_later(reply, |core| {
+                let sent = core.dtmf(now, &id, &tones);
+                #[cfg(feature = "devices")]
+                if let (Ok(_), Some(devices)) = (&sent, &keys) {
+                    devices.keys(&tones.to_ascii_uppercase());
+                }
+                sent
+            }),
             Act::SendInfo { content_type, body } => {
                 self.settle_later(reply, |core| core.send_info(now, &id, &content_type, &body));
             }

@@ -35,7 +35,7 @@ fn ice_servers(options: &CallOptions) -> Result<Vec<engine::IceServer>, PhoneErr
 }
 
 /// What this host cannot do is refused before the call is made.
-pub(super) fn check(options: &CallOptions) -> Result<(), PhoneError> {
+pub(super) fn check(options: &CallOptions, config: &MediaConfig) -> Result<(), PhoneError> {
     codecs(options)?;
     let servers = ice_servers(options)?;
     let turn = |server: &engine::IceServer| server.url().starts_with("turn");
@@ -43,7 +43,7 @@ pub(super) fn check(options: &CallOptions) -> Result<(), PhoneError> {
         let detail = "iceTransportPolicy relay needs a TURN server among the iceServers".to_owned();
         return Err(PhoneError::InvalidArgument { detail });
     }
-    if options.input_device.is_some() {
+    if options.input_device.is_some() && !config.has_devices() {
         return Err(PhoneError::Unsupported { what: crate::in_call::NO_DEVICES });
     }
     Ok(())
@@ -132,6 +132,8 @@ fn open(call: &Arc<Call>, config: &MediaConfig, options: &CallOptions) {
     match Peer::spawn(peer) {
         Ok((peer, events)) => {
             call.audio().open(peer);
+            #[cfg(feature = "devices")]
+            call.plug_in(options.input_device.as_deref());
             tokio::spawn(follow(Arc::clone(call), events));
         }
         Err(error) => tell(call, failed(None, &error)),

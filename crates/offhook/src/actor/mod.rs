@@ -27,6 +27,9 @@ pub(crate) use pbx::{PbxLink, PbxShared};
 pub(crate) use recording::Recorder;
 pub(crate) use shared::Shared;
 
+#[cfg(feature = "devices")]
+use offhook_core::CommunicationType;
+
 use crate::command::{Command, Pending, Reply};
 use crate::filter::{SdpFilter, SdpStep};
 use crate::session::Session;
@@ -71,6 +74,20 @@ pub(crate) struct MediaConfig {
     pub(crate) dtx: bool,
     /// Where the calls of a conference meet.
     pub(crate) mixer: Mixer,
+    #[cfg(feature = "devices")]
+    pub(crate) devices: Option<offhook_media::devices::AudioDevices>,
+}
+
+impl MediaConfig {
+    #[cfg(feature = "devices")]
+    fn has_devices(&self) -> bool {
+        self.devices.is_some()
+    }
+
+    #[cfg(not(feature = "devices"))]
+    fn has_devices(&self) -> bool {
+        false
+    }
 }
 
 /// What an actor is made with, besides its core.
@@ -115,6 +132,9 @@ pub(crate) struct Actor {
     telling: bool,
     /// The PBX's operator has ended: nothing more comes.
     over: bool,
+    /// Which tones are due.
+    #[cfg(feature = "devices")]
+    feedback: crate::devices::Feedback,
 }
 
 impl Actor {
@@ -139,6 +159,8 @@ impl Actor {
             outputs: VecDeque::new(),
             telling: false,
             over: false,
+            #[cfg(feature = "devices")]
+            feedback: crate::devices::Feedback::default(),
         };
         (actor, sender)
     }
@@ -365,11 +387,15 @@ impl Actor {
     }
 
     fn tell(&mut self, event: PhoneEvent) {
+        #[cfg(feature = "devices")]
+        self.sound(&event);
         self.shared.note(&event);
         match &event {
             PhoneEvent::NewRtcSession { call_id } => {
                 if let Some(session) = self.core.view().session(call_id) {
                     let call = Call::new(session, self.sender.clone());
+                    #[cfg(feature = "devices")]
+                    let call = call.with_devices(self.media.devices.clone());
                     self.shared.calls().push(Arc::new(call));
                 }
             }
@@ -394,6 +420,20 @@ impl Actor {
         self.shared.events.publish(&event);
     }
 
+    /// Plays the tones that are due now.
+    #[cfg(feature = "devices")]
+    fn sound(&mut self, event: &PhoneEvent) {
+        if let Some(devices) = &self.media.devices {
+            let inbound = |call_id: &CallId| {
+                let session = self.core.view().session(call_id);
+                session.is_some_and(|session| session.status().communication_type == CommunicationType::Inbound)
+            };
+            for cue in self.feedback.see(event, inbound) {
+                cue.play(devices);
+            }
+        }
+    }
+
     /// Brings the snapshots up to date, so that a listener sees what its event says.
     fn refresh(&self) {
         let now = self.now();
@@ -411,6 +451,10 @@ impl Actor {
 
 impl Drop for Actor {
     fn drop(&mut self) {
+        #[cfg(feature = "devices")]
+        if let Some(devices) = &self.media.devices {
+            self.feedback.stop().into_iter().for_each(|cue| cue.play(devices));
+        }
         // Also when the runtime goes down under it: nobody waits for what will not come.
         for call in self.shared.calls().drain(..) {
             call.abandon();
