@@ -7,6 +7,8 @@ export function createLine({ phone, user }) {
   const text = el('span');
   const element = el('p', { class: 'line', role: 'status' }, el('i', { 'aria-hidden': 'true' }), text);
   const tell = (state, words) => {
+    // Whatever is being tried meanwhile: without a network there is one thing to say.
+    if (!navigator.onLine && state !== 'ready') [state, words] = ['off', texts.line.offline];
     put(element, 'data-state', state);
     say(text, words);
   };
