@@ -5,6 +5,7 @@
 mod common;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use common::{Finished, Offhook};
 
@@ -27,7 +28,10 @@ impl Sound {
 
     fn run(&self, args: &[&str]) -> Finished {
         let config = self.0.join("asound.conf");
-        Offhook::start_with(args, |command| drop(command.env("ALSA_CONFIG_PATH", config))).finish()
+        let prepare = |command: &mut Command| {
+            command.env("ALSA_CONFIG_PATH", config);
+        };
+        Offhook::start_with(args, prepare).finish()
     }
 }
 

@@ -18,7 +18,7 @@
 //! [`Session::audio_input`] and [`Session::audio_output`] are queues of samples at a rate of your choice, for bots
 //! and voice agents; [`Session::start_record`] records the call. [`Phone::conference`] mixes calls.
 //!
-//! **Devices**: with the feature `devices`, [`PhoneBuilder::devices`] has calls use the microphone and the loudspeakers, and
+//! **Devices**: with the feature `devices`, `PhoneBuilder::devices` has calls use the microphone and the loudspeakers, and
 //! plays the tones that belong to a telephone. On Linux the feature needs the headers of ALSA (`libasound2-dev`).
 //!
 //! **Video** is passed through as encoded pictures (VP8, H.264): [`CallOptions::video`] calls or answers with it,

@@ -78,14 +78,14 @@ pub trait Backend: Send + Sync + 'static {
     /// [`DeviceError::System`].
     fn list(&self) -> Result<Vec<DeviceInfo>, DeviceError>;
 
-    /// Opens a microphone: samples go into `port` from now on, until the stream is dropped. The device tells the rate that
-    /// it runs at to `port` by [`StreamInfo`].
+    /// Opens a microphone: samples go into the port from now on, until the stream is dropped. `make` takes the rate that the
+    /// device runs at, Hz, and gives the port.
     ///
     /// # Errors
     /// [`DeviceError::Unavailable`].
     fn open_input(&self, device: &DeviceInfo, make: &mut dyn FnMut(u32) -> InputPort) -> Result<Stream, DeviceError>;
 
-    /// Opens a loudspeaker: samples are taken out of the port from now on, until the stream is dropped.
+    /// Opens a loudspeaker: samples are taken out of the port from now on, until the stream is dropped. `make` as above.
     ///
     /// # Errors
     /// [`DeviceError::Unavailable`].

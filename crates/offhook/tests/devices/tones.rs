@@ -27,6 +27,31 @@ async fn the_caller_hears_ringback_until_the_answer_and_the_called_phone_rings_o
 }
 
 #[tokio::test]
+async fn the_far_ends_own_sound_takes_the_place_of_ringback() {
+    let bench = Bench::new().await;
+    let phone = bench.phone("1000").await;
+    // It is heard, and then refuses.
+    let call = soon(phone.call("607", CallOptions::default())).await.expect("calls");
+    let ended = call.ended();
+    let mut heard = Vec::new();
+    soon(async {
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                end = &mut ended => return assert!(!end.was_established),
+                piece = crate::piece(&bench.speaker, 2_400) => heard.extend(piece),
+            }
+        }
+    })
+    .await;
+    let loud: Vec<_> = heard.chunks(2_400).filter(|piece| piece.iter().any(|sample| sample.abs() > 500)).collect();
+    let own = loud.iter().filter(|piece| crate::share(piece, 425.0) > 0.8).count();
+    assert!(loud.len() > 10, "it is heard: {}", loud.len());
+    // Before its description is applied there may be a moment of ringback.
+    assert!(own < loud.len() / 5, "ringback in {own} of {}", loud.len());
+}
+
+#[tokio::test]
 async fn a_busy_far_end_is_heard_to_be_busy_and_not_for_ever() {
     let bench = Bench::new().await;
     let phone = bench.phone("1000").await;
