@@ -39,7 +39,8 @@ async fn speak(alice: Codec, bob: Codec) -> Bridged {
     at_alice.seconds(2.7).await;
     at_bob.seconds(2.7).await;
     let heard = (correlation(&from_alice, &at_bob.at(RATE)), correlation(&from_bob, &at_alice.at(RATE)));
-    assert!(heard.0 > 0.95 && heard.1 > 0.95, "{alice} to {bob}: {heard:?}");
+    // 0.999 on an idle machine; other speech has 0.02. Between them, time is stretched where a busy machine stalls.
+    assert!(heard.0 > 0.85 && heard.1 > 0.85, "{alice} to {bob}: {heard:?}");
     let tone = call.alice.peer.send_dtmf("4", 100, 60).expect("a tone");
     assert_eq!(call.to_alice.dtmf().await, ('4', 100), "the PBX hears the tone");
     assert_eq!(call.bob.dtmf().await, ('4', 100), "and passes it on");
