@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 #[cfg(test)]
 use super::backend::DeviceKind;
-use super::backend::{Backend, DeviceError, DeviceInfo};
+use super::backend::{Backend, DeviceError, DeviceInfo, Health, Stream};
 use super::line::{LineSink, LineSource, MOST, START};
 use super::meter::Meter;
 use super::processing::{Processing, ProcessingConfig};
@@ -288,9 +288,7 @@ impl Engine {
         let ringer = ringer.filter(|_| ringing && apart).cloned();
         if self.microphone.as_ref().map(|open| &open.device.id) != microphone.as_ref().map(|one| &one.id) {
             self.microphone = None;
-            if let Some(device) = microphone {
-                self.open_microphone(device);
-            }
+            self.microphone = microphone.and_then(|device| self.open_microphone(device));
         }
         let is = |open: &Option<Playback>| open.as_ref().map(|open| open.device.id.clone());
         if is(&self.speaker) != speaker.as_ref().map(|one| one.id.clone()) {
@@ -304,36 +302,33 @@ impl Engine {
         self.retry_later();
     }
 
-    fn open_microphone(&mut self, device: DeviceInfo) {
-        let mut end = None;
-        let opened = self.backend.open_input(&device, &mut |rate| {
-            let (port, ring, health) = input_port(rate);
-            end = Some((rate, (ring, health)));
-            port
-        });
-        let made = match (opened, end) {
-            (Ok(stream), Some((rate, ends))) => {
-                Capture::new(device.clone(), rate, ends, stream).ok_or_else(|| format!("it runs at {rate} Hz"))
-            }
-            (Ok(_), None) => Err("it did not start".to_owned()),
-            (Err(error), _) => Err(error.to_string()),
-        };
-        match made {
-            Ok(capture) => self.microphone = Some(capture),
-            Err(reason) => self.roles.broke(&device, &reason, &mut self.events),
-        }
+    fn open_microphone(&mut self, device: DeviceInfo) -> Option<Capture> {
+        let backend = Arc::clone(&self.backend);
+        self.open(device, input_port, |device, make| backend.open_input(device, make), Capture::new)
     }
 
     fn open_output(&mut self, device: DeviceInfo) -> Option<Playback> {
+        let backend = Arc::clone(&self.backend);
+        self.open(device, output_port, |device, make| backend.open_output(device, make), Playback::new)
+    }
+
+    /// Opens a device; one that cannot be is not tried again before long.
+    fn open<Port, End, Opened>(
+        &mut self,
+        device: DeviceInfo,
+        ports: impl Fn(u32) -> (Port, End, Arc<Health>),
+        open: impl FnOnce(&DeviceInfo, &mut dyn FnMut(u32) -> Port) -> Result<Stream, DeviceError>,
+        made: impl FnOnce(DeviceInfo, u32, (End, Arc<Health>), Stream) -> Option<Opened>,
+    ) -> Option<Opened> {
         let mut end = None;
-        let opened = self.backend.open_output(&device, &mut |rate| {
-            let (port, ring, health) = output_port(rate);
+        let opened = open(&device, &mut |rate| {
+            let (port, ring, health) = ports(rate);
             end = Some((rate, (ring, health)));
             port
         });
         let made = match (opened, end) {
             (Ok(stream), Some((rate, ends))) => {
-                Playback::new(device.clone(), rate, ends, stream).ok_or_else(|| format!("it runs at {rate} Hz"))
+                made(device.clone(), rate, ends, stream).ok_or_else(|| format!("it runs at {rate} Hz"))
             }
             (Ok(_), None) => Err("it did not start".to_owned()),
             (Err(error), _) => Err(error.to_string()),

@@ -39,21 +39,27 @@ impl Watch {
     }
 }
 
-/// A microphone that is open.
+/// A device that is open, with our end of its queue.
 #[derive(Debug)]
-pub(super) struct Capture {
+pub(super) struct Open<End> {
     pub(super) device: DeviceInfo,
-    ring: Reader,
+    ring: End,
     rate: u32,
     watch: Watch,
     drift: Drift,
     convert: Resampler,
-    ready: Vec<i16>,
+    /// At the rate that is wanted: what is not taken yet of a microphone, a loudspeaker's frame.
+    converted: Vec<i16>,
     /// The queue fills before the first sample is taken, and after it ran dry.
     filling: bool,
     pub(super) dry: u64,
     _stream: Stream,
 }
+
+/// A microphone that is open.
+pub(super) type Capture = Open<Reader>;
+/// A loudspeaker that is open.
+pub(super) type Playback = Open<Writer>;
 
 /// What a device is opened with, and the engine's end of it.
 pub(super) fn input_port(rate: u32) -> (InputPort, Reader, Arc<Health>) {
@@ -69,26 +75,38 @@ pub(super) fn output_port(rate: u32) -> (OutputPort, Writer, Arc<Health>) {
     (OutputPort { ring: reader, health: Arc::clone(&health), piece: [0; 64] }, writer, health)
 }
 
-impl Capture {
-    /// `None` for a rate that no device has.
-    pub(super) fn new(
+impl<End> Open<End> {
+    fn with(
         device: DeviceInfo,
         rate: u32,
-        (ring, health): (Reader, Arc<Health>),
+        (ring, health): (End, Arc<Health>),
         stream: Stream,
-    ) -> Option<Self> {
-        Some(Self {
+        convert: Resampler,
+    ) -> Self {
+        Self {
             device,
             ring,
             rate,
             watch: Watch::new(health),
             drift: Drift::default(),
-            convert: Resampler::adjustable(rate, RATE).ok()?,
-            ready: Vec::with_capacity(4 * FRAME),
+            convert,
+            converted: Vec::with_capacity(4 * FRAME),
             filling: true,
             dry: 0,
             _stream: stream,
-        })
+        }
+    }
+
+    /// Why it does not go on, if so.
+    pub(super) fn trouble(&mut self) -> Option<&'static str> {
+        self.watch.look()
+    }
+}
+
+impl Capture {
+    /// `None` for a rate that no device has.
+    pub(super) fn new(device: DeviceInfo, rate: u32, ends: (Reader, Arc<Health>), stream: Stream) -> Option<Self> {
+        Some(Self::with(device, rate, ends, stream, Resampler::adjustable(rate, RATE).ok()?))
     }
 
     /// The next 10 ms.
@@ -108,67 +126,31 @@ impl Capture {
             Advice::Skip(keep) => self.ring.keep(samples(self.rate, keep as u32)),
         }
         let mut piece = [0; 64];
-        while self.ready.len() < FRAME {
+        while self.converted.len() < FRAME {
             let count = self.ring.read(&mut piece);
             if count == 0 {
                 self.filling = true;
                 self.dry += 1;
                 break;
             }
-            self.convert.process(piece.get(..count).unwrap_or(&[]), &mut self.ready);
+            self.convert.process(piece.get(..count).unwrap_or(&[]), &mut self.converted);
         }
-        let count = self.ready.len().min(FRAME);
-        for (slot, sample) in out.iter_mut().zip(self.ready.drain(..count)) {
+        let count = self.converted.len().min(FRAME);
+        for (slot, sample) in out.iter_mut().zip(self.converted.drain(..count)) {
             *slot = sample;
         }
     }
 
     /// What waits to be taken.
     pub(super) fn waiting_ms(&self) -> f64 {
-        ms(self.ring.len(), self.rate) + ms(self.ready.len(), RATE)
+        ms(self.ring.len(), self.rate) + ms(self.converted.len(), RATE)
     }
-
-    /// Why it does not go on, if so.
-    pub(super) fn trouble(&mut self) -> Option<&'static str> {
-        self.watch.look()
-    }
-}
-
-/// A loudspeaker that is open.
-#[derive(Debug)]
-pub(super) struct Playback {
-    pub(super) device: DeviceInfo,
-    ring: Writer,
-    rate: u32,
-    watch: Watch,
-    drift: Drift,
-    convert: Resampler,
-    converted: Vec<i16>,
-    filling: bool,
-    pub(super) dry: u64,
-    _stream: Stream,
 }
 
 impl Playback {
     /// `None` for a rate that no device has.
-    pub(super) fn new(
-        device: DeviceInfo,
-        rate: u32,
-        (ring, health): (Writer, Arc<Health>),
-        stream: Stream,
-    ) -> Option<Self> {
-        Some(Self {
-            device,
-            ring,
-            rate,
-            watch: Watch::new(health),
-            drift: Drift::default(),
-            convert: Resampler::adjustable(RATE, rate).ok()?,
-            converted: Vec::with_capacity(4 * FRAME),
-            filling: true,
-            dry: 0,
-            _stream: stream,
-        })
+    pub(super) fn new(device: DeviceInfo, rate: u32, ends: (Writer, Arc<Health>), stream: Stream) -> Option<Self> {
+        Some(Self::with(device, rate, ends, stream, Resampler::adjustable(RATE, rate).ok()?))
     }
 
     /// The next 10 ms to be heard.
@@ -198,11 +180,6 @@ impl Playback {
     /// What waits to be heard.
     pub(super) fn waiting_ms(&self) -> f64 {
         ms(self.ring.len(), self.rate)
-    }
-
-    /// Why it does not go on, if so.
-    pub(super) fn trouble(&mut self) -> Option<&'static str> {
-        self.watch.look()
     }
 }
 
