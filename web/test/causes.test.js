@@ -11,16 +11,10 @@ let wire;
 
 before(async () => {
   scene = await Scene.open();
-  wire = await Wire.open(scene.ws);
+  wire = scene.place(await Wire.open(scene.ws));
 });
-afterEach(async () => {
-  await scene.clear();
-  wire.reset();
-});
-after(async () => {
-  await scene?.close();
-  await wire?.close();
-});
+afterEach(() => scene.clear());
+after(() => scene?.close());
 
 const phone = (user = '1000') => scene.phone(user, { server: wire.url });
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { hearTone } from '../../interop/jssip/lib/scene.js';
-import { Scene, happened, journal, until } from './lib/scene.js';
+import { Scene, happened, journal, mark, until } from './lib/scene.js';
 import { Wire, header, status, withHeader } from './lib/wire.js';
 
 let scene;
@@ -12,20 +12,13 @@ let wire;
 
 before(async () => {
   scene = await Scene.open();
-  wire = await Wire.open(scene.ws);
+  wire = scene.place(await Wire.open(scene.ws));
 });
-afterEach(async () => {
-  await scene.clear();
-  wire.reset();
-});
-after(async () => {
-  await scene?.close();
-  await wire?.close();
-});
+afterEach(() => scene.clear());
+after(() => scene?.close());
 
 const phone = () => scene.phone('1000', { server: wire.url });
 const shown = (page) => page.evaluate(() => [softphone.last.status.name, softphone.last.status.number, softphone.last.status.avatar]);
-const mark = (page) => page.evaluate(() => softphone.journal.mark());
 
 /** The PBX's own word of who it is, replaced. */
 const says = (text, line) => withHeader(text.replace(/^(P-Asserted-Identity|Remote-Party-ID):.*\r\n/gim, ''), line);

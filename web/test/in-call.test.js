@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { hearTone } from '../../interop/jssip/lib/scene.js';
-import { Scene, happened, journal, until } from './lib/scene.js';
+import { Scene, happened, journal, mark, until } from './lib/scene.js';
 import { Wire, header, status } from './lib/wire.js';
 
 let scene;
@@ -12,16 +12,10 @@ let wire;
 
 before(async () => {
   scene = await Scene.open();
-  wire = await Wire.open(scene.ws);
+  wire = scene.place(await Wire.open(scene.ws));
 });
-afterEach(async () => {
-  await scene.clear();
-  wire.reset();
-});
-after(async () => {
-  await scene?.close();
-  await wire?.close();
-});
+afterEach(() => scene.clear());
+after(() => scene?.close());
 
 /** A page in a call with the echo. */
 async function echo(config) {
@@ -32,7 +26,6 @@ async function echo(config) {
   return page;
 }
 
-const mark = (page) => page.evaluate(() => softphone.journal.mark());
 const since = async (page, mark, ...names) => (await journal(page)).slice(mark).filter(({ name }) => names.includes(name));
 const changes = (direction) => (described) =>
   described

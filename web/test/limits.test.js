@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { hearTone } from '../../interop/jssip/lib/scene.js';
-import { Scene, happened, journal, until } from './lib/scene.js';
+import { Scene, happened, journal, mark, until } from './lib/scene.js';
 import { Wire, answer, header, status } from './lib/wire.js';
 
 let scene;
@@ -12,19 +12,12 @@ let wire;
 
 before(async () => {
   scene = await Scene.open();
-  wire = await Wire.open(scene.ws);
+  wire = scene.place(await Wire.open(scene.ws));
 });
-afterEach(async () => {
-  await scene.clear();
-  wire.reset();
-});
-after(async () => {
-  await scene?.close();
-  await wire?.close();
-});
+afterEach(() => scene.clear());
+after(() => scene?.close());
 
 const phone = (config) => scene.phone('1000', { server: wire.url, ...config });
-const mark = (page) => page.evaluate(() => softphone.journal.mark());
 const told = ({ code, message }) => [code, message];
 
 /** A page in a call with a native phone, the parent of what comes. */

@@ -13,16 +13,10 @@ let pbx;
 
 before(async () => {
   scene = await Scene.open();
-  pbx = await PSeries.open(scene.pbx);
+  pbx = scene.place(await PSeries.open(scene.pbx));
 });
-afterEach(async () => {
-  await scene.clear();
-  pbx.reset();
-});
-after(async () => {
-  await scene?.close();
-  await pbx?.close();
-});
+afterEach(() => scene.clear());
+after(() => scene?.close());
 
 /** A page in a call with the echo, and subscribed. */
 async function inCall(more) {

@@ -11,16 +11,10 @@ let pbx;
 
 before(async () => {
   scene = await Scene.open();
-  pbx = await PSeries.open(scene.pbx);
+  pbx = scene.place(await PSeries.open(scene.pbx));
 });
-afterEach(async () => {
-  await scene.clear();
-  pbx.reset();
-});
-after(async () => {
-  await scene?.close();
-  await pbx?.close();
-});
+afterEach(() => scene.clear());
+after(() => scene?.close());
 
 async function subscribed(more) {
   const page = await scene.operator('1000', { pbxURL: pbx.url, ...more });

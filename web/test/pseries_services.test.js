@@ -1,8 +1,7 @@
 // What a P-Series PBX does for a page besides its calls: the list of calls, names and pictures, recording, logs and reports.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
@@ -12,26 +11,15 @@ import { Scene, happened, journal, until } from './lib/scene.js';
 /** The smallest picture there is. */
 const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==', 'base64');
 
-let folder;
 let scene;
 let pbx;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'offhook-pseries-'));
-  const extensions = ['1000', '1001', '1002'].map((number) => `[[extension]]\nnumber = "${number}"\npassword = "secret-${number}"\nname = "${number}"\n`);
-  await writeFile(join(folder, 'pbx.toml'), `recordings = ${JSON.stringify(join(folder, 'calls'))}\n${extensions.join('')}`);
-  scene = await Scene.open({ pbx: ['--config', join(folder, 'pbx.toml')] });
-  pbx = await PSeries.open(scene.pbx);
+  scene = await Scene.recording();
+  pbx = scene.place(await PSeries.open(scene.pbx));
 });
-afterEach(async () => {
-  await scene.clear();
-  pbx.reset();
-});
-after(async () => {
-  await scene?.close();
-  await pbx?.close();
-  await rm(folder, { recursive: true });
-});
+afterEach(() => scene.clear());
+after(() => scene?.close());
 
 /** Both talk, or one hears the other ring. */
 async function called(caller, callee, { answered = true } = {}) {
@@ -105,7 +93,7 @@ test('recording at the PBX is begun and paused by its feature code, and seen on 
   await both('pause');
   await ann.evaluate(() => softphone.last.hangup());
   await happened(ann, 'ended');
-  const files = await readdir(join(folder, 'calls'));
+  const files = await readdir(join(scene.folder, 'calls'));
   assert.ok(files.some((name) => name.endsWith('.wav')), files.join(' '));
 
   await scene.admin('PATCH', 'extensions/1001', { record: 0 });

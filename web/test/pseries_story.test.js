@@ -1,37 +1,22 @@
 // From the signature to the end, as two people in two pages live through it at the embedded PBX; and what calls there are made with.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
 import { hearTone } from '../../interop/jssip/lib/scene.js';
 import { PSeries } from './lib/pseries.js';
-import { Scene, happened, journal, until } from './lib/scene.js';
+import { Scene, happened, journal, mark, until } from './lib/scene.js';
 
-let folder;
 let scene;
 let pbx;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'offhook-story-'));
-  const extensions = ['1000', '1001', '1002'].map((number) => `[[extension]]\nnumber = "${number}"\npassword = "secret-${number}"\nname = "${number}"\n`);
-  await writeFile(join(folder, 'pbx.toml'), `recordings = ${JSON.stringify(join(folder, 'calls'))}\n${extensions.join('')}`);
-  scene = await Scene.open({ pbx: ['--config', join(folder, 'pbx.toml')] });
-  pbx = await PSeries.open(scene.pbx);
+  scene = await Scene.recording();
+  pbx = scene.place(await PSeries.open(scene.pbx));
 });
-afterEach(async () => {
-  await scene.clear();
-  pbx.reset();
-});
-after(async () => {
-  await scene?.close();
-  await pbx?.close();
-  await rm(folder, { recursive: true });
-});
+afterEach(() => scene.clear());
+after(() => scene?.close());
 
-const mark = (page) => page.evaluate(() => softphone.journal.mark());
 
 /** A page that is logged in, registered and told of what happens. */
 async function logIn(user) {

@@ -16,17 +16,11 @@ let pbx;
 
 before(async () => {
   scene = await Scene.open();
-  [wire, pbx] = await Promise.all([Wire.open(scene.ws), PSeries.open(scene.pbx)]);
+  wire = scene.place(await Wire.open(scene.ws));
+  pbx = scene.place(await PSeries.open(scene.pbx));
 });
-afterEach(async () => {
-  await scene.clear();
-  wire.reset();
-  pbx.reset();
-});
-after(async () => {
-  await scene?.close();
-  await Promise.all([wire, pbx].map((one) => one?.close()));
-});
+afterEach(() => scene.clear());
+after(() => scene?.close());
 
 /** A page that is in a hurry, with what `start()` said. */
 async function hurried(config) {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { Scene, happened, journal } from './lib/scene.js';
+import { Scene, happened, journal, mark } from './lib/scene.js';
 
 let scene;
 
@@ -16,7 +16,6 @@ after(() => scene?.close());
 /** Three samples are bad, one every 3 s; with time for those on the way. */
 const RAISED_MS = 30_000;
 
-const mark = (page) => page.evaluate(() => softphone.journal.mark());
 
 /** Waits until the page is warned of this, with the payload of the contract. */
 async function warned(page, code, after = 0) {

@@ -1,7 +1,9 @@
 // What every test needs: the PBX, a browser, pages with the package, and whoever else is at the other end.
 
 import { createServer } from 'node:http';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { launch, openPage } from '../../../interop/jssip/lib/browser.js';
@@ -27,6 +29,8 @@ const FILES = {
 
 export class Scene {
   #pages = [];
+  /** What stands between the pages and the PBX. */
+  #between = [];
 
   /** `options`: of the scene of JsSIP, whose PBX it is. */
   static async open(options) {
@@ -37,6 +41,23 @@ export class Scene {
     /** The P-Series API of the PBX. */
     scene.pbx = new URL(scene.ws.replace(/^ws/, 'http')).origin;
     return scene;
+  }
+
+  /** At a PBX that records, into `folder/calls`, and has the extensions 1000 to 1002. */
+  static async recording() {
+    const folder = await mkdtemp(join(tmpdir(), 'offhook-recording-'));
+    const extensions = ['1000', '1001', '1002'].map((number) => `[[extension]]\nnumber = "${number}"\npassword = "secret-${number}"\nname = "${number}"\n`);
+    await writeFile(join(folder, 'pbx.toml'), `recordings = ${JSON.stringify(join(folder, 'calls'))}\n${extensions.join('')}`);
+    const scene = await Scene.open({ pbx: ['--config', join(folder, 'pbx.toml')] });
+    scene.folder = folder;
+    scene.place({ reset() {}, close: () => rm(folder, { recursive: true }) });
+    return scene;
+  }
+
+  /** A `Wire` or a `PSeries`: as at its beginning after each `clear`, and closed with the scene. */
+  place(between) {
+    this.#between.push(between);
+    return between;
   }
 
   /** A page with the package and no phone yet. */
@@ -96,18 +117,25 @@ export class Scene {
       await page.context().close();
     }
     await this.others.clear();
+    for (const between of this.#between) between.reset();
   }
 
   async close() {
     await this.clear();
     this.server.close();
     await this.others.close();
+    for (const between of this.#between) await between.close();
   }
 }
 
 /** Waits in the page for an entry of its journal. */
 export function happened(page, name, options = {}) {
   return page.evaluate(([name, options]) => softphone.journal.waitFor(name, options), [name, options]);
+}
+
+/** Where the page's journal is now, for `after`. */
+export function mark(page) {
+  return page.evaluate(() => softphone.journal.mark());
 }
 
 /** The journal's entries so far, as `[name, first of the payload …]`. */
