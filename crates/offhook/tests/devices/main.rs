@@ -110,13 +110,13 @@ async fn listen(speaker: &VirtualDevice, wanted: impl Fn(f64, f64) -> bool, freq
     .await;
 }
 
-/// So much of what is played, or what there is when it closes.
+/// So much of what is played, or what there is when it is closed, which may be nothing.
 async fn piece(speaker: &VirtualDevice, samples: usize) -> Vec<i16> {
     let mut piece = Vec::new();
     while piece.len() < samples {
         tokio::time::sleep(Duration::from_millis(20)).await;
         let played = speaker.played();
-        if played.is_empty() && !speaker.is_open() && !piece.is_empty() {
+        if played.is_empty() && !speaker.is_open() {
             break;
         }
         piece.extend(played);
