@@ -34,7 +34,6 @@ impl CodecQuality {
             "g722" => wide(13.0, 4.3),
             // G.113 Appendix I.
             "g729" => narrow(11.0, 19.0),
-            "gsm" => narrow(20.0, 10.0),
             // G.113 Appendix I: G.711 with packet-loss concealment.
             _ => narrow(0.0, 25.1),
         }

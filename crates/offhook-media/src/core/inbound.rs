@@ -1,5 +1,7 @@
 //! The receiving half of the audio path.
 
+use std::time::Duration;
+
 use super::engine::RtpIn;
 use super::events::{EventReceiver, Received};
 use super::playout::Playout;
@@ -113,6 +115,12 @@ impl Inbound {
             playout.frame(now, &mut self.heard);
         }
         self.level.measure(&self.heard);
+    }
+
+    /// So much earlier ticks may come from now on.
+    pub(super) fn earlier(&mut self, now: i64) -> Option<Duration> {
+        let micros = self.playout.as_mut()?.earlier(now)?;
+        Some(Duration::from_micros(micros.unsigned_abs()))
     }
 
     /// An event whose end was lost.

@@ -9,6 +9,7 @@ mod events;
 mod inbound;
 mod noise;
 mod outbound;
+mod pace;
 mod playout;
 mod reception;
 mod relaying;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 use self::engine::{Engine, EngineOutput, RtpIn};
 use self::inbound::{Arrived, Inbound};
 use self::outbound::Outbound;
+use self::pace::{Due, Pace};
 use self::video::Video;
 use crate::audio::{AudioSink, AudioSource, Mixer, Seat, Tap, TapFrame};
 use crate::codec::Codec;
@@ -40,11 +42,6 @@ use crate::relay::{LinkId, Relayed};
 use crate::sdp::{Answered, Negotiation, RemoteTransport};
 use crate::stats::{DtlsState, IceState, PeerStats};
 use crate::video::{CLOCK, VideoFrame, VideoSink};
-
-/// A frame of audio.
-const TICK: Duration = Duration::from_millis(20);
-/// Frames made up for when the driver was late; what is missing beyond is left out.
-const MAX_CATCH_UP: u32 = 5;
 
 /// What the driver is to do.
 pub(crate) enum Output {
@@ -69,8 +66,7 @@ pub(crate) struct Seeds {
 pub(crate) struct PeerCore {
     connect_timeout: Duration,
     candidates: Vec<LocalCandidate>,
-    /// A tick of the grid all peers share, before any other time.
-    grid: Instant,
+    pace: Pace,
     started: Instant,
     engine: Option<Engine>,
     engine_timeout: Option<Instant>,
@@ -86,7 +82,6 @@ pub(crate) struct PeerCore {
     link: Option<LinkId>,
     seat: Option<Seat>,
     outputs: VecDeque<Output>,
-    next_tick: Option<Instant>,
     connect_by: Option<Instant>,
     closed: bool,
 }
@@ -103,7 +98,7 @@ impl PeerCore {
         Self {
             connect_timeout: config.connect_timeout,
             candidates,
-            grid,
+            pace: Pace::new(grid),
             started: now,
             engine: None,
             engine_timeout: None,
@@ -118,7 +113,6 @@ impl PeerCore {
             link: None,
             seat: None,
             outputs: VecDeque::new(),
-            next_tick: None,
             connect_by: None,
             closed: false,
         }
@@ -144,8 +138,8 @@ impl PeerCore {
         }
         // Once connected the ticks are frequent enough for the engine: fewer wake-ups.
         let connected = self.engine.as_ref().is_some_and(Engine::is_connected);
-        let engine = self.engine_timeout.filter(|_| !connected || self.next_tick.is_none());
-        [self.next_tick, engine, self.connect_by].into_iter().flatten().min()
+        let engine = self.engine_timeout.filter(|_| !connected || !self.pace.is_running());
+        [self.pace.next(), engine, self.connect_by].into_iter().flatten().min()
     }
 
     pub(crate) fn stats(&self, now: Instant) -> PeerStats {
@@ -405,21 +399,23 @@ impl PeerCore {
             self.fail(MediaError::ConnectTimeout { seconds: self.connect_timeout.as_secs() });
             return;
         }
-        let mut ticked = false;
-        if let Some(mut tick) = self.next_tick {
-            let overdue = now.saturating_duration_since(tick).as_millis() / TICK.as_millis();
-            for _ in (u128::from(MAX_CATCH_UP)..=overdue).skip(1) {
-                self.outbound.idle(self.negotiation.agreed());
-                tick += TICK;
-            }
-            while tick <= now && !self.closed {
-                self.tick(tick);
-                tick += TICK;
-                ticked = true;
-            }
-            self.next_tick = Some(tick);
+        for _ in 0..self.pace.give_up(now) {
+            self.outbound.idle(self.negotiation.agreed());
         }
-        if ticked || self.engine_timeout.is_some_and(|at| now >= at) {
+        // An echo and a conference send what is heard; where nobody listens there is nothing to hear.
+        let together = self.seat.is_some() || self.outbound.needs_heard() || !self.decodes();
+        self.pace.keep_together(together);
+        let mut sent = false;
+        while !self.closed
+            && let Some((at, due)) = self.pace.due(now)
+        {
+            self.tick(at, due);
+            sent |= due != Due::Hear;
+        }
+        if !together && let Some(earlier) = self.inbound.earlier(self.pace.micros(now)) {
+            self.pace.hear_earlier(earlier);
+        }
+        if sent || self.engine_timeout.is_some_and(|at| now >= at) {
             self.flush(now);
         }
     }
@@ -438,7 +434,7 @@ impl PeerCore {
     }
 
     fn micros(&self, now: Instant) -> i64 {
-        now.saturating_duration_since(self.grid).as_micros() as i64
+        self.pace.micros(now)
     }
 
     /// Both descriptions are known: the transport starts, or takes what is new.
@@ -458,42 +454,57 @@ impl PeerCore {
             self.connect_by = Some(now + self.connect_timeout);
         }
         engine.set_remote(remote, agreed.active, agreed.offerer)?;
-        if self.next_tick.is_none() {
-            let passed = now.saturating_duration_since(self.grid).as_millis() / TICK.as_millis();
-            self.next_tick = Some(self.grid + TICK * (passed as u32 + 1));
-        }
+        self.pace.start(now);
         self.flush(now);
         Ok(())
     }
 
-    /// 20 ms of audio, both ways.
-    fn tick(&mut self, at: Instant) {
+    /// What is due of 20 ms of audio.
+    fn tick(&mut self, at: Instant, due: Due) {
+        if due != Due::Send {
+            self.hear(at);
+        }
+        if due != Due::Hear {
+            self.send(at);
+        }
+        if due != Due::Send && !self.closed {
+            self.hand_out();
+        }
+    }
+
+    fn hear(&mut self, at: Instant) {
         let micros = self.micros(at);
-        let Some(agreed) = self.negotiation.agreed() else { return };
         let decode = self.decodes();
+        let Some(agreed) = self.negotiation.agreed() else { return };
         let default = agreed.codecs.first().map_or(Codec::Opus, |codec| codec.0);
         self.inbound.tick(micros, decode, default);
         if let Some(received) = self.inbound.event_timeout(micros) {
             self.outputs.push_back(dtmf(received));
         }
-        let tick = micros.div_euclid(TICK.as_micros() as i64);
         if let Some(seat) = &mut self.seat {
             let (heard, rate) = self.inbound.heard();
-            seat.say(tick, rate, heard);
+            seat.say(self.pace.tick(at), rate, heard);
         }
+    }
+
+    fn send(&mut self, at: Instant) {
+        let micros = self.micros(at);
+        let Some(agreed) = self.negotiation.agreed() else { return };
         let connected = self.engine.as_mut().filter(|engine| engine.is_connected());
+        let tick = self.pace.tick(at);
         let seat = self.seat.as_mut().map(|seat| (seat, tick));
         match connected.filter(|_| agreed.direction.sends()) {
             Some(engine) => match self.outbound.tick(engine, at, micros, agreed, self.inbound.heard(), seat) {
                 Ok(false) => {}
                 Ok(true) => self.outputs.push_back(Output::Event(PeerEvent::SourceEnded)),
-                Err(error) => {
-                    self.fail(error);
-                    return;
-                }
+                Err(error) => self.fail(error),
             },
             None => self.outbound.idle(Some(agreed)),
         }
+    }
+
+    /// To those who listen here.
+    fn hand_out(&mut self) {
         let (remote, remote_rate) = self.inbound.heard();
         if let Some(sink) = &mut self.sink {
             if self.volume < 1.0 {
@@ -630,7 +641,7 @@ impl PeerCore {
 
     fn finish(&mut self) {
         self.closed = true;
-        self.next_tick = None;
+        self.pace.stop();
         self.engine_timeout = None;
         self.connect_by = None;
         self.outbound.fail_events(&MediaError::Closed);

@@ -95,6 +95,11 @@ impl Playout {
         self.jitter.insert(Packet { seq, timestamp, duration: 0, payload: None, arrival });
     }
 
+    /// So many µs earlier [frames](Self::frame) may be fetched from now on: see [`JitterBuffer::earlier`].
+    pub(crate) fn earlier(&mut self, now: i64) -> Option<i64> {
+        self.jitter.earlier(now)
+    }
+
     /// Fills the next 20 ms, due at `now` (µs); `out` has [`Codec::frame_samples`] samples.
     pub(crate) fn frame(&mut self, now: i64, out: &mut [i16]) {
         let frame = self.codec.frame_samples();

@@ -20,11 +20,21 @@ const MAX_JUMP: i64 = 600_000;
 const PAUSED_AFTER: i64 = 120_000;
 /// The clock is moved only when it is off by more than this, µs: both together are more than a frame, so that it does not swing.
 const TOO_EARLY: i64 = 10_000;
-const TOO_LATE: i64 = 21_000;
+const TOO_LATE: i64 = 23_000;
 /// Off by more than this, the clock is moved on even in the middle of speech, µs.
 const FAR_TOO_LATE: i64 = 50_000;
 /// Between two moves of the clock, µs.
 const MOVE_PAUSE: i64 = 100_000;
+/// A stream that has been played for so long is known well enough to move the grid for it, µs: from the delay before anything is
+/// known of the path, the target has come down to the smallest.
+const SETTLED_AFTER: i64 = 2_500_000;
+/// The grid is moved by multiples of this, µs, so that the frames of many calls still fall together.
+const SLOT: i64 = 5_000;
+/// A frame, µs: an error of that much is left to a move of the clock.
+const GRID: i64 = 20_000;
+/// So much the clock stays behind what is wanted, µs: whoever plays a frame for a lost one wants the packet after it, which comes a
+/// frame later, give or take what the path varies.
+const SPARE: i64 = 3_000;
 
 /// A packet as received.
 #[derive(Debug, Clone)]
@@ -89,6 +99,20 @@ pub(crate) struct JitterBuffer {
     last_audio: Option<(u64, u64)>,
     last_arrival: i64,
     last_move: i64,
+    /// By how much the clock is behind what is wanted, µs.
+    error: i64,
+    grid: Grid,
+}
+
+/// How the frames that are fetched lie to the packets that come.
+#[derive(Debug, Clone, Copy)]
+enum Grid {
+    /// Nothing was played of this stream yet.
+    Unknown,
+    /// It is being played since then, µs.
+    Known(i64),
+    /// It was told how they should lie.
+    Told,
 }
 
 /// The playout clock.
@@ -113,6 +137,8 @@ impl JitterBuffer {
             last_audio: None,
             last_arrival: i64::MIN / 2,
             last_move: i64::MIN / 2,
+            error: 0,
+            grid: Grid::Unknown,
         }
     }
 
@@ -180,10 +206,28 @@ impl JitterBuffer {
         };
         let offset = at - self.micros(clock.next);
         let wanted = self.delays.floor(now) + self.delays.target();
+        self.error = offset - wanted;
+        if matches!(self.grid, Grid::Unknown) {
+            self.grid = Grid::Known(now);
+        }
         self.keep_bounds(&mut clock, at);
-        let next = self.decide(&mut clock, now, offset - wanted, quiet, frame);
+        let next = self.decide(&mut clock, now, self.error, quiet, frame);
         self.clock = Some(clock);
         next
+    }
+
+    /// So many µs earlier all frames may be fetched from now on: told at most once for each stream, when it has been played for a while.
+    /// Frames are fetched on a grid that knows nothing of the sender's, so each packet waits up to a frame for nothing; moving the
+    /// grid takes that away without touching what is heard.
+    pub(crate) fn earlier(&mut self, now: i64) -> Option<i64> {
+        let Grid::Known(since) = self.grid else { return None };
+        if now - since < SETTLED_AFTER {
+            return None;
+        }
+        self.grid = Grid::Told;
+        let spare = self.error - SPARE;
+        let earlier = spare.rem_euclid(GRID) / SLOT * SLOT;
+        (spare > 0 && earlier > 0).then_some(earlier)
     }
 
     fn decide(&mut self, clock: &mut Clock, now: i64, error: i64, quiet: bool, frame: u32) -> Next {
@@ -323,6 +367,7 @@ impl JitterBuffer {
         self.forget();
         self.last_seq = None;
         self.last_audio = None;
+        self.grid = Grid::Unknown;
     }
 
     fn forget(&mut self) {

@@ -104,3 +104,21 @@ fn a_datagram_of_the_handshake_that_is_lost_is_sent_again() {
         assert!(is_up(pair), "datagram {lost} of side {side} was lost");
     }
 }
+
+#[test]
+fn on_a_clean_path_a_packet_waits_for_a_frame_and_no_longer_wherever_the_far_ends_frames_lie() {
+    for delay in [10, 14, 18, 22, 26] {
+        let mut pair = Pair::new(&[Codec::Opus]);
+        for side in &mut pair.sides {
+            side.path = Box::new(move |_| Some(Duration::from_millis(delay)));
+        }
+        let mut pair = pair.connect();
+        pair.run(60_000);
+        for side in &pair.sides {
+            let inbound = side.core.stats(pair.now).inbound;
+            // The smallest delay aimed at is 20 ms, 3 are to spare, and what is heard is moved by multiples of 5.
+            assert!((20.0..30.0).contains(&inbound.jitter_buffer_delay_ms), "{delay} ms: {inbound:?}");
+            assert!(inbound.concealed_samples == 0, "{delay} ms: {inbound:?}");
+        }
+    }
+}
