@@ -122,3 +122,105 @@ impl Feedback {
         cues
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use offhook_core::{CommunicationType, Failed, StreamId};
+
+    use super::*;
+
+    fn id(call: &str) -> CallId {
+        CallId::new(call)
+    }
+
+    fn progress(call: &str) -> PhoneEvent {
+        PhoneEvent::Session(SessionEvent::Progress { call_id: id(call), status_code: 180 })
+    }
+
+    fn accepted(call: &str) -> PhoneEvent {
+        PhoneEvent::Session(SessionEvent::Accepted { call_id: id(call) })
+    }
+
+    fn heard(call: &str) -> PhoneEvent {
+        PhoneEvent::Session(SessionEvent::StreamAdded {
+            call_id: id(call),
+            communication_type: CommunicationType::Outbound,
+            stream: StreamId(1),
+        })
+    }
+
+    fn failed(call: &str, cause: Cause) -> PhoneEvent {
+        PhoneEvent::Session(SessionEvent::Failed(Failed { call_id: id(call), cause, code: None }))
+    }
+
+    fn new(call: &str) -> PhoneEvent {
+        PhoneEvent::NewRtcSession { call_id: id(call) }
+    }
+
+    fn gone(call: &str) -> PhoneEvent {
+        PhoneEvent::DeleteSession { call_id: id(call), cause: Cause::Terminated }
+    }
+
+    /// What is done about each of these events; calls whose names begin with `in` are inbound.
+    fn cues(feedback: &mut Feedback, events: &[PhoneEvent]) -> Vec<Vec<Cue>> {
+        events.iter().map(|event| feedback.see(event, |call| call.as_str().starts_with("in"))).collect()
+    }
+
+    const NOTHING: Vec<Cue> = Vec::new();
+
+    #[test]
+    fn ringback_is_heard_until_the_answer_or_until_the_far_end_is_heard_itself() {
+        let mut feedback = Feedback::default();
+        let ringback = vec![Cue::Tone(Some(Tone::Ringback))];
+        let silence = vec![Cue::Tone(None)];
+        let answered = [new("out"), progress("out"), progress("out"), accepted("out"), gone("out")];
+        assert_eq!(cues(&mut feedback, &answered), [NOTHING, ringback.clone(), NOTHING, silence.clone(), NOTHING]);
+        let early = [new("out"), progress("out"), heard("out"), progress("out"), accepted("out"), gone("out")];
+        assert_eq!(cues(&mut feedback, &early), [NOTHING, ringback, silence, NOTHING, NOTHING, NOTHING]);
+    }
+
+    #[test]
+    fn it_rings_until_the_answer_or_the_end() {
+        for end in [accepted("in"), failed("in", Cause::Canceled), gone("in")] {
+            let mut feedback = Feedback::default();
+            let told = cues(&mut feedback, &[new("in"), progress("in"), end, gone("in")]);
+            assert_eq!(told, [vec![Cue::Ring(true)], NOTHING, vec![Cue::Ring(false)], NOTHING]);
+        }
+    }
+
+    #[test]
+    fn in_a_call_another_one_is_told_by_a_tone_and_rings_when_that_is_over() {
+        let mut feedback = Feedback::default();
+        cues(&mut feedback, &[new("out"), accepted("out")]);
+        let told = cues(&mut feedback, &[new("in"), gone("out"), accepted("in")]);
+        let waiting = vec![Cue::Tone(Some(Tone::Waiting))];
+        assert_eq!(told, [waiting, vec![Cue::Ring(true), Cue::Tone(None)], vec![Cue::Ring(false)]]);
+    }
+
+    #[test]
+    fn busy_is_said_for_each_busy_call_and_ends_by_itself_or_with_the_next_answer() {
+        let mut feedback = Feedback::default();
+        let busy = vec![Cue::Tone(Some(Tone::Busy))];
+        for call in ["out", "out 2"] {
+            let told = cues(&mut feedback, &[new(call), failed(call, Cause::Busy), gone(call)]);
+            assert_eq!(told, [NOTHING, busy.clone(), NOTHING], "{call}");
+        }
+        let told = cues(&mut feedback, &[new("in"), accepted("in")]);
+        assert_eq!(told, [vec![Cue::Ring(true)], vec![Cue::Ring(false), Cue::Tone(None)]]);
+    }
+
+    #[test]
+    fn whoever_is_called_and_is_busy_hears_no_tone() {
+        let mut feedback = Feedback::default();
+        let told = cues(&mut feedback, &[new("in"), failed("in", Cause::Busy)]);
+        assert_eq!(told, [vec![Cue::Ring(true)], vec![Cue::Ring(false)]]);
+    }
+
+    #[test]
+    fn at_the_end_of_the_phone_everything_falls_silent() {
+        let mut feedback = Feedback::default();
+        cues(&mut feedback, &[new("in"), new("out"), progress("out")]);
+        assert_eq!(feedback.stop(), [Cue::Ring(false), Cue::Tone(None)]);
+        assert_eq!(feedback.stop(), NOTHING);
+    }
+}
