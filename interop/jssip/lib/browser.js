@@ -18,10 +18,13 @@ const FLAGS = [
   '--autoplay-policy=no-user-gesture-required',
 ];
 
+/// Where Chromium is.
+export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
 /// Starts Chromium; `flags` are added to those every test uses.
-export async function launch({ flags = [] } = {}) {
+export async function launch({ flags = [], executablePath = CHROMIUM } = {}) {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath,
     args: [...FLAGS, ...flags],
   });
 }

@@ -21,8 +21,10 @@ export class Native {
   #waiting = new Set();
   #ended;
 
-  constructor(args, env = {}) {
-    this.#process = spawn(command(), [...args, '--json'], { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+  /// `within`: the network namespace that it runs in.
+  constructor(args, env = {}, { within } = {}) {
+    const [program, ...all] = [...(within ? ['ip', 'netns', 'exec', within] : []), command(), ...args, '--json'];
+    this.#process = spawn(program, all, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
     createInterface({ input: this.#process.stdout }).on('line', (line) => this.#take(JSON.parse(line)));
     this.#process.stderr.on('data', (text) => (this.#errors += text));
     this.#ended = new Promise((resolve, reject) => {
