@@ -33,9 +33,23 @@ export interface InitParams {
   iceTransportPolicy?: RTCIceTransportPolicy;
   /** These as in `PhoneConfig`. */
   keepCalls?: PhoneConfig['keepCalls'];
-  oneTab?: PhoneConfig['oneTab'];
+  /**
+   * Of several tabs, one logs in; `init` of the others waits until it has gone (Web Locks). A tab that brings calls along comes first.
+   * When another tab takes its place, the phone tells so by `standby` and is unregistered: `destroy` it, and `init` waits for the next turn.
+   */
+  oneTab?: boolean | Turn;
   audio?: PhoneConfig['audio'];
   wasm?: PhoneConfig['wasm'];
+}
+
+/** How a tab waits for its turn. */
+export interface Turn {
+  /** Takes the place of the tab that is logged in, which then gets `standby`. */
+  steal?: boolean;
+  /** Called when this tab has to wait. */
+  waits?(): void;
+  /** Ends the waiting: `init` rejects with its reason. */
+  signal?: AbortSignal;
 }
 
 export interface Operator {
@@ -481,7 +495,7 @@ export type PhoneEvents = {
   deleteSession: OfCall & { cause: string };
   /** Devices were connected or taken away. */
   deviceChange: { devices: MediaDeviceInfo[] };
-  /** Another tab is registered, this one waits (`oneTab`). */
+  /** Another tab is registered, this one waits (`oneTab`). Of a phone of `init`: it is to be destroyed. */
   standby: [];
   /** The other tab has gone: this one registers. */
   active: [];

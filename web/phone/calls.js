@@ -46,7 +46,6 @@ export class Calls extends EventTarget {
       status: session.status,
       inbound: session.status.communicationType === 'inbound',
       made: performance.now(),
-      at: Date.now(),
       // One that a reload brought along talks already.
       answered: session.status.callStatus === 'talking' ? session.status.callStartTime || Date.now() : null,
       reports: [],

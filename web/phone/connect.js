@@ -1,45 +1,27 @@
 // The one place where a phone is made. Logs in to the PBX that this page came from.
 
 import { AudioEngine } from './audio.js';
-import * as offhook from './offhook.js';
-
-/** What the phone does besides: recordings and conferences in the page, and calls that outlive a reload. */
-const more = () => ({ keepCalls: true, audio: new AudioEngine() });
+import { init } from './offhook.js';
 
 /**
- * `{phone, pbx, close}`, or throws `{code, cause?, detail?}`. `pbx` is the P-Series operator (call records, contacts), or `null` where the
- * phone speaks SIP alone. `made(phone)`: before it is started, to hear of calls that the page before this one has left.
+ * `{phone, pbx, close, destroy}`, or throws `{code, cause?, detail?}`. `turn`: how this tab waits while another is the phone.
+ * `made(phone)`: before it is started, to hear of calls that the page before this one has left.
  */
-export async function connect({ user, password }, made) {
-  return offhook.init ? byLogin(user, password, made) : bySip(user, password, made);
-}
-
-async function byLogin(username, secret, told) {
-  const made = await offhook.init({ username, secret, pbxURL: location.origin, ...more() });
-  const { phone, pbx } = made;
-  told(phone);
-  await started(phone, () => made.destroy());
-  const close = async () => {
-    await pbx.logout();
-    await made.destroy();
-  };
-  return { phone, pbx, close, destroy: () => made.destroy() };
-}
-
-async function bySip(user, password, told) {
-  const server = `${location.origin.replace(/^http/, 'ws')}/ws`;
-  const phone = await offhook.createPhone({ server, user, password, ...more() });
-  told(phone);
-  await started(phone, () => phone.destroy());
-  return { phone, pbx: null, close: () => phone.destroy(), destroy: () => phone.destroy() };
-}
-
-/** Waits for the registration. */
-async function started(phone, undo) {
+export async function connect({ user, password }, turn, made) {
+  // Recordings and conferences in the page, calls that outlive a reload, and one tab at a time.
+  const more = { keepCalls: true, oneTab: turn, audio: new AudioEngine() };
+  const { phone, pbx, destroy } = await init({ username: user, secret: password, pbxURL: location.origin, ...more });
+  made(phone);
   let cause;
   phone.once('registrationFailed', (told) => (cause = told));
   const result = await phone.start();
-  if (result.code === 200) return;
-  await undo();
-  throw { ...result, cause };
+  if (result.code !== 200) {
+    await destroy();
+    throw { ...result, cause };
+  }
+  const close = async () => {
+    await pbx.logout();
+    await destroy();
+  };
+  return { phone, pbx, close, destroy };
 }

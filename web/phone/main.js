@@ -6,7 +6,6 @@ import { el } from './dom.js';
 import { ofLogin } from './errors.js';
 import { login } from './kept.js';
 import { createLogin } from './login.js';
-import { oneTab } from './one-tab.js';
 import { createPhoneView } from './phone-view.js';
 import { Sound } from './sound.js';
 import { texts } from './texts.js';
@@ -39,29 +38,26 @@ async function enter(account, keep) {
 
 /** `steal`: this tab is the phone now, whatever others are. */
 async function show(account, steal = false) {
-  let connection;
-  let lost = false;
-  const letGo = await oneTab(account.user, {
-    steal,
-    waits: () => showWaiting(account),
-    lost: () => {
-      lost = true;
-      if (connection) give(account, connection);
-    },
-    patience: login.patience,
-    signal: waiting.signal,
-  });
-  document.getElementById('waiting-title')?.closest('main').replaceWith(busy());
   let calls;
+  let connection;
+  let displaced = false;
+  const turn = { steal, waits: () => showWaiting(account), signal: waiting.signal };
+  const made = (phone) => {
+    document.getElementById('waiting-title')?.closest('main').replaceWith(busy());
+    calls = new Calls(phone);
+    phone.on('standby', () => {
+      displaced = true;
+      if (connection) give(account, connection);
+    });
+  };
   try {
-    connection = await connect(account, (phone) => (calls = new Calls(phone)));
+    connection = await connect(account, turn, made);
   } catch (failure) {
-    letGo();
+    if (displaced) return enterAgain(account);
     throw failure;
   }
-  if (lost) return give(account, connection);
+  if (displaced) return give(account, connection);
   const left = (error) => {
-    letGo();
     removeEventListener('pagehide', carry);
     leave(account, error);
   };
@@ -118,12 +114,10 @@ function busy() {
   return el('main', { class: 'login' }, el('p', { class: 'soft', role: 'status' }, texts.login.busy));
 }
 
-const carried = login.carried();
-const kept = carried ?? login.kept();
+const kept = login.carried() ?? login.kept();
 if (kept) {
   app.replaceChildren(busy());
-  // Calls that are brought along go before a tab that waits.
-  enterAgain(kept, !!carried);
+  enterAgain(kept);
 } else {
   showLogin();
 }

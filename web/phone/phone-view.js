@@ -155,7 +155,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
   };
 
   const keypad = createKeypad({ call: dial, sound });
-  const recent = createRecent({ pbx, user, call: (number) => dial(number) });
+  const recent = createRecent({ pbx, call: (number) => dial(number) });
   const chosen = (kind, more) => {
     if (kind === 'list') cameras = more.cameras.length;
     phone.deviceIds = { microphoneId: settings.microphone || undefined, cameraId: settings.camera || undefined };
@@ -187,7 +187,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     texts.name,
     [
       { id: 'keypad', label: texts.tabs.keypad, drawing: 'keys', element: keypad.element },
-      { id: 'recent', label: texts.tabs.recent, drawing: 'clock', element: recent.element },
+      { id: 'recent', label: texts.tabs.recent, drawing: 'clock', element: recent },
       { id: 'settings', label: texts.tabs.settings, drawing: 'gear', element: preferences.element },
     ],
     (id) => {
@@ -259,7 +259,6 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     names.set(call.callId, nameOf(call.status));
     if (names.size > 8) names.delete(names.keys().next().value);
     if (dialog?.call === call) dialog.close();
-    recent.add(call);
     const name = nameOf(call.status);
     if (call.transferring && call.answered) notices.show({ title: texts.transfer.done(call.transferTo), text: '', kind: 'good' });
     else if (!call.answered || call.cause !== 'Terminated') notify(withAbout(ofEnd(call, name)));
@@ -298,7 +297,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
   phone.on('reconnecting', () => notify({ ...(navigator.onLine ? LOST : OFFLINE), about: 'line' }));
   addEventListener('offline', () => gone || notify({ ...OFFLINE, about: 'line' }));
   phone.on('registered', () => notices.clear('line'));
-  pbx?.on('runtimeError', (error) => {
+  pbx.on('runtimeError', (error) => {
     if (gone) return;
     gone = true;
     left(ofLogin(error));

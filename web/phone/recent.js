@@ -1,45 +1,30 @@
-// The list of calls: of the PBX where it keeps one, of this browser elsewhere.
+// The list of calls, as the PBX keeps it.
 
 import { duration } from './calls.js';
 import { el, icon, say } from './dom.js';
-import { OwnCalls } from './kept.js';
 import { texts } from './texts.js';
 
 const PAGE = 20;
 /** `status` of a record of the PBX. */
 const KINDS = { 1: 'inbound', 2: 'missed', 3: 'outbound' };
 
-/** Where calls are listed: `page(number)` → `{rows, more}`, and `add(call)`. */
-function sourceOf(pbx, user) {
-  if (!pbx) {
-    const own = new OwnCalls(user);
-    return {
-      add: (call) => own.add(call),
-      page: async (page) => ({ rows: own.all.slice((page - 1) * PAGE, page * PAGE), more: own.all.length > page * PAGE }),
-    };
-  }
-  return {
-    // The PBX writes them itself.
-    add() {},
-    page: async (page) => {
-      const { personal_cdr_list: list = [], total_number: total = 0 } = await pbx.cdrQuery({ page, size: PAGE });
-      const rows = list.map((row) => ({
-        kind: KINDS[row.status] ?? 'outbound',
-        number: String(row.number ?? ''),
-        name: row.extension?.caller_id_name || '',
-        at: row.timestamp * 1_000,
-        seconds: Number(row.talk_duration) || 0,
-        answered: row.disposition === 'ANSWERED',
-      }));
-      return { rows, more: total > page * PAGE };
-    },
-  };
+/** A page of the PBX's records: `{rows, more}`. */
+async function records(pbx, page) {
+  const { personal_cdr_list: list = [], total_number: total = 0 } = await pbx.cdrQuery({ page, size: PAGE });
+  const rows = list.map((row) => ({
+    kind: KINDS[row.status] ?? 'outbound',
+    number: String(row.number ?? ''),
+    name: row.extension?.caller_id_name || '',
+    at: row.timestamp * 1_000,
+    seconds: Number(row.talk_duration) || 0,
+    answered: row.disposition === 'ANSWERED',
+  }));
+  return { rows, more: total > page * PAGE };
 }
 
 /** `call(number)`. */
-export function createRecent({ pbx, user, call }) {
+export function createRecent({ pbx, call }) {
   const t = texts.recent;
-  const source = sourceOf(pbx, user);
   let page = 1;
   const list = el('div', { class: 'days' });
   const more = el('button', { class: 'plain wide', type: 'button', onclick: () => load(page + 1) }, t.more);
@@ -51,7 +36,7 @@ export function createRecent({ pbx, user, call }) {
   const load = async (wanted = 1) => {
     let loaded;
     try {
-      loaded = await source.page(wanted);
+      loaded = await records(pbx, wanted);
     } catch {
       const again = el('button', { class: 'plain', type: 'button', onclick: () => load(wanted) }, t.again);
       problem.replaceChildren(el('p', {}, t.failed), again);
@@ -91,17 +76,9 @@ export function createRecent({ pbx, user, call }) {
     );
   };
 
-  /** A call has ended. */
-  const add = (ended) => {
-    const { status, inbound, answered, at } = ended;
-    const seconds = answered ? Math.round((Date.now() - answered) / 1_000) : 0;
-    const kind = !inbound ? 'outbound' : answered ? 'inbound' : 'missed';
-    source.add({ kind, number: status.number, name: status.name, at, seconds, answered: !!answered });
-    load();
-  };
-  pbx?.on('cdrChange', () => load());
+  pbx.on('cdrChange', () => load());
   load();
-  return { element, add };
+  return element;
 }
 
 function grouped(rows) {

@@ -2,8 +2,10 @@
 
 import load, { Core, Login } from '../build/offhook_web.js';
 import { Driver } from './driver.js';
+import { hasKept, nameOf } from './life.js';
 import { PBXError, PBXOperator } from './pbx.js';
 import { Phone } from './phone.js';
+import { Tab } from './tab.js';
 
 export { PBXError, PBXOperator } from './pbx.js';
 export { Phone } from './phone.js';
@@ -31,40 +33,56 @@ export async function createPhone(config) {
     if (typeof error !== 'string') throw error;
     throw Object.assign(new TypeError(error), { code: -2, name: 'INVALID_PBX_URL' });
   }
-  return phoneOf(driver, core, server, config);
+  return phoneOf(driver, core, server, config, new Tab(nameOf(user, server)));
 }
 
 /** Logs in to a P-Series PBX: `{phone, pbx, destroy}`; see the declarations. */
 export async function init(params) {
-  const { username, secret, pbxURL, enableLog, reRegistryPhoneTimes, userAgent, disableCallWaiting } = params ?? {};
+  const { username, secret, pbxURL, enableLog, reRegistryPhoneTimes, userAgent, disableCallWaiting, oneTab } = params ?? {};
   await loaded(params).catch(({ message: detail }) => {
     throw new PBXError({ code: -1, message: 'UNKNOWN_ERROR', detail });
   });
+  const name = nameOf(username, pbxURL);
+  const tab = new Tab(name);
+  // Each log-in ends the one before: who is not the phone may not even log in.
+  if (oneTab) await turn(tab, { ...Object(oneTab), kept: hasKept(name) });
   const driver = new Driver();
+  tab.lost = () => driver.stop();
   const account = [pbxURL, username, secret].map((text) => String(text ?? ''));
   let login;
+  let refusal;
   try {
     const options = [enableLog !== false, reRegistryPhoneTimes, userAgent === 'WebPC', !!disableCallWaiting];
     login = new Login(...driver.now(), ...account, ...options, seed());
-  } catch (refusal) {
-    driver.stop();
-    throw new PBXError(JSON.parse(refusal));
+  } catch (text) {
+    refusal = JSON.parse(text);
   }
-  const refusal = await driver.logIn(login);
-  if (refusal) {
+  refusal ??= await driver.logIn(login);
+  const displaced = oneTab && !tab.mine;
+  if (refusal || displaced) {
     driver.stop();
+    if (displaced) return init({ ...params, oneTab: { ...Object(oneTab), steal: false } });
+    tab.letGo();
     throw new PBXError(refusal);
   }
   const core = login.phone(offset());
   login.free();
   let pbx;
-  const phone = phoneOf(driver, core, JSON.parse(core.pbx()).server, params, (payload) => pbx.tell(payload));
+  const phone = phoneOf(driver, core, JSON.parse(core.pbx()).server, params, tab, (payload) => pbx.tell(payload));
   pbx = new PBXOperator(driver, phone);
   return { phone, pbx, destroy: () => pbx.destroy() };
 }
 
-function phoneOf(driver, core, server, config, tellPBX) {
-  const phone = new Phone(driver, config, tellPBX);
+/** Waits until this tab is the phone. One that brings calls along comes first. */
+async function turn(tab, { kept, steal, waits, signal }) {
+  signal?.throwIfAborted();
+  if (await tab.take(steal || kept)) return;
+  waits?.();
+  if (!(await tab.wait(signal))) throw signal.reason;
+}
+
+function phoneOf(driver, core, server, config, tab, tellPBX) {
+  const phone = new Phone(driver, config, tab, tellPBX);
   driver.take(core, server);
   return phone;
 }

@@ -2,20 +2,31 @@
 
 /** Where the calls of a page that goes are kept for the next one in the same tab. */
 const KEPT = 'offhook-calls ';
-const LOCK = 'offhook-phone ';
+
+/** The name of a user's phone, among the pages of this site. */
+export function nameOf(user, server) {
+  return `${user}@${server}`;
+}
+
+/** Whether there are calls of the page before this one. */
+export function hasKept(name) {
+  return take(name, false) != null;
+}
 
 export class Life {
   #name;
   #host;
+  #tab;
   #keepCalls;
   /** The page is being left for another site: nobody comes back for its calls. */
   #leaving = false;
   #abort = new AbortController();
-  #release;
 
   /** `host`: `suspend()` → text or nothing, `leave()`, `back()`, `reconnect()`, `lost()`. `name`: of the phone. */
-  constructor(name, keepCalls, host) {
+  constructor(name, keepCalls, tab, host) {
     this.#name = name;
+    this.#tab = tab;
+    tab.lost = () => host.lost();
     this.#host = host;
     this.#keepCalls = keepCalls;
     const { signal } = this.#abort;
@@ -40,54 +51,31 @@ export class Life {
 
   /** The calls of the page that was before; once. */
   kept() {
-    try {
-      const kept = sessionStorage.getItem(KEPT + this.#name);
-      sessionStorage.removeItem(KEPT + this.#name);
-      return kept;
-    } catch {
-      // The page may keep nothing.
-      return null;
-    }
+    return take(this.#name, true);
   }
 
   /**
    * Makes this tab the one that registers. `false`: another is; `then()` when it has gone. `steal`: takes it away from the other.
    */
   async own(steal, then) {
-    const { locks } = navigator;
-    if (!locks || this.#release) return true;
-    const owns = await this.#lock(steal ? { steal } : { ifAvailable: true });
-    if (!owns) this.#lock({ signal: this.#abort.signal }).then((owns) => owns && then());
-    return owns;
+    if (await this.#tab.take(steal)) return true;
+    this.#tab.wait().then((owns) => owns && then());
+    return false;
   }
 
   /** Nothing is waited for or listened to any more. */
   stop() {
     this.#abort.abort();
-    this.#release?.();
-  }
-
-  #lock(options) {
-    return new Promise((resolve) => {
-      const held = (lock) => {
-        resolve(!!lock);
-        return lock && new Promise((release) => (this.#release = release));
-      };
-      navigator.locks.request(LOCK + this.#name, options, held).catch(() => {
-        resolve(false);
-        // Another tab has taken it; after `stop` nobody cares.
-        if (this.#release && !this.#abort.signal.aborted) {
-          this.#release = undefined;
-          this.#host.lost();
-        }
-      });
-    });
+    this.#tab.letGo();
   }
 
   #hidden() {
     const text = this.#keepCalls && !this.#leaving && this.#host.suspend();
     try {
-      if (text) sessionStorage.setItem(KEPT + this.#name, text);
+      if (text) {
+        sessionStorage.setItem(KEPT + this.#name, text);
+        this.#tab.leave();
+      }
     } catch {
       // Full or forbidden: the far ends hear nothing more, and their servers notice.
     }
@@ -97,5 +85,16 @@ export class Life {
   #shown() {
     this.#leaving = false;
     this.#host.back();
+  }
+}
+
+function take(name, remove) {
+  try {
+    const kept = sessionStorage.getItem(KEPT + name);
+    if (remove) sessionStorage.removeItem(KEPT + name);
+    return kept;
+  } catch {
+    // The page may keep nothing.
+    return null;
   }
 }

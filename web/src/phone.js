@@ -3,7 +3,7 @@
 import { COMMANDS } from './commands.js';
 import { MediaFault, acquire, faultOf, survey } from './devices.js';
 import { Emitter, emit, silence } from './emitter.js';
-import { Life } from './life.js';
+import { Life, nameOf } from './life.js';
 import { Media } from './media.js';
 import { Session, device, share } from './session.js';
 
@@ -25,13 +25,16 @@ export class Phone extends Emitter {
   #started = false;
   #destroyed;
   #released = false;
+  /** It began with a log-in, which another tab's ends. */
+  #loggedIn;
 
   deviceIds;
   reRegistryPhoneTimes;
 
-  /** `tellPBX(payload)`: what happens at the PBX, if it has one. */
-  constructor(driver, config, tellPBX) {
+  /** `tab`: which of the browser's it is. `tellPBX(payload)`: what happens at the PBX, if it has one. */
+  constructor(driver, config, tab, tellPBX) {
     super();
+    this.#loggedIn = !!tellPBX;
     this.#config = config;
     this.deviceIds = { ...config.deviceIds };
     this.reRegistryPhoneTimes = config.reRegistryPhoneTimes;
@@ -48,7 +51,8 @@ export class Phone extends Emitter {
       },
     };
     navigator.mediaDevices?.addEventListener('devicechange', this.#surveyed);
-    this.#life = new Life(`${config.user ?? config.username}@${config.server ?? config.pbxURL}`, config.keepCalls, {
+    const name = nameOf(config.user ?? config.username, config.server ?? config.pbxURL);
+    this.#life = new Life(name, config.keepCalls, tab, {
       suspend: () => this.#driver.run('suspend'),
       leave: () => this.#driver.accepts('disconnect'),
       // Out of the cache; it was as good as closed there.
@@ -226,9 +230,11 @@ export class Phone extends Emitter {
 
   /** Another tab registers instead of this one. */
   async #displaced() {
-    await this.disconnect();
     this[emit]('standby');
-    if (!this.#destroyed && (await this.#life.own(false, () => this.#takeOver()))) this.#takeOver();
+    await this.disconnect();
+    // The other tab's log-in has ended that of this one: `init` again waits for its turn.
+    if (this.#loggedIn || this.#destroyed) return;
+    if (await this.#life.own(false, () => this.#takeOver())) this.#takeOver();
   }
 
   /** A microphone or camera is gone: the usual one instead, if there is one. The call goes on in any case. */

@@ -222,6 +222,51 @@ test('of two tabs one registers, and the other when that is gone', async () => {
   await happened(second, 'incoming');
 });
 
+test('of two tabs one logs in: the other waits, takes its place, or gives up waiting', async () => {
+  const params = await scene.params('1000');
+  const first = await scene.operator('1000', { oneTab: true });
+  const tab = async () => {
+    const page = await first.context().newPage();
+    await page.goto(scene.url);
+    await page.waitForFunction(() => window.softphone !== undefined);
+    return page;
+  };
+  /** What `init` came to, in the page's `window.came`; `window.waited` once it had to wait. */
+  const init = (page, steal = false) =>
+    page.evaluate(([params, steal]) => {
+      window.patience = new AbortController();
+      const oneTab = { steal, waits: () => (window.waited = true), signal: patience.signal };
+      softphone.init({ ...params, oneTab }).then((refused) => (window.came = { refused }));
+    }, [params, steal]);
+  const second = await tab();
+  await init(second);
+  await until(second, () => window.waited);
+  // Its log-in would have ended the first one's.
+  await first.evaluate(() => softphone.call('600'));
+  await happened(first, 'confirmed');
+  assert.deepEqual((await names(first)).filter((name) => /standby|runtimeError/.test(name)), []);
+  assert.equal(await second.evaluate(() => window.came), undefined);
+
+  await second.evaluate(() => patience.abort(new Error('no longer wanted')));
+  await until(second, () => window.came);
+  assert.match(JSON.stringify(await second.evaluate(() => window.came)), /no longer wanted/);
+
+  await init(second, true);
+  await happened(first, 'standby');
+  await until(second, () => window.came);
+  assert.equal((await second.evaluate(() => phone.start())).code, 200);
+  await first.evaluate(() => destroy());
+
+  // Now the first one waits, until the second is gone.
+  await first.evaluate(() => (window.waited = false));
+  await init(first);
+  await until(first, () => window.waited);
+  await second.evaluate(() => destroy());
+  await until(first, () => window.came);
+  assert.equal(await first.evaluate(() => window.came.refused), null);
+  assert.equal((await first.evaluate(() => phone.start())).code, 200);
+});
+
 test('a phone handles no errors of its page and sends nothing of it anywhere', async () => {
   const page = await scene.page();
   const asked = [];

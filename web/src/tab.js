@@ -1,0 +1,79 @@
+// Of the tabs of one browser, one is the phone: the one that holds a lock (Web Locks). Where there are no locks, each of them is.
+
+const LOCK = 'offhook-phone ';
+/** When a tab of this phone was last left with calls, ms since 1970-01-01. */
+const LEFT = 'offhook-left ';
+/** A reload is done by then. */
+const RELOAD_MS = 5_000;
+
+export class Tab {
+  #name;
+  #release;
+  #abort = new AbortController();
+  /** It has the lock and may be the phone. */
+  mine = false;
+  /** Another tab has taken it away. */
+  lost = () => {};
+
+  constructor(name) {
+    this.#name = name;
+  }
+
+  /** Whether this tab is the phone, from now on. `steal`: whichever was it before. */
+  async take(steal) {
+    return (this.mine ||= !navigator.locks || (await this.#lock(steal ? { steal } : { ifAvailable: true })));
+  }
+
+  /** Waits until this tab is the phone. `false`: it was let go of before, or `signal` has ended the waiting. */
+  async wait(signal = this.#abort.signal) {
+    while (!this.mine) {
+      if (!(await this.#lock({ signal }))) return false;
+      // A page that has gone with its calls may be back, and takes the lock then.
+      const left = Date.now() - stored(this.#name);
+      await new Promise((resolve) => setTimeout(resolve, left < RELOAD_MS ? RELOAD_MS : 0));
+      if (signal.aborted) {
+        this.#release?.();
+        return false;
+      }
+      this.mine = !!this.#release;
+    }
+    return true;
+  }
+
+  /** This page is left with its calls. */
+  leave() {
+    localStorage.setItem(LEFT + this.#name, Date.now());
+  }
+
+  /** Another one may be the phone. Nothing is waited for any more. */
+  letGo() {
+    this.mine = false;
+    this.#abort.abort();
+    this.#release?.();
+  }
+
+  #lock(options) {
+    return new Promise((resolve) => {
+      const held = (lock) => {
+        resolve(!!lock);
+        return lock && new Promise((release) => (this.#release = release));
+      };
+      navigator.locks.request(LOCK + this.#name, options, held).catch(() => {
+        resolve(false);
+        this.#release = undefined;
+        if (!this.mine) return;
+        this.mine = false;
+        this.lost();
+      });
+    });
+  }
+}
+
+function stored(name) {
+  try {
+    return Number(localStorage.getItem(LEFT + name));
+  } catch {
+    // The page may keep nothing.
+    return 0;
+  }
+}
