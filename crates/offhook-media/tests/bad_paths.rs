@@ -112,7 +112,7 @@ fn no_packet_waits_longer_than_the_bound() {
 fn the_delay_rises_with_the_jitter_and_falls_after_it() {
     let mut call = Call::new(Codec::Pcmu, &Profile::default(), 3);
     call.run(seconds(10), true);
-    assert_eq!(call.stats().target_ms, 20.0);
+    assert_eq!(call.stats().target_ms, 10.0);
     call.link.change(Profile { jitter: ms(100), ..Profile::default() });
     call.run(seconds(10), true);
     let before = call.stats();

@@ -90,7 +90,7 @@ password = "${PASSWORD}"
     await this.#pbx?.stop();
     this.#link?.kill('SIGKILL');
     for (const namespace of this.#namespaces) await ip('netns', 'del', namespace).catch(() => {});
-    if (this.#folder) await rm(this.#folder, { recursive: true });
+    if (this.#folder) await rm(this.#folder, { recursive: true, force: true });
   }
 
   get #namespaces() {

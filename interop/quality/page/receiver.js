@@ -50,11 +50,11 @@ async function start({ id, offer }) {
 }
 
 async function stop({ id }) {
-  const { peer, audio, clock, rate, blocks } = streams.get(id);
+  const { peer, clock, rate, blocks } = streams.get(id);
   streams.delete(id);
   const reports = [...(await peer.getStats()).values()];
   const stats = reports.find(({ type, kind }) => type === 'inbound-rtp' && kind === 'audio');
-  audio.pause();
+  // Its element is not paused: the tracks of a page share what fetches their sound, and it may end with the first that is paused.
   peer.close();
   const lengths = blocks.map(({ samples }) => samples.length);
   const times = blocks.map(({ at }) => at + clock.offset);

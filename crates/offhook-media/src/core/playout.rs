@@ -1,6 +1,7 @@
 //! From packets to frames of 20 ms: jitter buffer, decoder, concealment.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::noise::Noise;
 use crate::codec::{Codec, Decoder, carries_copy, is_pause, packet_ticks};
@@ -9,6 +10,9 @@ use crate::jitter::{JitterBuffer, JitterConfig, Next, Packet};
 
 /// Root mean square below which a frame counts as quiet: about −50 dBFS.
 const QUIET: i64 = 100;
+
+/// A copy of a lost frame comes so much later, with the next.
+const COPY: Duration = Duration::from_millis(20);
 
 /// Opus's own comfort noise is made for no longer than this without a packet, frames: one comes every 400 ms.
 const LONGEST_PAUSE: u32 = 50;
@@ -42,7 +46,10 @@ pub(crate) struct Playout {
 }
 
 impl Playout {
-    pub(crate) fn new(codec: Codec, config: JitterConfig) -> Result<Self, MediaError> {
+    pub(crate) fn new(codec: Codec, mut config: JitterConfig) -> Result<Self, MediaError> {
+        if codec == Codec::Opus {
+            config = config.bounds(config.min_delay.max(COPY), config.max_delay);
+        }
         Ok(Self {
             codec,
             jitter: JitterBuffer::new(config, codec.clock_rate()),

@@ -19,7 +19,7 @@ const MAX_JUMP: i64 = 600_000;
 /// Without any packet for this long, µs, the stream is taken to be paused.
 const PAUSED_AFTER: i64 = 120_000;
 /// The clock is moved only when it is off by more than this, µs: both together are more than a frame, so that it does not swing.
-const TOO_EARLY: i64 = 10_000;
+pub(super) const TOO_EARLY: i64 = 5_000;
 const TOO_LATE: i64 = 23_000;
 /// Off by more than this, the clock is moved on even in the middle of speech, µs.
 const FAR_TOO_LATE: i64 = 50_000;
@@ -27,7 +27,7 @@ const FAR_TOO_LATE: i64 = 50_000;
 const MOVE_PAUSE: i64 = 100_000;
 /// A stream that has been played for so long is known well enough to move the grid for it, µs: from the delay before anything is
 /// known of the path, the target has come down to the smallest.
-const SETTLED_AFTER: i64 = 2_500_000;
+const SETTLED_AFTER: i64 = 3_500_000;
 /// The grid is moved by multiples of this, µs, so that the frames of many calls still fall together.
 const SLOT: i64 = 5_000;
 /// A frame, µs: an error of that much is left to a move of the clock.

@@ -1,5 +1,6 @@
 //! What the path does to packets: its floor, and how far above it packets arrive.
 
+use super::buffer::TOO_EARLY;
 use super::config::JitterConfig;
 
 /// Width of a class of the histogram, µs.
@@ -103,8 +104,8 @@ impl Delays {
     fn adapt(&mut self, now: i64) {
         let elapsed = self.last_add.map_or(0, |last| (now - last).clamp(0, 1_000_000));
         self.last_add = Some(now);
-        // Upper edge of the class, and half a frame for the grid on which frames are fetched.
-        let quantile = self.quantile() + CLASS + 10_000;
+        // Upper edge of the class, and what the clock may be early.
+        let quantile = self.quantile() + CLASS + TOO_EARLY;
         if quantile > self.target && self.weight > 3.0 {
             self.raise(quantile);
         } else if quantile < self.target {

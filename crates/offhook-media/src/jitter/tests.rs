@@ -133,7 +133,7 @@ fn an_even_path_plays_every_packet_once_and_the_delay_falls_to_the_minimum() {
     assert!(outcome.packets().count() >= 1_497);
     assert_eq!((outcome.count(Played::Lost), outcome.count(Played::Stretch)), (0, 0));
     assert_eq!(buffer.counters().late, 0);
-    assert_eq!(buffer.target(), 20_000);
+    assert_eq!(buffer.target(), 10_000);
     let end = outcome.delays[1_000..].iter().max();
     assert!(end <= Some(&80_000), "{end:?}");
 }
