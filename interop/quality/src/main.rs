@@ -37,9 +37,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(folder)?;
     let name = |row: &Row, whose: &str| format!("{}-{}-{whose}", row.codec, row.scenario.name);
     // Of drift there is no score: it compares pieces of seconds.
-    for (row, [ours, theirs]) in rows.iter().zip(&outcomes).filter(|(row, _)| row.drift == 0.0) {
-        write_wavs(folder, &name(row, "offhook"), ours);
-        write_wavs(folder, &name(row, "chromium"), theirs);
+    for (row, outcomes) in rows.iter().zip(&outcomes) {
+        for (whose, outcome) in ["offhook", "chromium"].into_iter().zip(outcomes) {
+            if !outcome.is_complete() {
+                eprintln!(
+                    "{}: {whose} gave out sound for a part of the time only: run this row again",
+                    row.scenario.name
+                );
+            } else if row.drift == 0.0 {
+                write_wavs(folder, &name(row, whose), outcome);
+            }
+        }
     }
     let scores = Scorer::find(&options.python).map(|scorer| scorer.scores(folder));
     if scores.is_none() {

@@ -88,6 +88,13 @@ pub async fn compare(rows: Vec<Row>, parallel: usize, browser: Browser) -> Vec<[
     judged.await.expect("outcomes")
 }
 
+impl Outcome {
+    /// Whether it gave out sound until the end. Chromium at times stops fetching it: then nothing is measured.
+    pub fn is_complete(&self) -> bool {
+        self.heard.len() * 20 > self.said.len() * 19
+    }
+}
+
 /// A row that ran.
 struct Run {
     row: Row,

@@ -8,30 +8,41 @@ use crate::run::Outcome;
 /// A row with its outcomes: offhook's and Chromium's, each with its score where there is one.
 type Result<'a> = (&'a Row, &'a [Outcome; 2], [Option<f64>; 2]);
 
-/// A table in Markdown, with a head.
+/// A table in Markdown, with a head. What was not measured is a dash.
 pub fn markdown(results: &[Result<'_>]) -> String {
     let mut text =
         "| trace | concealed % offhook | Chromium | added delay ms offhook | Chromium | PESQ offhook | Chromium |\n\
                     | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
             .to_owned();
-    for (row, [ours, theirs], scores) in results {
-        let [our_score, their_score] =
-            scores.map(|score| score.map_or("–".to_owned(), |score| format!("{score:.2}")));
-        text += &format!(
-            "| {} | {:.2} | {:.2} | {:.0} | {:.0} | {our_score} | {their_score} |\n",
-            row.scenario.title, ours.concealed_percent, theirs.concealed_percent, ours.added_ms, theirs.added_ms,
-        );
+    for (row, outcomes, scores) in results {
+        text += &format!("| {} |", row.scenario.title);
+        let columns: [(&dyn Fn(&Outcome) -> f64, usize); 2] =
+            [(&|one| one.concealed_percent, 2), (&|one| one.added_ms, 0)];
+        for (measured, decimals) in columns {
+            for outcome in *outcomes {
+                text += &cell(outcome.is_complete().then(|| measured(outcome)), decimals);
+            }
+        }
+        for score in scores {
+            text += &cell(*score, 2);
+        }
+        text.push('\n');
     }
     text
 }
 
-/// The same, and more, for programs.
+fn cell(value: Option<f64>, decimals: usize) -> String {
+    value.map_or(" – |".to_owned(), |value| format!(" {value:.decimals$} |"))
+}
+
+/// The same, and more, for programs. What was not measured is null.
 pub fn json(results: &[Result<'_>]) -> Value {
     let rows = results.iter().map(|(row, outcomes, scores)| {
         let one = |outcome: &Outcome, score: Option<f64>| {
+            let complete = |value: f64| outcome.is_complete().then_some(value);
             json!({
-                "concealedPercent": outcome.concealed_percent,
-                "addedDelayMs": outcome.added_ms,
+                "concealedPercent": complete(outcome.concealed_percent),
+                "addedDelayMs": complete(outcome.added_ms),
                 "pesq": score,
                 "packetsReceived": outcome.receiver.received,
                 "concealmentEvents": outcome.receiver.events,

@@ -20,6 +20,7 @@ async fn offhook_is_not_clearly_worse_than_chromium() {
             "{title}: concealed {:.2} % and {:.2} %, added {:.0} ms and {:.0} ms",
             ours.concealed_percent, theirs.concealed_percent, ours.added_ms, theirs.added_ms
         );
+        assert!(ours.is_complete() && theirs.is_complete(), "{title}: sound until the end");
         // The same packets came to both; they are asked one after the other.
         assert!(ours.receiver.received.abs_diff(theirs.receiver.received) <= 25, "{title}: the same packets");
         assert!(ours.receiver.received >= 800, "{title}: {}", ours.receiver.received);
