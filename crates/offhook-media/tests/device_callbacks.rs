@@ -20,6 +20,15 @@ const PERIOD: usize = 480;
 #[derive(Clone, Default)]
 struct Ports(Arc<Mutex<(Option<InputPort>, Option<OutputPort>)>>);
 
+impl Ports {
+    /// Those of a microphone and a loudspeaker, once they are open.
+    fn both(&self) -> Option<(InputPort, OutputPort)> {
+        let mut ports = self.0.lock().unwrap();
+        let (Some(_), Some(_)) = &*ports else { return None };
+        ports.0.take().zip(ports.1.take())
+    }
+}
+
 impl Backend for Ports {
     fn list(&self) -> Result<Vec<DeviceInfo>, DeviceError> {
         let device = |kind| DeviceInfo { id: format!("{kind}"), name: format!("{kind}"), kind, is_default: true };
@@ -45,11 +54,9 @@ async fn a_callback_allocates_nothing_not_even_when_it_is_called_too_seldom_or_t
     devices.tone(Some(Sound::endless(ToneSpec::ringback())));
     let begun = Instant::now();
     let (mut microphone, mut speaker) = loop {
-        let mut ports = ports.0.lock().unwrap();
-        if let (true, true) = (ports.0.is_some(), ports.1.is_some()) {
-            break (ports.0.take().unwrap(), ports.1.take().unwrap());
+        if let Some(both) = ports.both() {
+            break both;
         }
-        drop(ports);
         assert!(begun.elapsed() < Duration::from_secs(10), "they are opened");
         tokio::time::sleep(Duration::from_millis(10)).await;
     };

@@ -16,12 +16,11 @@ pub fn markdown(results: &[Result<'_>]) -> String {
             .to_owned();
     for (row, outcomes, scores) in results {
         text += &format!("| {} |", row.scenario.title);
-        let columns: [(&dyn Fn(&Outcome) -> f64, usize); 2] =
-            [(&|one| one.concealed_percent, 2), (&|one| one.added_ms, 0)];
-        for (measured, decimals) in columns {
-            for outcome in *outcomes {
-                text += &cell(outcome.is_complete().then(|| measured(outcome)), decimals);
-            }
+        for outcome in *outcomes {
+            text += &cell(outcome.is_complete().then_some(outcome.concealed_percent), 2);
+        }
+        for outcome in *outcomes {
+            text += &cell(outcome.is_complete().then_some(outcome.added_ms), 0);
         }
         for score in scores {
             text += &cell(*score, 2);

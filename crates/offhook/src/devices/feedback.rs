@@ -125,7 +125,9 @@ impl Feedback {
 
 #[cfg(test)]
 mod tests {
-    use offhook_core::{CommunicationType, Failed, StreamId};
+    use offhook_core::CommunicationType;
+    use offhook_core::events::Failed;
+    use offhook_core::media::StreamId;
 
     use super::*;
 
