@@ -8,13 +8,13 @@ import { BadPath, PASSWORD } from './bad-path.js';
 let path;
 afterEach(() => path?.close());
 
-/** A page that hears the echo of itself, and keeps in `window` its `session`, its last `report` and the names of what `ended` it. */
+/** A page that plays the echo of itself, and keeps in `window` its `session`, its last `report` and the names of what `ended` it. */
 async function call(scenario, seed) {
   path = await BadPath.build(scenario, seed);
   const page = await path.page();
   const account = { server: path.server, user: '1000', domain: 'pbx.example', password: PASSWORD };
   await page.evaluate(async (account) => {
-    const { createPhone } = await import('/offhook.js');
+    const { createPhone } = await import(document.querySelector('link[rel=modulepreload]').href);
     const phone = await createPhone(account);
     const registered = await phone.start();
     if (registered.code !== 200) throw new Error(`not registered: ${JSON.stringify(registered)}`);
@@ -35,6 +35,8 @@ async function call(scenario, seed) {
     const called = await phone.call('600');
     if (called.code !== 200) throw new Error(`not called: ${JSON.stringify(called)}`);
     await confirmed;
+    // What nothing plays, the browser does not conceal.
+    await window.session.play();
   }, account);
   return page;
 }
@@ -42,7 +44,7 @@ async function call(scenario, seed) {
 /** What the browser has received. */
 function received(page) {
   return page.evaluate(async () => {
-    const stats = [...(await window.session.connection.getStats()).values()];
+    const stats = [...(await window.session.RTCSession.connection.getStats()).values()];
     const { packetsReceived, packetsLost, concealedSamples, totalSamplesReceived, jitter } = stats.find(({ type, kind }) => type === 'inbound-rtp' && kind === 'audio') ?? {};
     return { packetsReceived: packetsReceived ?? 0, packetsLost, concealedSamples, totalSamplesReceived, jitter };
   });
