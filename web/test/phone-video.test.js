@@ -1,4 +1,4 @@
-// The web phone: video from the start, added and taken away, and the screen instead of the camera.
+// The web phone: video from the start, added and taken away, the screen instead of the camera, and a camera that is pulled out.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
@@ -12,8 +12,16 @@ after(() => scene.close());
 
 const control = (name) => `[data-control=${name}]`;
 
-/** Before the page's scripts: a screen to share that is all red; `window.screenTrack` is what is shared of it. */
+/** Before the page's scripts: a screen to share that is all red; `window.screenTrack` is what is shared of it, `cameraTracks` what cameras gave. */
 function screen() {
+  window.cameraTracks = [];
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    if (wanted.video && window.noCamera) throw new DOMException('', 'NotFoundError');
+    const stream = await open(wanted);
+    window.cameraTracks.push(...stream.getVideoTracks());
+    return stream;
+  };
   navigator.mediaDevices.getDisplayMedia = async () => {
     const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 400 });
     const context = canvas.getContext('2d');
@@ -139,4 +147,29 @@ test('the screen instead of the camera, ended by the button here and by the brow
   await ann.click(control('screen'));
   await ann.waitForSelector('.notice >> text=The screen is not shared');
   await state(ann, 'talking');
+});
+
+test('a camera that is pulled out is said, and the call goes on with another, or without', async () => {
+  const [ann, bob] = await talk({ video: true });
+  await sees(bob);
+  const pull = () =>
+    ann.evaluate(() => {
+      const camera = window.cameraTracks.at(-1);
+      camera.stop();
+      camera.dispatchEvent(new Event('ended'));
+    });
+  await pull();
+  await ann.waitForSelector('.notice >> text=Another one is used');
+  assert.match(await ann.textContent('.notice'), /camera was disconnected/);
+  assert.deepEqual(await ann.evaluate(() => window.cameraTracks.map(({ readyState }) => readyState)), ['ended', 'live']);
+  const frames = () => bob.evaluate(() => document.querySelector('.far').getVideoPlaybackQuality().totalVideoFrames);
+  const before = await frames();
+  await bob.waitForFunction((before) => document.querySelector('.far').getVideoPlaybackQuality().totalVideoFrames > before + 10, before);
+
+  await ann.evaluate(() => (window.noCamera = true));
+  await pull();
+  await ann.waitForSelector('.notice >> text=Nobody sees you');
+  assert.equal(await ann.locator('.notice').count(), 1);
+  await look(ann, 'camera-lost');
+  for (const page of [ann, bob]) await state(page, 'talking');
 });

@@ -170,7 +170,8 @@ pub struct CallOptions {
     pub ice_servers: Vec<IceServer>,
     /// Which candidates may be used.
     pub ice_transport_policy: IceTransportPolicy,
-    /// The microphone to use, by the name that the driver gives it; `None`: the driver's choice.
+    /// The microphone to use, by the name or identity that the driver gives it; one that there is not refuses the call.
+    /// `None`: the driver's choice.
     pub input_device: Option<String>,
     /// Record the call into this stereo WAV file, left what we send, right what we hear, from the answer on (native only).
     /// An older file is replaced. `startRecord` and `pauseRecord` then mean this file, whatever the phone's method. If it

@@ -29,7 +29,7 @@ pub struct Peer {
 
 /// Identifies a tap, to remove it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TapId(u64);
+pub struct TapId(pub(crate) u64);
 
 impl Peer {
     /// Opens the sockets and starts the peer's task.

@@ -85,7 +85,13 @@ fn a_recording_is_readable_at_any_moment_and_complete_in_the_end() {
     let path = std::env::temp_dir().join(format!("offhook-cut-{}.wav", std::process::id()));
     let (mut recorder, recording) = Recorder::create(&path, 8_000).expect("file");
     let (local, remote) = ([1_000i16; 160], [-2_000i16; 960]);
-    let frame = TapFrame { local: &local, local_rate: 8_000, remote: &remote, remote_rate: 48_000 };
+    let frame = TapFrame {
+        local: &local,
+        local_rate: 8_000,
+        remote: &remote,
+        remote_rate: 48_000,
+        remote_earlier: Duration::ZERO,
+    };
     for _ in 0..250 {
         recorder.frame(&frame);
     }

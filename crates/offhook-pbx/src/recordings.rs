@@ -35,10 +35,11 @@ pub(crate) struct Sides {
 
 impl Tap for Sides {
     fn frame(&mut self, frame: &TapFrame<'_>) {
-        let TapFrame { local, local_rate, remote, remote_rate } = *frame;
+        let TapFrame { local, local_rate, remote, remote_rate, .. } = *frame;
         if self.at_caller {
-            let frame = TapFrame { local: remote, local_rate: remote_rate, remote: local, remote_rate: local_rate };
-            return self.recorder.frame(&frame);
+            let sides =
+                TapFrame { local: remote, local_rate: remote_rate, remote: local, remote_rate: local_rate, ..*frame };
+            return self.recorder.frame(&sides);
         }
         self.recorder.frame(frame);
     }

@@ -24,4 +24,4 @@ pub use browser::Browser;
 pub use plan::Row;
 pub use run::{Heard, Outcome, Receiver, compare};
 pub use score::{Scorer, write_wavs};
-pub use table::{json, markdown};
+pub use table::{Measured, Scored, json, markdown};

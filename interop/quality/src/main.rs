@@ -1,15 +1,18 @@
 //! offhook's receiver and Chromium's on the same bad networks, as a table.
 //!
 //! `cargo run --release -p offhook-interop-quality [-- --codec opus|pcmu|g722] [--seconds 60] [--seed N] [--rows NAME,…]
-//! [--parallel 6] [--python PYTHON] [--wav FOLDER] [--json]`
+//! [--parallel 6] [--runs 1] [--python PYTHON] [--wav FOLDER] [--json]`
+//!
+//! Of several runs the table has the medians.
 //!
 //! `--python` names one that has the package `pesq`: without it there are no scores.
 
 #![forbid(unsafe_code)]
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use offhook_interop_quality::{Browser, Row, Scorer, compare, json, markdown, write_wavs};
+use offhook_interop_quality::{Browser, Measured, Row, Scored, Scorer, compare, json, markdown, write_wavs};
 use offhook_media::Codec;
 
 struct Options {
@@ -18,6 +21,7 @@ struct Options {
     seed: u64,
     rows: Option<String>,
     parallel: usize,
+    runs: usize,
     python: String,
     wav: Option<PathBuf>,
     json: bool,
@@ -30,22 +34,30 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(wanted) = &options.rows {
         rows.retain(|row| wanted.split(',').any(|name| name == row.scenario.name));
     }
-    let outcomes = compare(rows.clone(), options.parallel, Browser::start().await).await;
+    let mut runs = Vec::new();
+    for number in 1..=options.runs {
+        if options.runs > 1 {
+            eprintln!("run {number} of {}", options.runs);
+        }
+        runs.push(compare(rows.clone(), options.parallel, Browser::start().await).await);
+    }
 
     let temporary = std::env::temp_dir().join(format!("offhook-quality-wav-{}", std::process::id()));
     let folder = options.wav.as_ref().unwrap_or(&temporary);
     std::fs::create_dir_all(folder)?;
-    let name = |row: &Row, whose: &str| format!("{}-{}-{whose}", row.codec, row.scenario.name);
-    // Of drift there is no score: it compares pieces of seconds.
-    for (row, outcomes) in rows.iter().zip(&outcomes) {
-        for (whose, outcome) in ["offhook", "chromium"].into_iter().zip(outcomes) {
-            if !outcome.is_complete() {
-                eprintln!(
-                    "{}: {whose} gave out sound for a part of the time only: run this row again",
-                    row.scenario.name
-                );
-            } else if row.drift == 0.0 {
-                write_wavs(folder, &name(row, whose), outcome);
+    let name = |row: &Row, run: usize, whose: usize| {
+        format!("{}-{}-{}-{}", row.codec, row.scenario.name, run + 1, ["offhook", "chromium"][whose])
+    };
+    for (run, outcomes) in runs.iter().enumerate() {
+        for (row, outcomes) in rows.iter().zip(outcomes) {
+            for (whose, outcome) in outcomes.iter().enumerate() {
+                let name = name(row, run, whose);
+                if !outcome.is_complete() {
+                    eprintln!("{name}: sound for a part of the time only, which is not counted");
+                } else if row.drift == 0.0 {
+                    // Of drift there is no score: it compares pieces of seconds.
+                    write_wavs(folder, &name, outcome);
+                }
             }
         }
     }
@@ -59,18 +71,24 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if options.wav.is_none() {
         std::fs::remove_dir_all(folder)?;
     }
-    let score = |row: &Row, whose: &str| scores.as_ref()?.get(&name(row, whose)).copied();
-    let results: Vec<_> = rows
+    let measured: Vec<_> = rows
         .iter()
-        .zip(&outcomes)
-        .map(|(row, out)| (row, out, [score(row, "offhook"), score(row, "chromium")]))
+        .enumerate()
+        .map(|(index, row)| {
+            let scored = |run: usize, whose: usize| -> Scored<'_> {
+                let score = scores.as_ref().and_then(|scores| scores.get(&name(row, run, whose)).copied());
+                (&runs[run][index][whose], score)
+            };
+            Measured { row, runs: (0..runs.len()).map(|run| [0, 1].map(|whose| scored(run, whose))).collect() }
+        })
         .collect();
     if options.json {
-        println!("{:#}", json(&results));
+        println!("{:#}", json(&measured));
     } else {
-        println!("{}, frames of 20 ms, {} s, seed {}\n", options.codec, options.seconds, options.seed);
-        print!("{}", markdown(&results));
-        let late = outcomes.iter().map(|[ours, _]| ours.lateness_ms).fold(0.0, f64::max);
+        let Options { codec, seconds, seed, .. } = options;
+        println!("{codec}, frames of 20 ms, {seconds} s, seed {seed}, medians of {} runs\n", runs.len());
+        print!("{}", markdown(&measured));
+        let late = runs.iter().flatten().map(|[ours, _]| ours.lateness_ms).fold(0.0, f64::max);
         println!("\nA packet was handed to both receivers up to {late:.1} ms late.");
     }
     Ok(())
@@ -83,6 +101,7 @@ fn options() -> Result<Options, Box<dyn std::error::Error>> {
         seed: 20_240_601,
         rows: None,
         parallel: 6,
+        runs: 1,
         python: "venv/bin/python".to_owned(),
         wav: None,
         json: false,
@@ -100,6 +119,7 @@ fn options() -> Result<Options, Box<dyn std::error::Error>> {
             "--seed" => options.seed = value.parse()?,
             "--rows" => options.rows = Some(value),
             "--parallel" => options.parallel = value.parse()?,
+            "--runs" => options.runs = value.parse::<NonZeroUsize>()?.get(),
             "--python" => options.python = value,
             "--wav" => options.wav = Some(value.into()),
             other => return Err(format!("what is {other}?").into()),

@@ -51,6 +51,8 @@ struct Frame {
     at_ms: f64,
     said: (u32, Vec<i16>),
     heard: (u32, Vec<i16>),
+    /// How much earlier it was heard than this was said, ms.
+    earlier_ms: f64,
 }
 
 /// Both ends.
@@ -66,6 +68,7 @@ impl Tap for TrackTap {
             at_ms: self.clock.exact_ms(),
             said: (frame.local_rate, frame.local.to_vec()),
             heard: (frame.remote_rate, frame.remote.to_vec()),
+            earlier_ms: frame.remote_earlier.as_secs_f64() * 1_000.0,
         });
     }
 }
@@ -76,8 +79,9 @@ impl Tracks {
         let frames: Vec<Frame> = self.0.try_iter().collect();
         let times: Vec<f64> = frames.iter().map(|f| f.at_ms).collect();
         let places = places(&times);
-        let said = track(&places, frames.iter().map(|f| &f.said));
-        let heard = track(&places, frames.iter().map(|f| &f.heard));
+        let said = track(places.iter().copied().zip(frames.iter().map(|f| &f.said)));
+        let heard = places.iter().zip(&frames).map(|(place, f)| ((place - f.earlier_ms).max(0.0), &f.heard));
+        let heard = track(heard);
         (said, heard)
     }
 }
@@ -109,13 +113,13 @@ fn beginning(times: &[f64]) -> f64 {
 }
 
 /// Puts frames at their places; each run of one rate is converted as a whole.
-fn track<'a>(places: &[f64], frames: impl Iterator<Item = &'a (u32, Vec<i16>)>) -> Pcm {
+fn track<'a>(frames: impl Iterator<Item = (f64, &'a (u32, Vec<i16>))>) -> Pcm {
     let mut out: Vec<f32> = Vec::new();
     let mut run: Vec<i16> = Vec::new();
     let mut run_rate = 0;
     let mut run_start = 0.0;
     let mut expected = f64::NEG_INFINITY;
-    for (&place, (rate, samples)) in places.iter().zip(frames) {
+    for (place, (rate, samples)) in frames {
         if *rate != run_rate || (place - expected).abs() > 1.0 {
             put(&mut out, run_start, run_rate, &run);
             run.clear();
@@ -142,6 +146,8 @@ fn put(out: &mut Vec<f32>, start_ms: f64, rate: u32, samples: &[i16]) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -161,13 +167,32 @@ mod tests {
             let (rate, count) = if index < 5 { (8_000, 160) } else { (48_000, 960) };
             let local = vec![16_384; count];
             let remote = vec![0; count];
-            tap.frame(&TapFrame { local: &local, local_rate: rate, remote: &remote, remote_rate: rate });
+            let remote_earlier = Duration::ZERO;
+            let frame =
+                TapFrame { local: &local, local_rate: rate, remote: &remote, remote_rate: rate, remote_earlier };
+            tap.frame(&frame);
         }
         let (said, heard) = tracks.finish();
         assert!((200.0..260.0).contains(&said.duration_ms()), "{}", said.duration_ms());
         let middle = said.part(said.duration_ms() - 150.0, said.duration_ms() - 50.0);
         assert!((middle.level_dbfs() + 6.0).abs() < 0.5, "{}", middle.level_dbfs());
         assert!(heard.level_dbfs() < -100.0);
+    }
+
+    #[test]
+    fn what_was_heard_is_placed_when_it_was_heard() {
+        let (mut tap, tracks) = pair(Clock::start());
+        let (silence, loud) = ([0; 160], [16_384; 160]);
+        for index in 0..10 {
+            let side: &[i16] = if index < 5 { &silence } else { &loud };
+            let remote_earlier = Duration::from_millis(if index < 5 { 0 } else { 15 });
+            let frame = TapFrame { local: side, local_rate: 8_000, remote: side, remote_rate: 8_000, remote_earlier };
+            tap.frame(&frame);
+        }
+        let (said, heard) = tracks.finish();
+        let starts = |track: &Pcm| track.samples().iter().position(|sample| *sample > 0.3).expect("it is loud") as f64;
+        let earlier_ms = (starts(&said) - starts(&heard)) * 1_000.0 / f64::from(RATE);
+        assert!((earlier_ms - 15.0).abs() < 1.0, "{earlier_ms}");
     }
 
     #[test]

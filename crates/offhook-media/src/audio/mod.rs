@@ -27,13 +27,15 @@ pub use tone::ToneSpec;
 pub use wav::WavSource;
 pub use writer::{Recorder, Recording, RecordingControl, RecordingSummary, WavSink};
 
+use std::time::Duration;
+
 /// Something that hears a call. Called on the peer's task every 20 ms: it must not block.
 pub trait AudioSink: Send {
     /// One frame of 20 ms. `sample_rate` may change between frames (another codec was negotiated).
     fn write(&mut self, sample_rate: u32, samples: &[i16]);
 }
 
-/// Both directions of a call for the same 20 ms.
+/// Both directions of a call: every 20 ms that are sent, and what is heard then.
 #[derive(Debug, Clone, Copy)]
 pub struct TapFrame<'a> {
     /// What we send, before encoding.
@@ -44,6 +46,9 @@ pub struct TapFrame<'a> {
     pub remote: &'a [i16],
     /// Rate of `remote`, Hz.
     pub remote_rate: u32,
+    /// How much earlier `remote` was heard than `local` is sent: less than 20 ms in the long run, as what is heard keeps the far
+    /// end's time.
+    pub remote_earlier: Duration,
 }
 
 /// Something that hears both sides of a call. Called on the peer's task every 20 ms: it must not block.

@@ -13,6 +13,7 @@ mod pace;
 mod playout;
 mod reception;
 mod relaying;
+mod taps;
 #[cfg(test)]
 mod tests;
 mod tones;
@@ -29,8 +30,9 @@ use self::engine::{Engine, EngineOutput, RtpIn};
 use self::inbound::{Arrived, Inbound};
 use self::outbound::Outbound;
 use self::pace::{Due, Pace};
+use self::taps::Taps;
 use self::video::Video;
-use crate::audio::{AudioSink, AudioSource, Mixer, Seat, Tap, TapFrame};
+use crate::audio::{AudioSink, AudioSource, Mixer, Seat, Tap};
 use crate::codec::Codec;
 use crate::config::{PeerConfig, Wanted};
 use crate::dtmf::Tones;
@@ -78,7 +80,7 @@ pub(crate) struct PeerCore {
     volume: f32,
     quieter: Vec<i16>,
     sink: Option<Box<dyn AudioSink>>,
-    taps: Vec<(TapId, Box<dyn Tap>)>,
+    taps: Taps,
     link: Option<LinkId>,
     seat: Option<Seat>,
     outputs: VecDeque<Output>,
@@ -109,7 +111,7 @@ impl PeerCore {
             volume: 1.0,
             quieter: Vec::new(),
             sink: None,
-            taps: Vec::new(),
+            taps: Taps::default(),
             link: None,
             seat: None,
             outputs: VecDeque::new(),
@@ -271,11 +273,11 @@ impl PeerCore {
     }
 
     pub(crate) fn add_tap(&mut self, id: TapId, tap: Box<dyn Tap>) {
-        self.taps.push((id, tap));
+        self.taps.add(id, tap);
     }
 
     pub(crate) fn remove_tap(&mut self, id: TapId) {
-        self.taps.retain(|(known, _)| *known != id);
+        self.taps.remove(id);
     }
 
     pub(crate) fn send_dtmf(&mut self, tones: Tones, reply: Reply<()>) {
@@ -467,8 +469,15 @@ impl PeerCore {
         if due != Due::Hear {
             self.send(at);
         }
-        if due != Due::Send && !self.closed {
-            self.hand_out();
+        if self.closed {
+            return;
+        }
+        if due != Due::Send {
+            self.hand_out(at);
+        }
+        if due != Due::Hear {
+            let (local, rate) = self.outbound.sent();
+            self.taps.sent(at, local, rate);
         }
     }
 
@@ -503,25 +512,18 @@ impl PeerCore {
         }
     }
 
-    /// To those who listen here.
-    fn hand_out(&mut self) {
-        let (remote, remote_rate) = self.inbound.heard();
-        if let Some(sink) = &mut self.sink {
-            if self.volume < 1.0 {
-                self.quieter.clear();
-                // Quieter only: it stays in range.
-                self.quieter.extend(remote.iter().map(|&sample| (f32::from(sample) * self.volume) as i16));
-                sink.write(remote_rate, &self.quieter);
-            } else {
-                sink.write(remote_rate, remote);
-            }
-        }
-        if !self.taps.is_empty() {
-            let (local, local_rate) = self.outbound.sent();
-            let frame = TapFrame { local, local_rate, remote, remote_rate };
-            for (_, tap) in &mut self.taps {
-                tap.frame(&frame);
-            }
+    /// What was heard, to those who listen here.
+    fn hand_out(&mut self, at: Instant) {
+        let (remote, rate) = self.inbound.heard();
+        self.taps.heard(at, remote, rate);
+        let Some(sink) = &mut self.sink else { return };
+        if self.volume < 1.0 {
+            self.quieter.clear();
+            // Quieter only: it stays in range.
+            self.quieter.extend(remote.iter().map(|&sample| (f32::from(sample) * self.volume) as i16));
+            sink.write(rate, &self.quieter);
+        } else {
+            sink.write(rate, remote);
         }
     }
 

@@ -3,16 +3,16 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, oneshot};
 
-use super::backend::{Backend, DeviceError, DeviceInfo};
+use super::backend::{Backend, DeviceError, DeviceInfo, DeviceKind};
 use super::engine::{Engine, Meters};
 use super::processing::ProcessingConfig;
-use super::roles::{DeviceEvent, Role};
+use super::roles::{self, DeviceEvent, Role};
 use super::{CallAudio, Sound};
 
 /// Events that wait for a slow reader.
@@ -38,8 +38,16 @@ pub struct AudioDevices {
 struct Inner {
     commands: Sender<Command>,
     events: broadcast::Sender<DeviceEvent>,
+    /// The devices of the last look.
+    found: Mutex<Vec<DeviceInfo>>,
     meters: Meters,
     closed: Arc<AtomicBool>,
+}
+
+impl Inner {
+    fn found(&self) -> MutexGuard<'_, Vec<DeviceInfo>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Inner {
@@ -83,14 +91,19 @@ impl AudioDevices {
         let system = |error: std::io::Error| DeviceError::System(error.to_string());
         let devices = backend.list()?;
         let mut engine = Engine::new(Arc::clone(&backend), processing);
-        engine.found(devices);
+        engine.found(devices.clone());
         // Those that are there from the beginning are no news.
         drop(engine.take_events());
         let (commands, received) = channel();
         let (events, _) = broadcast::channel(EVENTS);
         let closed = Arc::new(AtomicBool::new(false));
-        let inner = Inner { commands, events: events.clone(), meters: engine.meters.clone(), closed: closed.clone() };
-        let inner = Arc::new(inner);
+        let inner = Arc::new(Inner {
+            commands,
+            events: events.clone(),
+            found: Mutex::new(devices),
+            meters: engine.meters.clone(),
+            closed: closed.clone(),
+        });
         let mut clock = Clock { engine, commands: received, events, closed };
         thread::Builder::new().name("offhook-audio".to_owned()).spawn(move || clock.run()).map_err(system)?;
         let watcher = Arc::downgrade(&inner);
@@ -107,6 +120,14 @@ impl AudioDevices {
     /// [`DeviceError::Closed`].
     pub async fn list(&self) -> Result<Vec<DeviceInfo>, DeviceError> {
         self.ask(|engine| engine.devices().to_vec()).await
+    }
+
+    /// The device with this identity, else with this name, as of the last look, which is about a second ago at most.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unknown`] says which there are; [`DeviceError::None`].
+    pub fn find(&self, kind: DeviceKind, wanted: &str) -> Result<DeviceInfo, DeviceError> {
+        roles::find(&self.inner.found(), kind, wanted).cloned()
     }
 
     /// The device that is used for something; `None` if there is none.
@@ -230,6 +251,7 @@ fn look(backend: &dyn Backend, inner: &Weak<Inner>) {
             }
         };
         let Some(inner) = inner.upgrade() else { return };
+        inner.found().clone_from(&found);
         let _ = inner.commands.send(Box::new(move |engine| engine.found(found)));
     }
 }

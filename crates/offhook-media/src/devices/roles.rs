@@ -118,7 +118,7 @@ impl Roles {
     ) -> Result<(), DeviceError> {
         let choice = match wanted {
             None => None,
-            Some(wanted) => Some(self.find(role.kind(), wanted)?.id.clone()),
+            Some(wanted) => Some(find(&self.devices, role.kind(), wanted)?.id.clone()),
         };
         if let Some(id) = &choice {
             // Whoever chooses it again wants it tried again.
@@ -143,18 +143,6 @@ impl Roles {
             self.broken.clear();
             self.settle("it was not there", tell);
         }
-    }
-
-    fn find(&self, kind: DeviceKind, wanted: &str) -> Result<&DeviceInfo, DeviceError> {
-        let mut those = self.devices.iter().filter(|one| one.kind == kind);
-        let by_id = those.clone().find(|one| one.id == wanted);
-        by_id.or_else(|| those.clone().find(|one| one.name == wanted)).ok_or_else(|| {
-            let known: Vec<_> = those.by_ref().map(|one| one.name.as_str()).collect();
-            if known.is_empty() {
-                return DeviceError::None(kind);
-            }
-            DeviceError::Unknown { kind, wanted: wanted.to_owned(), known: known.join(", ") }
-        })
     }
 
     /// The device that a role should have now.
@@ -189,6 +177,23 @@ impl Roles {
             });
         }
     }
+}
+
+/// By identity, else by name.
+pub(super) fn find<'a>(
+    devices: &'a [DeviceInfo],
+    kind: DeviceKind,
+    wanted: &str,
+) -> Result<&'a DeviceInfo, DeviceError> {
+    let mut those = devices.iter().filter(|one| one.kind == kind);
+    let by_id = those.clone().find(|one| one.id == wanted);
+    by_id.or_else(|| those.clone().find(|one| one.name == wanted)).ok_or_else(|| {
+        let known: Vec<_> = those.by_ref().map(|one| one.name.as_str()).collect();
+        if known.is_empty() {
+            return DeviceError::None(kind);
+        }
+        DeviceError::Unknown { kind, wanted: wanted.to_owned(), known: known.join(", ") }
+    })
 }
 
 fn same(one: &DeviceInfo, other: &DeviceInfo) -> bool {

@@ -77,6 +77,7 @@ impl Call {
         let Some(devices) = &self.devices else { return };
         if let Some(name) = microphone {
             devices.choose_then(Role::Microphone, Some(name), |chosen| {
+                // It was there when the call was asked for.
                 if let Err(error) = chosen {
                     tracing::warn!(%error, "the call's microphone");
                 }

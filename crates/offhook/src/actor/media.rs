@@ -43,10 +43,7 @@ pub(super) fn check(options: &CallOptions, config: &MediaConfig) -> Result<(), P
         let detail = "iceTransportPolicy relay needs a TURN server among the iceServers".to_owned();
         return Err(PhoneError::InvalidArgument { detail });
     }
-    if options.input_device.is_some() && !config.has_devices() {
-        return Err(PhoneError::Unsupported { what: crate::in_call::NO_DEVICES });
-    }
-    Ok(())
+    options.input_device.as_deref().map_or(Ok(()), |wanted| config.check_microphone(wanted))
 }
 
 pub(super) fn carry_out(call: &Arc<Call>, config: &MediaConfig, command: MediaCommand) {

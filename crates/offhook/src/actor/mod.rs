@@ -32,6 +32,7 @@ use offhook_core::CommunicationType;
 
 use crate::command::{Command, Pending, Reply};
 use crate::filter::{SdpFilter, SdpStep};
+use crate::in_call::NO_DEVICES;
 use crate::session::Session;
 use crate::transport::{Line, Target, Transport};
 
@@ -80,13 +81,17 @@ pub(crate) struct MediaConfig {
 
 impl MediaConfig {
     #[cfg(feature = "devices")]
-    fn has_devices(&self) -> bool {
-        self.devices.is_some()
+    fn check_microphone(&self, wanted: &str) -> Result<(), PhoneError> {
+        let Some(devices) = &self.devices else { return Err(PhoneError::Unsupported { what: NO_DEVICES }) };
+        match devices.find(offhook_media::devices::DeviceKind::Input, wanted) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(PhoneError::InvalidArgument { detail: error.to_string() }),
+        }
     }
 
     #[cfg(not(feature = "devices"))]
-    fn has_devices(&self) -> bool {
-        false
+    fn check_microphone(&self, _wanted: &str) -> Result<(), PhoneError> {
+        Err(PhoneError::Unsupported { what: NO_DEVICES })
     }
 }
 

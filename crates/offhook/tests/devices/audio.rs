@@ -58,13 +58,34 @@ async fn devices_are_chosen_in_a_call_and_a_wrong_name_says_which_there_are() {
     plays(&bench.speaker, &[600.0]).await;
     soon(call.set_output_device("virtual:bell")).await.expect("there is one");
     plays(&bench.bell, &[600.0]).await;
-    match soon(call.set_input_device("x")).await {
+    says_which_there_are(soon(call.set_input_device("x")).await);
+    soon(call.hangup()).await.expect("hangs up");
+}
+
+#[tokio::test]
+async fn a_wrong_microphone_refuses_the_call_and_the_answer_and_both_may_be_tried_again() {
+    let bench = Bench::new().await;
+    let (caller, called) = (bench.phone("1000").await, bench.phone("1001").await);
+    let wrong = || CallOptions { input_device: Some("x".to_owned()), ..CallOptions::default() };
+    says_which_there_are(soon(caller.call("1001", wrong())).await);
+    assert!(caller.sessions().is_empty());
+    let mut incoming = called.incoming();
+    let call = soon(caller.call("1001", CallOptions::default())).await.expect("calls");
+    let rings = soon(incoming.next()).await.expect("rings");
+    says_which_there_are(soon(rings.answer(wrong())).await);
+    let right = CallOptions { input_device: Some("virtual:other microphone".to_owned()), ..CallOptions::default() };
+    soon(rings.answer(right)).await.expect("answers");
+    soon(call.confirmed()).await.expect("is answered");
+    soon(call.hangup()).await.expect("hangs up");
+}
+
+fn says_which_there_are<T: std::fmt::Debug>(refused: Result<T, PhoneError>) {
+    match refused {
         Err(PhoneError::InvalidArgument { detail }) => {
             assert!(detail.contains("microphone, other microphone"), "{detail}");
         }
         other => panic!("{other:?}"),
     }
-    soon(call.hangup()).await.expect("hangs up");
 }
 
 #[tokio::test]

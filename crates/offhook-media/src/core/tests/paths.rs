@@ -3,7 +3,8 @@
 use offhook_netem::{Loss, Path, Profile};
 
 use super::*;
-use crate::audio::WavSource;
+use crate::audio::{AudioSourceFn, SourceState, Tap, TapFrame, WavSource};
+use crate::peer::TapId;
 use crate::stats::IceState;
 
 /// Both directions like this from now on.
@@ -124,4 +125,59 @@ fn on_a_clean_path_a_packet_waits_no_longer_than_it_must_wherever_the_far_ends_f
             assert!(inbound.concealed_samples == 0, "{codec}, {delay} ms: {inbound:?}");
         }
     }
+}
+
+/// Each frame is one number, 0 to 15, as a level that G.711 keeps apart from the others.
+struct Numbers(i16);
+
+impl AudioSourceFn for Numbers {
+    fn fill(&mut self, _: u32, out: &mut [i16]) -> SourceState {
+        out.fill((self.0 - 8) * 2_000 + 1_000);
+        self.0 = (self.0 + 1) % 16;
+        SourceState::Playing
+    }
+}
+
+/// The numbers of a frame, of both sides, and how much earlier the remote one was heard.
+type Numbered = ([i16; 2], Duration);
+
+#[derive(Clone, Default)]
+struct Both(Arc<Mutex<Vec<Numbered>>>);
+
+impl Tap for Both {
+    fn frame(&mut self, frame: &TapFrame<'_>) {
+        let number = |samples: &[i16]| samples[samples.len() / 2].div_euclid(2_000) + 8;
+        self.0.lock().unwrap().push(([frame.local, frame.remote].map(number), frame.remote_earlier));
+    }
+}
+
+#[test]
+fn a_tap_is_told_each_frame_once_though_what_is_heard_moves_away_from_what_is_sent() {
+    let mut moved = 0;
+    for delay in [10, 14, 18, 22, 26] {
+        let mut pair = Pair::new(&[Codec::Pcmu]);
+        let both = Both::default();
+        pair.sides[0].core.add_tap(TapId(1), Box::new(both.clone()));
+        for side in &mut pair.sides {
+            side.core.set_source(AudioSource::Custom(Box::new(Numbers(0))));
+            side.path = Box::new(move |_| Some(Duration::from_millis(delay)));
+        }
+        let mut pair = pair.connect();
+        pair.run(500);
+        both.0.lock().unwrap().clear();
+        pair.run(10_000);
+        let told = both.0.lock().unwrap();
+        assert!((499..=501).contains(&told.len()), "{}", told.len());
+        for (before, after) in told.iter().zip(&told[1..]) {
+            for side in [0, 1] {
+                let next = (before.0[side] + 1) % 16;
+                assert_eq!(after.0[side], next, "{delay} ms, side {side}: {before:?} {after:?}");
+            }
+        }
+        assert_eq!(told[0].1, Duration::ZERO);
+        let last = told[told.len() - 1].1;
+        assert!(last < Duration::from_millis(20));
+        moved += usize::from(last > Duration::ZERO);
+    }
+    assert!(moved >= 2, "{moved} moved");
 }
