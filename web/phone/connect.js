@@ -8,7 +8,7 @@ import { init } from './offhook.js';
  * `made(phone)`: before it is started, to hear of calls that the page before this one has left.
  */
 export async function connect({ user, password }, turn, made) {
-  // Recordings and conferences in the page, calls that outlive a reload, and one tab at a time.
+  // Conferences in the page, calls that outlive a reload, and one tab at a time.
   const more = { keepCalls: true, oneTab: turn, audio: new AudioEngine() };
   const { phone, pbx, destroy } = await init({ username: user, secret: password, pbxURL: location.origin, ...more });
   made(phone);

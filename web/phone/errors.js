@@ -99,7 +99,7 @@ export const NO_VIDEO = { title: 'There is no video in this call', text: 'The fa
 export const LOST = { title: 'The connection to the server is lost', text: 'Calls go on. It comes back by itself as soon as the server answers.' };
 export const OFFLINE = { title: 'This device is offline', text: 'Calls go on by themselves once it is back on a network.' };
 export const NOT_SHARED = { title: 'The screen is not shared', text: 'Nothing was chosen, or the system does not let the browser see the screen.' };
-export const NOT_RECORDED = { title: 'The call is not recorded', text: 'The PBX, or this browser, did not begin to. The call goes on.' };
+export const NOT_RECORDED = { title: 'The call is not recorded', text: 'The PBX did not begin to: it may have no place for recordings. The call goes on.' };
 export const SPEAKER_LOST = {
   title: 'Your speaker was disconnected',
   text: 'You hear the call where the system plays now.',

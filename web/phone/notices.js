@@ -10,11 +10,11 @@ const GOOD = 6_000;
 /** `actions`: what the button of an error's `action` does. */
 export function createNotices(actions) {
   const t = texts.notice;
-  const labels = { settings: t.settings, sound: t.enableSound, save: t.save };
+  const labels = { settings: t.settings, sound: t.enableSound };
   const element = el('div', { class: 'notices' });
 
-  /** `{title, text, action?, with?, about?, kind?}`: of those about the same, the last. `with`: what the action is told. */
-  const show = ({ title, text, action, with: told, about = title, kind = 'bad' }) => {
+  /** `{title, text, action?, about?, kind?}`: of those about the same, the last. */
+  const show = ({ title, text, action, about = title, kind = 'bad' }) => {
     clear(about);
     const drop = () => {
       const focused = notice.contains(document.activeElement);
@@ -23,7 +23,7 @@ export function createNotices(actions) {
     };
     const act = () => {
       drop();
-      actions[action](told);
+      actions[action]();
     };
     const notice = el(
       'div',
@@ -35,7 +35,7 @@ export function createNotices(actions) {
     );
     element.append(notice);
     while (element.childElementCount > MOST) element.firstElementChild.remove();
-    if (kind === 'good' && !action) setTimeout(() => notice.remove(), GOOD);
+    if (kind === 'good') setTimeout(() => notice.remove(), GOOD);
   };
   const clear = (about) => {
     for (const notice of [...element.children]) if (notice.dataset.about === about) notice.remove();

@@ -33,7 +33,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     dialog = { call, close: opened };
   };
 
-  const notices = createNotices({ settings: () => tabs.select('settings'), sound: () => unlock(), save });
+  const notices = createNotices({ settings: () => tabs.select('settings'), sound: () => unlock() });
   // In a click: both what the far ends say and what this page itself plays.
   const unlock = () => {
     sound.unlock();
@@ -253,11 +253,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     const typing = document.activeElement?.matches('input, select, dialog *') && document.activeElement.value !== '';
     if (!typing) incoming.focus(call);
   });
-  /** Of calls that have ended: their recordings come afterwards. */
-  const names = new Map();
   calls.addEventListener('ended', ({ detail: { call } }) => {
-    names.set(call.callId, nameOf(call.status));
-    if (names.size > 8) names.delete(names.keys().next().value);
     if (dialog?.call === call) dialog.close();
     const name = nameOf(call.status);
     if (call.transferring && call.answered) notices.show({ title: texts.transfer.done(call.transferTo), text: '', kind: 'good' });
@@ -290,10 +286,6 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     sound.route();
     if (calls.taken.length > 0) notify({ ...SPEAKER_LOST, about: 'device' });
   });
-  phone.on('recorded', ({ callId, blob, mimeType }) => {
-    const name = names.get(callId) ?? '';
-    notices.show({ ...texts.recorded, kind: 'good', action: 'save', with: { blob, mimeType, name }, about: `recorded ${callId}` });
-  });
   phone.on('reconnecting', () => notify({ ...(navigator.onLine ? LOST : OFFLINE), about: 'line' }));
   addEventListener('offline', () => gone || notify({ ...OFFLINE, about: 'line' }));
   phone.on('registered', () => notices.clear('line'));
@@ -320,15 +312,6 @@ function whenSettled(connection, tell) {
     tell(connection.getTransceivers().some(({ sender, currentDirection }) => sender.track?.kind === 'video' && /send/.test(currentDirection)));
   };
   connection.addEventListener('signalingstatechange', change, { signal: end.signal });
-}
-
-/** Offers a recording as a file. */
-function save({ blob, mimeType, name }) {
-  const at = new Date().toISOString().slice(0, 16).replace('T', ' ').replace(':', '.');
-  const href = URL.createObjectURL(blob);
-  const kind = /mp4|ogg/.exec(mimeType)?.[0] ?? 'webm';
-  el('a', { href, download: `${texts.recorded.file(name, at)}.${kind}` }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
 function title(taken, ringing) {

@@ -118,11 +118,6 @@ export const texts = {
     here: 'Use it here',
     warning: 'A call in the other tab would end.',
   },
-  recorded: {
-    title: 'The recording is ready',
-    text: 'It is in this page only, until you save it.',
-    file: (name, at) => `Call with ${name} ${at}`,
-  },
   quality: {
     title: 'Quality',
     wait: 'Measured every 3 seconds once the call is up.',
@@ -187,7 +182,6 @@ export const texts = {
     dismiss: 'Dismiss',
     settings: 'Open settings',
     enableSound: 'Turn sound on',
-    save: 'Save',
     retry: 'Try again',
   },
   spoken: {

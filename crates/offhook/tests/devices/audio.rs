@@ -1,5 +1,6 @@
 //! Calls through the devices.
 
+use futures_util::StreamExt as _;
 use offhook::devices::{DeviceEvent, Role};
 use offhook::{AudioSource, CallOptions, PhoneError, ToneSpec};
 
