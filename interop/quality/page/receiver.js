@@ -14,9 +14,7 @@ class Clock {
 }
 
 async function keep(track, stream) {
-  // A processor that nobody holds is collected with its stream, though a read waits.
-  stream.processor = new MediaStreamTrackProcessor({ track, maxBufferSize: 1000 });
-  const reader = (stream.reader = stream.processor.readable.getReader());
+  const reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 1000 }).readable.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
