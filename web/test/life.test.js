@@ -235,6 +235,7 @@ test('of two tabs one logs in: the other waits, takes its place, or gives up wai
   const init = (page, steal = false) =>
     page.evaluate(([params, steal]) => {
       window.patience = new AbortController();
+      window.came = undefined;
       const oneTab = { steal, waits: () => (window.waited = true), signal: patience.signal };
       softphone.init({ ...params, oneTab }).then((refused) => (window.came = { refused }));
     }, [params, steal]);
@@ -253,7 +254,7 @@ test('of two tabs one logs in: the other waits, takes its place, or gives up wai
 
   await init(second, true);
   await happened(first, 'standby');
-  await until(second, () => window.came);
+  assert.deepEqual(await until(second, () => window.came), { refused: null });
   assert.equal((await second.evaluate(() => phone.start())).code, 200);
   await first.evaluate(() => destroy());
 
@@ -262,8 +263,7 @@ test('of two tabs one logs in: the other waits, takes its place, or gives up wai
   await init(first);
   await until(first, () => window.waited);
   await second.evaluate(() => destroy());
-  await until(first, () => window.came);
-  assert.equal(await first.evaluate(() => window.came.refused), null);
+  assert.deepEqual(await until(first, () => window.came), { refused: null });
   assert.equal((await first.evaluate(() => phone.start())).code, 200);
 });
 
