@@ -157,6 +157,8 @@ export class PSeries {
     socket.write(`${upgraded}\r\nSec-WebSocket-Accept: ${accept.digest('base64')}\r\n\r\n`);
     socket.texts = [];
     this.sockets.push(socket);
+    // Of node's HTTP server, a connection that the other side ends stays open on this one: so does one that a page gave up.
+    socket.on('end', () => socket.end());
     socket.on('close', () => (this.sockets = this.sockets.filter((other) => other !== socket)));
     let data = Buffer.alloc(0);
     socket.on('data', (chunk) => {
