@@ -111,8 +111,11 @@ test('destroy() leaves nothing, and says so to the far end', async () => {
   await page.evaluate(() => softphone.call('1001'));
   await happened(page, 'confirmed');
   await native.event('confirmed');
-  const mark = await page.evaluate(() => softphone.journal.mark());
-  await page.evaluate(() => phone.destroy());
+  const mark = await page.evaluate(async () => {
+    const mark = softphone.journal.mark();
+    await phone.destroy();
+    return mark;
+  });
   assert.equal((await native.event('ended')).cause, 'Terminated');
   assert.deepEqual(await page.evaluate(() => softphone.left()), { ...NOTHING, listeners: before.listeners });
   assert.deepEqual(await page.evaluate(() => softphone.sources.map(({ stream }) => stream.getTracks()[0].readyState)), ['ended']);

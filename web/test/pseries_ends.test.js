@@ -191,8 +191,11 @@ test('a second init of an operator is −105; destroying tells nobody, gives the
   const page = await inCall();
   const { code, message, isError } = await page.evaluate(() => rejected(pbx.init({})));
   assert.deepEqual([code, message, isError], [-105, 'PBX_ALREADY_INITIALIZED', true]);
-  const mark = await page.evaluate(() => softphone.journal.mark());
-  await page.evaluate(() => destroy());
+  const mark = await page.evaluate(async () => {
+    const mark = softphone.journal.mark();
+    await destroy();
+    return mark;
+  });
   assert.deepEqual((await journal(page)).slice(mark).map(({ name }) => name), []);
   assert.equal(pbx.requests('logout').length, 1);
   await isOver(page);
