@@ -108,6 +108,8 @@ test('a call with video that is reloaded', async () => {
   await page.evaluate(() => softphone.call('1001', { video: true }));
   await happened(other, 'incoming');
   await other.evaluate(() => softphone.answer({ video: true }));
+  // Only a call that is there for both is kept.
+  await happened(page, 'confirmed');
   await until(page, async () => (await softphone.videoStats()).decoded > 5);
   await reload(page);
   await register(page);
