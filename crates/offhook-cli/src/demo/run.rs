@@ -32,12 +32,13 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let live = Arc::new(Live::new(args.json));
     let diary = Diary::new(clock, Arc::clone(&live));
     let mut stage = Stage::default();
+    let mut pbx = None;
 
     live.head();
-    let fatal = async {
+    let mut fatal = async {
         writable(&args.out)?;
         tokio::select! {
-            result = tokio::time::timeout(LIMIT, call(clock, &diary, &live, &mut stage)) => result.unwrap_or_else(|_| {
+            result = tokio::time::timeout(LIMIT, call(clock, &diary, &live, &mut stage, &mut pbx)) => result.unwrap_or_else(|_| {
                 Err(Failure::new(Reason::Timeout, format!("the demo took longer than {} s", LIMIT.as_secs())))
             }),
             () = interrupt.wait() => Err(Failure::new(Reason::Interrupted, "interrupted")),
@@ -49,6 +50,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
         let leaving = futures_util::future::join_all(stage.phones.iter().map(Phone::shutdown));
         // They may have lost their server: then there is nobody to say goodbye to.
         let _ = tokio::time::timeout(CLEAN_UP, leaving).await;
+    }
+    if let Some(pbx) = pbx {
+        let stopped = pbx.stop().await;
+        fatal = fatal.or(stopped.err());
     }
     live.phase(99, "comparing what was heard with what was said");
     let mut outcome = judge(stage, clock.ms(), fatal.as_ref());
@@ -75,12 +80,18 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     }
 }
 
-/// Starts the PBX and makes the call; breaks off when the PBX ends.
-async fn call(clock: Clock, diary: &Diary, live: &Arc<Live>, stage: &mut Stage) -> Result<(), Failure> {
+/// Starts the PBX, which stays in `pbx` for the phones to say goodbye to, and makes the call; breaks off when the PBX ends.
+async fn call(
+    clock: Clock,
+    diary: &Diary,
+    live: &Arc<Live>,
+    stage: &mut Stage,
+    pbx: &mut Option<PbxProcess>,
+) -> Result<(), Failure> {
     live.phase(1, "starting the PBX");
-    let mut pbx = PbxProcess::start().await?;
+    let pbx = pbx.insert(PbxProcess::start().await?);
     diary.note("PBX", "listening", format!("{} (process {})", pbx.url, pbx.pid), Flow::Local);
-    let script = Script::new(clock, diary, live, &pbx);
+    let script = Script::new(clock, diary, live, pbx);
     let watch = async {
         loop {
             match pbx.event().await {
@@ -96,10 +107,9 @@ async fn call(clock: Clock, diary: &Diary, live: &Arc<Live>, stage: &mut Stage) 
     tokio::select! {
         // A PBX that died is the cause, whatever the script makes of it.
         biased;
-        failure = watch => return Err(failure),
-        result = script.play(stage) => result?,
+        failure = watch => Err(failure),
+        result = script.play(stage) => result,
     }
-    pbx.stop().await
 }
 
 fn writable(dir: &Path) -> Result<(), Failure> {
