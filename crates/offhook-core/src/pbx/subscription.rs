@@ -79,6 +79,8 @@ pub(crate) struct Subscription {
     state: State,
     /// Failures in a row.
     failures: u32,
+    /// How often it was opened, or tried to be.
+    begun: u64,
     /// When anything came or was asked for last.
     heard: Millis,
     /// The heartbeat must be answered by then.
@@ -113,6 +115,8 @@ pub(crate) enum Happened {
     TokenLost,
     /// The socket could not be opened, perhaps for that.
     TokenDoubted,
+    /// It is open, and what the PBX told since it was open last, or since the log-in, was not heard.
+    Reopened,
     /// A message for us.
     Message(Value),
 }
@@ -124,6 +128,7 @@ impl Subscription {
             topics: Value::object([("topic_list", numbers(topics))]).write(),
             state: State::Idle,
             failures: 0,
+            begun: 0,
             heard: 0,
             answer_by: None,
             subscribed: 0,
@@ -181,6 +186,9 @@ impl Subscription {
                     self.heard = now;
                     self.answer_by = None;
                     self.subscribe(now, out);
+                    if self.begun > 1 {
+                        return Happened::Reopened;
+                    }
                 }
                 Happened::Nothing
             }
@@ -217,6 +225,7 @@ impl Subscription {
     // --- inside ---
 
     fn begin(&mut self, now: Millis, out: &mut Outbox) {
+        self.begun += 1;
         self.state = State::Opening { until: now + OPEN_MS };
         out.push(Output::Subscription(SubscriptionOutput::Open { url: self.url.clone() }));
     }

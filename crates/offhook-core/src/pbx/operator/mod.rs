@@ -3,6 +3,7 @@
 mod leaving;
 mod notified;
 mod requests;
+mod settings;
 mod token;
 
 use std::collections::VecDeque;
@@ -10,6 +11,7 @@ use std::collections::VecDeque;
 use offhook_sip::{Credentials, Millis, Secret};
 
 use self::leaving::Leaving;
+use self::settings::Setting;
 use self::token::Renewal;
 use super::cdr::{CdrPage, CdrQuery};
 use super::contacts::{Ask, Contact, Contacts};
@@ -95,6 +97,11 @@ enum What {
     Renew,
     TryToken,
     RegisterInfo,
+    /// `overtaken`: what the answer says may be old.
+    Setting {
+        setting: Setting,
+        overtaken: bool,
+    },
     Contact(String, Ask),
     Cdr(CommandId, CdrQuery),
     Upload,

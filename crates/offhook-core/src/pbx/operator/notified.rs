@@ -19,6 +19,7 @@ impl PbxOperator {
             Happened::Nothing => {}
             Happened::TokenLost => self.token_lost(now.mono, out),
             Happened::TokenDoubted => self.try_token(now.mono, out),
+            Happened::Reopened => self.read_settings(now.mono, out),
             Happened::Message(_) if self.is_destroyed() => {}
             Happened::Message(message) => match Notice::read(&message) {
                 Ok(Some(notice)) => self.on_notice(now.mono, notice, out),
@@ -33,8 +34,7 @@ impl PbxOperator {
     }
 
     fn on_notice(&mut self, now: Millis, notice: Notice, out: &mut Outbox) {
-        let client = self.logged_in.params.user_agent;
-        let of_mode = |mode| self.logged_in.product.mode == mode;
+        self.overtaken_by(&notice);
         match notice {
             Notice::SubscribeAgain => self.subscription.subscribe_again(now, out),
             Notice::LoggedIn { username } => {
@@ -48,21 +48,9 @@ impl PbxOperator {
                 }
             }
             Notice::LogInAgain => self.token_lost(now, out),
-            Notice::WebClient(enabled) => {
-                if !enabled && of_mode(PlanMode::En) && client == ClientKind::WebClient {
-                    self.fatal(PbxError::ClientDisabled { client });
-                }
-            }
-            Notice::DesktopClient(enabled) => {
-                if !enabled && of_mode(PlanMode::En) && client == ClientKind::WebPc {
-                    self.fatal(PbxError::ClientDisabled { client });
-                }
-            }
-            Notice::InternalClient(enabled) => {
-                if !enabled && of_mode(PlanMode::Cn) {
-                    self.fatal(PbxError::ClientDisabled { client });
-                }
-            }
+            Notice::WebClient(enabled) => self.on_client(PlanMode::En, Some(ClientKind::WebClient), enabled),
+            Notice::DesktopClient(enabled) => self.on_client(PlanMode::En, Some(ClientKind::WebPc), enabled),
+            Notice::InternalClient(enabled) => self.on_client(PlanMode::Cn, None, enabled),
             Notice::SdkPlan(enabled) => {
                 if !enabled {
                     self.fatal(PbxError::SdkPlanDisabled);
@@ -78,16 +66,10 @@ impl PbxOperator {
                     out.push(Output::Pbx(PbxEvent::CdrChange(change)));
                 }
             }
-            Notice::Services(services) => {
-                let before = std::mem::replace(&mut self.logged_in.services, services);
-                if before.video != services.video {
-                    self.effects.push_back(Effect::VideoPlan(services.video));
-                }
-            }
+            Notice::Services(services) => self.on_services(services),
             Notice::Stun(stun) => {
                 self.logged_in.global.update_stun(&stun);
-                let servers = self.logged_in.global.stun(self.logged_in.product.cloud);
-                self.effects.push_back(Effect::IceServers(servers));
+                self.tell_stun();
             }
             Notice::RegisterInfo(info) => self.effects.push_back(Effect::Register(info.credentials())),
             Notice::CallWaiting(offered) => self.effects.push_back(Effect::CallWaiting(offered)),

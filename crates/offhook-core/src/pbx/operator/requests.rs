@@ -97,6 +97,7 @@ impl PbxOperator {
             What::Renew => api::login(&self.logged_in.params),
             What::TryToken => api::personal(token),
             What::RegisterInfo => api::register_info(token),
+            What::Setting { setting, .. } => setting.request(token),
             What::Contact(number, Ask::Name) => api::contact(token, number),
             What::Contact(number, Ask::Photo) => api::photo(token, number),
             What::Cdr(_, query) => api::cdr(token, query),
@@ -128,6 +129,7 @@ impl PbxOperator {
             What::Logout => return self.on_logged_out(),
             What::TryToken => "getpersonal",
             What::RegisterInfo => "getregisterinfo",
+            What::Setting { setting, .. } => setting.name(),
             What::Contact(_, Ask::Name) => "matchall",
             What::Contact(_, Ask::Photo) => "getphoto",
             What::Cdr(..) => "searchpersonal",
@@ -138,14 +140,20 @@ impl PbxOperator {
             if generation == self.generation {
                 self.token_lost(now, out);
             }
-            // An upload has tries of its own, and what was to be found out is.
-            if !matches!(what, What::Upload | What::TryToken) {
+            // An upload has tries of its own, what was to be found out is, and with the next subscription settings are read anyway.
+            if !matches!(what, What::Upload | What::TryToken | What::Setting { .. }) {
                 self.ask(now, what, until, out);
                 return;
             }
         } else if answer.as_ref().err().is_some_and(api::is_token_lost) && matches!(what, What::Upload) {
             // The PBX has ended our session before we could: nothing more is taken, so nothing is waited for.
             self.uploads = Uploads::default();
+        }
+        if let What::Setting { setting, overtaken: true } = what
+            && answer.is_ok()
+        {
+            self.read_setting(now, setting, out);
+            return;
         }
         self.answered(now, what, answer);
     }
@@ -174,6 +182,7 @@ impl PbxOperator {
                 let result = answer.map(|answer| CdrPage::read(&answer, query.size));
                 self.effects.push_back(Effect::Cdr { command, result });
             }
+            What::Setting { setting, .. } => self.on_setting(setting, answer),
             What::Upload => self.uploads.sent(now, answer.is_ok()),
             What::Renew | What::TryToken | What::Logout => {}
         }

@@ -1,0 +1,142 @@
+//! Settings are read again when the subscription is back: what changed meanwhile was told to nobody.
+
+mod common;
+
+use common::pbx::{Answer, Api};
+use common::{A, World};
+use offhook_core::pbx::{ClientKind, HttpFailure, PbxEvent};
+use offhook_core::{MediaCommand, RecordPermissions};
+use serde_json::{Value, json};
+
+const READ: [&str; 3] = ["licenseservice/get", "extension/getpersonalglobal", "extension/getpersonal"];
+const PERSONAL: &str = "extension/getpersonal";
+
+/// The subscription is lost, this happens, and it is back.
+fn while_lost(world: &mut World, change: impl FnOnce(&mut Api)) {
+    world.run(1_000);
+    world.api.clear();
+    world.break_subscription();
+    change(&mut world.api);
+    world.run(7_000);
+}
+
+fn settings_asked(world: &World) -> Vec<String> {
+    world.api.asked().into_iter().filter(|asked| READ.contains(&asked.as_str())).collect()
+}
+
+fn set_personal(api: &mut Api, field: &str, value: Value) {
+    api.change(PERSONAL, &format!("/extension/{field}"), value);
+}
+
+#[test]
+fn they_are_read_when_it_is_back_and_not_at_the_beginning() {
+    let mut world = World::with_pbx(|_| {});
+    world.run(60_000);
+    assert_eq!(settings_asked(&world), common::NOTHING);
+    while_lost(&mut world, |_| {});
+    assert_eq!(settings_asked(&world), READ);
+    assert_eq!(world.log(A), common::NOTHING, "nothing changed");
+    world.run(60_000);
+    assert_eq!(settings_asked(&world), READ, "once");
+}
+
+#[test]
+fn a_new_token_reads_them_as_well() {
+    let mut world = World::with_pbx(|_| {});
+    world.run(1_000);
+    set_personal(&mut world.api, "enb_ctl_record", json!(1));
+    world.notify(20010, json!({}));
+    world.run(1_000);
+    assert_eq!(settings_asked(&world), READ);
+    assert_eq!(world.phone(A).record_permissions(), RecordPermissions::PauseResume);
+}
+
+#[test]
+fn what_changed_meanwhile_counts() {
+    let mut world = World::with_pbx(|_| {});
+    let (a, _) = world.talk();
+    assert!(!world.phone(A).is_max_call());
+    world.log(A);
+    while_lost(&mut world, |api| {
+        set_personal(api, "enb_web_client_call_waiting", json!(0));
+        api.change("extension/getpersonalglobal", "/record_feature_code", json!("*77"));
+        api.change("licenseservice/get", "/subscribe_plan_list/0/service_list/1/status", json!("connected"));
+    });
+    assert!(world.phone(A).is_max_call());
+    let told = world.log(A);
+    assert_eq!(told.into_iter().filter(|event| event != "callReport").collect::<Vec<_>>(), ["videoPlanChange"]);
+    world.act(A, |phone, now| phone.start_record(now, &a)).expect("starts");
+    let asked = std::mem::take(&mut world.media(A).asked);
+    let tones = asked.into_iter().find_map(|command| match command {
+        MediaCommand::SendDtmf { tones, .. } => Some(tones),
+        _ => None,
+    });
+    assert_eq!(tones.as_deref(), Some("*77"));
+}
+
+#[test]
+fn permissions_that_changed_meanwhile_are_told_once() {
+    let mut world = World::with_pbx(|_| {});
+    while_lost(&mut world, |api| set_personal(api, "enb_ctl_record", json!(1)));
+    assert_eq!(world.log(A), ["recordPermissionsChange"]);
+    while_lost(&mut world, |_| {});
+    assert_eq!((world.log(A), world.phone(A).record_permissions()), (vec![], RecordPermissions::PauseResume));
+}
+
+#[test]
+fn a_client_that_was_turned_off_meanwhile_is_out() {
+    let code = |script: fn(&mut Api), change: fn(&mut Api)| {
+        let mut world = World::with_pbx(script);
+        while_lost(&mut world, change);
+        world.run(20_000);
+        let events = &world.of_pbx().events;
+        assert_eq!(events.last() == Some(&PbxEvent::Destroyed), !events.is_empty());
+        events.iter().find_map(|event| if let PbxEvent::RuntimeError { code, .. } = event { Some(*code) } else { None })
+    };
+    let web_off: fn(&mut Api) = |api| set_personal(api, "enb_web_client", json!(0));
+    let desktop_off: fn(&mut Api) = |api| set_personal(api, "enb_desktop_client", json!(0));
+    let internal_off: fn(&mut Api) = |api| api.change("extension/getpersonalglobal", "/enb_internal_client", json!(0));
+    let desktop: fn(&mut Api) = |api| api.params.user_agent = ClientKind::WebPc;
+    let cn: fn(&mut Api) = |api| api.change("pbx/getproduct", "/product/base_oem_id", json!(1));
+    assert_eq!(code(|_| {}, web_off), Some(-106));
+    assert_eq!(code(|_| {}, desktop_off), None);
+    assert_eq!(code(|_| {}, internal_off), None, "mode en");
+    assert_eq!(code(desktop, desktop_off), Some(-106));
+    assert_eq!(code(desktop, web_off), None);
+    assert_eq!(code(cn, internal_off), Some(-106));
+    assert_eq!(code(cn, web_off), None, "mode cn");
+}
+
+#[test]
+fn a_notification_is_not_undone_by_an_answer_from_before_it() {
+    let mut world = World::with_pbx(|api| {
+        api.latency.insert(PERSONAL.to_owned(), 5_000);
+    });
+    while_lost(&mut world, |_| {});
+    assert_eq!(settings_asked(&world), READ);
+    // The answer that is on its way still says 2.
+    set_personal(&mut world.api, "enb_ctl_record", json!(1));
+    world.notify(20047, json!({"enb_ctl_record": 1}));
+    assert_eq!(world.log(A), ["recordPermissionsChange"]);
+    world.run(10_000);
+    assert_eq!((world.log(A), world.phone(A).record_permissions()), (vec![], RecordPermissions::PauseResume));
+    assert_eq!(world.api.count(PERSONAL), 2, "read once more");
+}
+
+#[test]
+fn what_cannot_be_read_stays_as_it_was() {
+    for answer in [
+        Answer::Fail(HttpFailure::Timeout),
+        Answer::Never,
+        Answer::Raw(500, Vec::new()),
+        Answer::Json(json!({"errcode": 10001, "errmsg": "INTERFACE NOT EXISTED"})),
+    ] {
+        let mut world = World::with_pbx(|_| {});
+        while_lost(&mut world, |api| {
+            READ.iter().for_each(|path| drop(api.answers.insert((*path).to_owned(), answer.clone())))
+        });
+        world.run(60_000);
+        assert_eq!((world.log(A), world.of_pbx().events.len()), (vec![], 0));
+        assert_eq!(world.phone(A).record_permissions(), RecordPermissions::All);
+    }
+}
