@@ -54,6 +54,8 @@ pub(super) struct Stream {
     pub(super) timestamp: u32,
     pub(super) packets: u64,
     pub(super) bytes: u64,
+    /// The last event ends so much later than this moment: those of a burst are sent before their time.
+    event_lead: u32,
 }
 
 impl Stream {
@@ -80,6 +82,36 @@ impl Stream {
         self.bytes += payload.len() as u64;
         engine.send(now, pt, seq, timestamp, marker, payload);
     }
+
+    /// Timestamp of an event that begins now. It names the event (RFC 4733 §2.2.1), and comes after the one before.
+    pub(super) fn event_timestamp(&self) -> u32 {
+        self.timestamp.wrapping_add(self.event_lead)
+    }
+
+    /// Sends a packet of the event with this timestamp.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn send_event(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        seq: u64,
+        pt: u8,
+        timestamp: u32,
+        marker: bool,
+        payload: [u8; 4],
+    ) {
+        let [_, _, high, low] = payload;
+        let duration = u32::from(u16::from_be_bytes([high, low])).max(1);
+        let lead = timestamp.wrapping_add(duration).wrapping_sub(self.timestamp) as i32;
+        self.event_lead = self.event_lead.max(lead.max(0) as u32);
+        self.send_as(engine, now, seq, pt, timestamp, marker, payload.as_slice().into());
+    }
+
+    /// Lets so much time pass.
+    fn skip(&mut self, ticks: u32) {
+        self.timestamp = self.timestamp.wrapping_add(ticks);
+        self.event_lead = self.event_lead.saturating_sub(ticks);
+    }
 }
 
 impl Outbound {
@@ -102,7 +134,7 @@ impl Outbound {
             rate: 48_000,
             packet: Vec::with_capacity(1_275),
             // Below half the range, so that the first wrap is far: receivers guess the cycle from the first packet.
-            stream: Stream { seq: u64::from(seq & 0x7fff), timestamp, packets: 0, bytes: 0 },
+            stream: Stream { seq: u64::from(seq & 0x7fff), timestamp, packets: 0, bytes: 0, event_lead: 0 },
             level: Level::default(),
             codec: None,
             event_timestamp: 0,
@@ -169,7 +201,7 @@ impl Outbound {
             speaks = self.send_frame(engine, now, (codec, pt), agreed.noise)?;
         }
         self.talking = audio && speaks;
-        self.skip(codec);
+        self.stream.skip(codec.frame_ticks());
         Ok(ended)
     }
 
@@ -213,12 +245,8 @@ impl Outbound {
         self.rate = codec.sample_rate();
         self.level.measure(&self.frame);
         self.talking = false;
-        self.relaying.restart();
-        self.skip(codec);
-    }
-
-    fn skip(&mut self, codec: Codec) {
-        self.stream.timestamp = self.stream.timestamp.wrapping_add(codec.frame_ticks());
+        self.relaying.held_up();
+        self.stream.skip(codec.frame_ticks());
     }
 
     /// Tones to be sent fail: nothing is sent now.
@@ -289,10 +317,10 @@ impl Outbound {
         let step = self.events.step(rate);
         if let Step::Send { packet, .. } = step {
             if packet.first {
-                self.event_timestamp = self.stream.timestamp;
+                self.event_timestamp = self.stream.event_timestamp();
             }
-            let timestamp = self.event_timestamp;
-            self.stream.send(engine, now, pt, timestamp, packet.first, packet.payload.as_slice().into());
+            let (seq, timestamp) = (self.stream.seq, self.event_timestamp);
+            self.stream.send_event(engine, now, seq, pt, timestamp, packet.first, packet.payload);
             self.relaying.interrupted();
         }
         step

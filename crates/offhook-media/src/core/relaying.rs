@@ -72,8 +72,14 @@ impl Relaying {
 
     /// Forgets the stream.
     pub(super) fn restart(&mut self) {
-        self.map = None;
+        self.held_up();
         self.event = None;
+    }
+
+    /// Time passed and nothing was sent: audio begins anew. The rest of an event under way may still come, and must be
+    /// the same event at the far end.
+    pub(super) fn held_up(&mut self) {
+        self.map = None;
         self.playout = None;
         self.transcoding = false;
         self.converted.clear();
@@ -189,14 +195,14 @@ impl Relaying {
             slot.copy_from_slice(&[high, low]);
         }
         let known = self.event.filter(|map| map.epoch == epoch && map.timestamp_in == timestamp);
-        let map = known.unwrap_or(EventMap { epoch, timestamp_in: timestamp, timestamp_out: stream.timestamp });
+        let map = known.unwrap_or(EventMap { epoch, timestamp_in: timestamp, timestamp_out: stream.event_timestamp() });
         self.event = Some(map);
         // In the audio's sequence, so that the far end sees no loss where there is none.
         let seq = match self.map.filter(|map| map.epoch == epoch && seq >= map.seq_in) {
             Some(map) if stream.seq + MAX_STEP > map.seq_out + (seq - map.seq_in) => map.seq_out + (seq - map.seq_in),
             _ => stream.seq,
         };
-        stream.send_as(engine, now, seq, pt, map.timestamp_out, marker, payload.as_slice().into());
+        stream.send_event(engine, now, seq, pt, map.timestamp_out, marker, payload);
     }
 }
 

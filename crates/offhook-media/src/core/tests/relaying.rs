@@ -1,0 +1,81 @@
+//! One leg of a bridge, side 0: what the other leg heard of its phone is sent on to the phone of this one, side 1.
+
+use super::*;
+use crate::relay::{LinkId, Relayed};
+
+const LINK: LinkId = LinkId(1);
+/// Timestamp units per ms of G.711 and its events.
+const MS: u32 = 8;
+
+fn leg() -> Pair {
+    let mut pair = Pair::connected(&[Codec::Pcmu]);
+    pair.sides[0].core.bridge(LINK);
+    pair
+}
+
+/// The packets of a digit of 100 ms that began at this ms: five while it lasts, the last of them sent three times.
+fn digit(code: u8, at: u32) -> [Relayed; 7] {
+    [20, 40, 60, 80, 100, 100, 100].map({
+        let mut seq = 100_000 + u64::from(at / 20);
+        move |duration: u32| {
+            seq += 1;
+            let [_, _, high, low] = (duration * MS).to_be_bytes();
+            let end = if duration == 100 { 0x80 } else { 0 };
+            Relayed::Event {
+                link: LINK,
+                clock_rate: 8_000,
+                seq,
+                timestamp: at * MS,
+                epoch: 0,
+                marker: duration == 20,
+                payload: [code, end | 10, high, low],
+            }
+        }
+    })
+}
+
+impl Pair {
+    /// The other leg hands these over, all at this moment.
+    fn hand_over(&mut self, packets: &[Relayed]) {
+        for packet in packets {
+            self.sides[0].core.relayed(self.now, packet.clone());
+        }
+    }
+
+    /// Digits the phone was told of, each with its length in ms.
+    fn digits(&self) -> Vec<(char, u32)> {
+        let digit = |event: &PeerEvent| match event {
+            PeerEvent::Dtmf { tone, duration_ms } => Some((*tone, *duration_ms)),
+            _ => None,
+        };
+        self.sides[1].events.iter().filter_map(digit).collect()
+    }
+}
+
+#[test]
+fn digits_that_come_in_one_burst_are_as_many_at_the_phone() {
+    let mut pair = leg();
+    for code in 1..=5u8 {
+        pair.hand_over(&digit(code, u32::from(code) * 160));
+    }
+    // So are one of our own and another that come sooner than all of those could have been.
+    pair.sides[0].core.send_dtmf(parse_tones("6", 60, 40).unwrap(), Reply::discard());
+    pair.run(200);
+    pair.hand_over(&digit(7, 1_200));
+    pair.run(500);
+    assert_eq!(pair.digits(), [('1', 100), ('2', 100), ('3', 100), ('4', 100), ('5', 100), ('6', 60), ('7', 100)]);
+}
+
+#[test]
+fn a_digit_in_whose_midst_the_leg_was_held_up_is_one_at_the_phone() {
+    let mut pair = leg();
+    let packets = digit(5, 160);
+    pair.hand_over(&packets[..3]);
+    pair.run(20);
+    // Long enough that frames are given up, and not so long that the phone takes the digit to have ended.
+    pair.now += Duration::from_millis(150);
+    pair.run(0);
+    pair.hand_over(&packets[3..]);
+    pair.run(500);
+    assert_eq!(pair.digits(), [('5', 100)]);
+}
