@@ -63,6 +63,11 @@ pub(crate) struct Negotiation {
     want_video: Option<Direction>,
     /// The far end offers video, in the offer that is being answered.
     video_offered: bool,
+    /// What we want of it, as the answer being made says.
+    answering_video: Option<Direction>,
+    /// What we want of video is not for the offer that is being answered to decide: it was wished since, or is still to
+    /// be asked for.
+    video_undecided: bool,
     /// An exchange is wanted even if nothing changes.
     refresh: bool,
     restart: bool,
@@ -95,6 +100,8 @@ impl Negotiation {
             video: None,
             want_video: None,
             video_offered: false,
+            answering_video: None,
+            video_undecided: false,
             refresh: false,
             restart: false,
             offering: None,
@@ -131,13 +138,16 @@ impl Negotiation {
         self.video
     }
 
+    /// What is wanted of video when the exchange under way is over.
     pub(crate) fn wants_video(&self) -> Option<Direction> {
-        self.want_video
+        let answering = matches!(self.phase, Phase::MakingAnswer(_));
+        let taken_away = answering && !self.video_offered && !self.video_undecided;
+        self.want_video.filter(|_| !taken_away)
     }
 
-    /// Whether an offer of ours is under way.
-    pub(crate) fn is_offering(&self) -> bool {
-        self.offering.is_some()
+    /// Whether the offer under way says this of video.
+    pub(crate) fn is_offering_video(&self, video: Option<Direction>) -> bool {
+        self.offering.is_some_and(|offering| offering.video == video)
     }
 
     /// What the offer under way makes of our hold.
@@ -166,6 +176,7 @@ impl Negotiation {
 
     pub(crate) fn want_video(&mut self, video: Option<Direction>) {
         self.want_video = video;
+        self.video_undecided = true;
     }
 
     pub(crate) fn want_refresh(&mut self, restart: bool) {
@@ -177,6 +188,7 @@ impl Negotiation {
     pub(crate) fn give_up_wants(&mut self) {
         self.want_held = self.held;
         self.want_video = self.video;
+        self.video_undecided = false;
         self.refresh = false;
         self.restart = false;
     }
@@ -229,7 +241,10 @@ impl Negotiation {
         // Inactive video beside audio that flows is how some far ends take the video away; in a hold it is only held.
         let video = video.filter(|video| *video != Direction::Inactive || offered != Direction::SendRecv);
         self.video_offered = video.is_some();
-        let wanted = self.want_video.zip(video);
+        // An offer without video says nothing about video that we have still to ask for.
+        self.video_undecided = video.is_none() && self.want_video != self.video;
+        self.answering_video = self.want_video.filter(|_| self.video_offered);
+        let wanted = self.answering_video.zip(video);
         (direction, wanted.map(|(wanted, offered)| within(within(wanted, direction), offered.reversed())))
     }
 
@@ -254,11 +269,9 @@ impl Negotiation {
         };
         if made == Made::Answer {
             self.remote_held = self.remote_holding;
-            let had = self.video.is_some();
-            self.video = self.want_video.filter(|_| video && self.video_offered);
-            // Taken away by the far end, or offered by it with no codec that we have. An offer without video says
-            // nothing about video that we have still to ask for.
-            if self.video.is_none() && (had || self.video_offered) {
+            self.video = self.answering_video.filter(|_| video);
+            // Taken away by the far end, or offered by it with no codec that we have.
+            if self.video.is_none() && !self.video_undecided {
                 self.want_video = None;
             }
         }

@@ -29,8 +29,31 @@ fn audio_to_video(world: &mut World, who: usize, call: &CallId) -> CommandId {
     world.act(who, |phone, now| phone.audio_to_video(now, call)).expect("begins")
 }
 
+fn video_to_audio(world: &mut World, who: usize, call: &CallId) -> CommandId {
+    world.act(who, |phone, now| phone.video_to_audio(now, call)).expect("begins")
+}
+
 fn ask(world: &mut World, who: usize, call: &CallId) {
     world.act(who, |phone, now| phone.ask_for_video(now, call, true)).expect("asks");
+}
+
+fn agree(world: &mut World, who: usize, call: &CallId) {
+    world.act(who, |phone, now| phone.agree_video(now, call, true)).expect("agrees");
+}
+
+/// Runs until the peer connection of this phone makes an answer.
+fn until_it_answers(world: &mut World, who: usize) {
+    world.clear(who);
+    let answers = |world: &mut World| world.log(who).iter().any(|event| event == "sdp remote offer");
+    assert!((0..100).any(|_| {
+        world.run(1);
+        answers(world)
+    }));
+}
+
+/// How many offers a phone sent since last cleared.
+fn offers(world: &World, who: usize) -> usize {
+    world.sent(who).iter().filter(|sent| *sent == "INVITE").count()
 }
 
 #[test]
@@ -207,6 +230,10 @@ fn a_camera_is_needed_to_add_video() {
     world.act(A, |phone, _| phone.set_devices(none));
     assert_eq!(world.act(A, |phone, now| phone.audio_to_video(now, &a)), Err(PhoneError::NoCamera));
     assert_eq!(world.sent(A), common::NOTHING);
+
+    world.act(A, |phone, now| phone.share_screen(now, &a)).expect("a screen needs none");
+    world.run(500);
+    assert_eq!(offers(&world, A), 1);
 }
 
 #[test]
@@ -215,4 +242,150 @@ fn before_the_answer_no_video_can_be_added() {
     let (a, _) = world.ring();
     let refused = world.act(A, |phone, now| phone.audio_to_video(now, &a));
     assert!(matches!(refused, Err(PhoneError::WrongState { .. })));
+}
+
+#[test]
+fn video_wished_while_the_far_end_takes_it_away_is_offered_anew() {
+    for made in [video(), CallOptions { offer_to_receive_video: true, ..CallOptions::default() }] {
+        let mut world = World::new();
+        let (a, b) = talk_with(&mut world, video(), made);
+        ask(&mut world, A, &a);
+        let away = video_to_audio(&mut world, A, &a);
+        until_it_answers(&mut world, B);
+        world.clear(B);
+        let again = audio_to_video(&mut world, B, &b);
+        assert_eq!(world.outcome(B, again), None, "what is there is being taken away");
+        world.run(2_000);
+        assert_eq!((world.outcome(A, away), world.outcome(B, again)), (Some(Ok(())), None));
+        agree(&mut world, A, &a);
+        world.run(2_000);
+        assert_eq!((world.outcome(B, again), is_video(&world)), (Some(Ok(())), (true, true)));
+        assert_eq!(offers(&world, B), 1);
+    }
+}
+
+#[test]
+fn video_wished_while_that_of_the_far_end_is_refused_is_offered_anew() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    let refused = audio_to_video(&mut world, A, &a);
+    until_it_answers(&mut world, B);
+    let command = audio_to_video(&mut world, B, &b);
+    ask(&mut world, A, &a);
+    world.run(2_000);
+    assert!(matches!(world.outcome(A, refused), Some(Err(PhoneError::Refused { status: 488, .. }))));
+    agree(&mut world, A, &a);
+    world.run(2_000);
+    assert_eq!((world.outcome(B, command), is_video(&world)), (Some(Ok(())), (true, true)));
+    assert_eq!(offers(&world, B), 1);
+}
+
+#[test]
+fn video_taken_away_while_that_of_the_far_end_is_accepted_follows_it() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    world.media(B).videos();
+    ask(&mut world, B, &b);
+    let added = audio_to_video(&mut world, A, &a);
+    world.run(2_000);
+    agree(&mut world, B, &b);
+    world.clear(B);
+    let away = video_to_audio(&mut world, B, &b);
+    assert_eq!(world.outcome(B, away), None, "it is being added");
+    world.run(2_000);
+    assert_eq!((world.outcome(A, added), world.outcome(B, away)), (Some(Ok(())), Some(Ok(()))));
+    assert_eq!((is_video(&world), offers(&world, B)), ((false, false), 1));
+    let mut described = world.media(B).videos();
+    described.dedup();
+    assert_eq!(described, [Some(SendRecv), None]);
+}
+
+#[test]
+fn video_taken_away_while_a_hold_is_answered_follows_it() {
+    let mut world = World::new();
+    let (a, b) = talk_with(&mut world, video(), video());
+    world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    until_it_answers(&mut world, B);
+    world.clear(B);
+    world.media(A).videos();
+    let away = video_to_audio(&mut world, B, &b);
+    world.run(2_000);
+    assert_eq!((world.outcome(B, away), is_video(&world)), (Some(Ok(())), (false, false)));
+    assert_eq!((offers(&world, B), world.media(A).videos()), (1, vec![None]), "the far end was told");
+}
+
+#[test]
+fn a_renegotiation_does_not_bring_back_what_the_far_end_takes_away() {
+    let mut world = World::new();
+    let (a, b) = talk_with(&mut world, video(), video());
+    video_to_audio(&mut world, A, &a);
+    until_it_answers(&mut world, B);
+    world.media(B).videos();
+    let command = world.act(B, |phone, now| phone.renegotiate(now, &b, Some(false))).expect("begins");
+    world.run(2_000);
+    assert_eq!((world.outcome(B, command), is_video(&world)), (Some(Ok(())), (false, false)));
+    assert!(world.media(B).videos().iter().all(Option::is_none));
+}
+
+#[test]
+fn wishes_while_an_offer_of_ours_is_under_way_follow_it() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    let under_way = |world: &mut World| {
+        world.clear(A);
+        world.run(20);
+        assert_eq!(offers(world, A), 1);
+    };
+    // Added, and taken away before the answer.
+    ask(&mut world, B, &b);
+    let on = audio_to_video(&mut world, A, &a);
+    under_way(&mut world);
+    let off = video_to_audio(&mut world, A, &a);
+    world.run(100);
+    agree(&mut world, B, &b);
+    world.run(2_000);
+    assert_eq!((world.outcome(A, on), world.outcome(A, off)), (Some(Ok(())), Some(Ok(()))));
+    assert_eq!((is_video(&world), offers(&world, A)), ((false, false), 2));
+    // The last wish is what is on its way already.
+    let on = audio_to_video(&mut world, A, &a);
+    under_way(&mut world);
+    let off = video_to_audio(&mut world, A, &a);
+    let again = audio_to_video(&mut world, A, &a);
+    assert_eq!(world.outcome(A, off), Some(Err(PhoneError::Superseded)));
+    world.run(100);
+    agree(&mut world, B, &b);
+    world.run(2_000);
+    assert_eq!((world.outcome(A, on), world.outcome(A, again)), (Some(Ok(())), Some(Ok(()))));
+    assert_eq!((is_video(&world), offers(&world, A)), ((true, true), 1));
+    // Taken away, and added before the answer.
+    let off = video_to_audio(&mut world, A, &a);
+    under_way(&mut world);
+    let on = audio_to_video(&mut world, A, &a);
+    world.run(100);
+    assert_eq!((world.outcome(A, off), world.outcome(A, on)), (Some(Ok(())), None));
+    agree(&mut world, B, &b);
+    world.run(2_000);
+    assert_eq!(world.outcome(A, on), Some(Ok(())));
+    assert_eq!((is_video(&world), offers(&world, A)), ((true, true), 2));
+}
+
+#[test]
+fn wishes_that_cancel_out_under_an_offer_that_met_another_wait_for_nothing() {
+    let mut world = World::new();
+    let (a, _) = world.talk();
+    world.serve(|server, _| server.refuse_changes = Some(491));
+    let on = audio_to_video(&mut world, A, &a);
+    world.run(10);
+    let off = video_to_audio(&mut world, A, &a);
+    assert_eq!((world.outcome(A, on), world.outcome(A, off)), (None, None));
+    world.run(100);
+    assert_eq!((world.outcome(A, on), world.outcome(A, off)), (Some(Err(PhoneError::Superseded)), Some(Ok(()))));
+    world.run(5_000);
+    assert_eq!((is_video(&world), offers(&world, A)), ((false, false), 1));
+    // Those to hold as well.
+    let hold = world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    world.run(10);
+    let resume = world.act(A, |phone, now| phone.unhold(now, &a)).expect("resumes");
+    world.run(100);
+    assert_eq!((world.outcome(A, hold), world.outcome(A, resume)), (Some(Err(PhoneError::Superseded)), Some(Ok(()))));
 }

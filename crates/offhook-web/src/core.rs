@@ -374,6 +374,7 @@ impl Core {
             }
             "restartIce" => accepted(phone.restart_ice(now, &id)),
             "audioToVideo" => accepted(phone.audio_to_video(now, &id)),
+            "shareScreen" => accepted(phone.share_screen(now, &id)),
             "videoToAudio" => accepted(phone.video_to_audio(now, &id)),
             "startRecord" => accepted(phone.start_record(now, &id)),
             "pauseRecord" => accepted(phone.pause_record(now, &id)),

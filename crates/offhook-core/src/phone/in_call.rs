@@ -46,6 +46,15 @@ impl Phone {
         Ok(self.act(now, call_id, |session, ctx, command| session.send_video(ctx, command, true)))
     }
 
+    /// As [`audio_to_video`](Self::audio_to_video), for video that needs no camera: a screen.
+    ///
+    /// # Errors
+    /// As [`hold`](Self::hold).
+    pub fn share_screen(&mut self, now: Now, call_id: &CallId) -> Result<CommandId, PhoneError> {
+        self.answered(call_id, "shareScreen")?;
+        Ok(self.act(now, call_id, |session, ctx, command| session.send_video(ctx, command, true)))
+    }
+
     /// Takes the video out of a call, both ways. Settled when the far end agreed.
     ///
     /// # Errors

@@ -164,12 +164,12 @@ impl Session {
         match sent {
             Ok(()) | Err(CommandError::UnknownCall) => {}
             Err(CommandError::UnknownConnection) => {
-                ctx.out.media(&self.call_id, MediaCommand::Rollback);
+                self.put_off(ctx);
                 self.negotiation.interrupted();
             }
             Err(error) => {
                 tracing::debug!(%error, call_id = %self.call_id, "the offer has to wait");
-                ctx.out.media(&self.call_id, MediaCommand::Rollback);
+                self.put_off(ctx);
                 self.negotiation.glare();
                 self.exchange.retry = Some(ctx.now.mono + RETRY_MS);
             }
@@ -243,7 +243,7 @@ impl Session {
             Phase::Stable => self.take_remote_offer(ctx, offer),
             // Ours has not left yet: theirs goes first.
             Phase::MakingOffer(_) if self.confirmed => {
-                ctx.out.media(&self.call_id, MediaCommand::Rollback);
+                self.put_off(ctx);
                 self.take_remote_offer(ctx, offer);
             }
             Phase::ApplyingAnswer(_) => self.exchange.queued = Some(offer),
@@ -295,12 +295,12 @@ impl Session {
                 return;
             }
             ModifyOutcome::Glare => {
-                ctx.out.media(&self.call_id, MediaCommand::Rollback);
+                self.put_off(ctx);
                 self.negotiation.glare();
                 return;
             }
             ModifyOutcome::ConnectionLost => {
-                ctx.out.media(&self.call_id, MediaCommand::Rollback);
+                self.put_off(ctx);
                 self.negotiation.interrupted();
                 return;
             }
@@ -391,6 +391,24 @@ impl Session {
             None => self.offer_if_due(ctx),
         }
         self.transfer_when_held(ctx);
+    }
+
+    /// Our offer does not get through: what is still wanted is offered later.
+    fn put_off(&mut self, ctx: &mut Ctx<'_>) {
+        ctx.out.media(&self.call_id, MediaCommand::Rollback);
+        // What was on its way and is not wanted any more will not be, and what is agreed already needs no exchange.
+        let held = self.negotiation.wants_held();
+        let sends = self.negotiation.wants_video().is_some_and(Direction::sends);
+        let overtaken = |w| match w {
+            Waiting::Held { held: h, .. } => h != held,
+            Waiting::Video { on, .. } => on != sends,
+            _ => false,
+        };
+        self.settle_where(ctx.out, overtaken, &Err(PhoneError::Superseded));
+        if self.negotiation.held() == held {
+            self.settle_where(ctx.out, |w| matches!(w, Waiting::Held { .. }), &Ok(()));
+        }
+        self.settle_video(ctx);
     }
 
     /// What was wanted cannot be had.

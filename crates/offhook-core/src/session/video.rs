@@ -8,6 +8,7 @@ use crate::error::PhoneError;
 use crate::events::SessionEvent;
 use crate::io::CommandId;
 use crate::media::Direction;
+use crate::negotiation::Phase;
 use crate::sdp;
 
 /// How long a user may think about the far end's wish for video: well within the 64 s after which a re-INVITE that is
@@ -25,13 +26,13 @@ pub(super) struct Asking {
 impl Session {
     /// Adds the camera, or takes it away; settled when the far end agreed.
     pub(crate) fn send_video(&mut self, ctx: &mut Ctx<'_>, command: CommandId, on: bool) {
-        let wanted = on.then_some(Direction::SendRecv);
-        if self.negotiation.wants_video() != wanted && !self.negotiation.is_offering() {
-            let overtaken = |w| matches!(w, Waiting::Video { on: other, .. } if other != on);
-            self.settle_where(ctx.out, overtaken, &Err(PhoneError::Superseded));
-        }
-        let agreed = self.negotiation.video() == wanted && !self.negotiation.is_offering();
-        self.negotiation.want_video(wanted);
+        // An exchange under way, of either side, may change what is agreed.
+        let agreed = self.negotiation.video() == sending(on) && self.negotiation.phase() == Phase::Stable;
+        self.negotiation.want_video(sending(on));
+        // What was asked before and is not on its way will not be.
+        let under_way = self.negotiation.is_offering_video(sending(!on));
+        let overtaken = |w| matches!(w, Waiting::Video { on: other, .. } if other != on && !under_way);
+        self.settle_where(ctx.out, overtaken, &Err(PhoneError::Superseded));
         if agreed {
             ctx.out.settle(command, Ok(()));
         } else {
@@ -79,10 +80,13 @@ impl Session {
 
     /// An exchange is over: commands that wanted video, or none, have what they can get.
     pub(super) fn settle_video(&mut self, ctx: &mut Ctx<'_>) {
-        if self.negotiation.video() != self.negotiation.wants_video() {
+        let agreed = self.negotiation.video();
+        // Even if something else is wanted by now.
+        self.settle_where(ctx.out, |w| matches!(w, Waiting::Video { on, .. } if sending(on) == agreed), &Ok(()));
+        if agreed != self.negotiation.wants_video() {
             return;
         }
-        let sends = self.negotiation.video().is_some_and(Direction::sends);
+        let sends = agreed.is_some_and(Direction::sends);
         self.settle_where(ctx.out, |w| matches!(w, Waiting::Video { on, .. } if on == sends), &Ok(()));
         let refused = PhoneError::Refused { status: 488, reason: "the video was refused".to_owned() };
         self.settle_where(ctx.out, |w| matches!(w, Waiting::Video { .. }), &Err(refused));
@@ -94,4 +98,9 @@ impl Session {
             self.make_answer(ctx, asking.offer);
         }
     }
+}
+
+/// What the commands that add the camera and take it away want.
+fn sending(on: bool) -> Option<Direction> {
+    on.then_some(Direction::SendRecv)
 }
