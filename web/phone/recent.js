@@ -32,16 +32,22 @@ export function createRecent({ pbx, call }) {
   const problem = el('div', { class: 'empty', role: 'alert' });
   const element = el('div', { class: 'recent' }, el('h2', { class: 'hidden' }, t.title), list, empty, problem, more);
   let known = [];
+  let asked = 0;
 
   const load = async (wanted = 1) => {
+    asked += 1;
+    const nth = asked;
     let loaded;
     try {
       loaded = await records(pbx, wanted);
     } catch {
+      if (nth !== asked) return;
       const again = el('button', { class: 'plain', type: 'button', onclick: () => load(wanted) }, t.again);
       problem.replaceChildren(el('p', {}, t.failed), again);
       return;
     }
+    // Another one was asked for meanwhile.
+    if (nth !== asked) return;
     problem.replaceChildren();
     page = wanted;
     known = wanted === 1 ? loaded.rows : [...known, ...loaded.rows];

@@ -10,6 +10,10 @@ const GATHERING = 500;
 const FIRST_CANDIDATE = 5_000;
 /** The addresses of all interfaces come within this of the first; ms. */
 const INTERFACES = 20;
+/** Tones wait so long for the media to be connected, less than the core waits for them; ms. */
+const TONES_WAIT = 9_000;
+/** A browser does not take them in the very moment of it; ms. */
+const TONES_SETTLE = 1_000;
 
 export class Media {
   connection;
@@ -30,8 +34,14 @@ export class Media {
   /** Counts rollbacks: what was begun before one is of no use after it. */
   #generation = 0;
   #muted = false;
+  /** Commands whose tones wait for the media. */
+  #untoned = [];
   /** Requests whose tones are not all sent. */
   #toned = [];
+  /** When the media was connected first; ms. */
+  #connected;
+  /** Our last offer has video. */
+  #offered;
   #early;
   #hostsOnly;
 
@@ -58,6 +68,9 @@ export class Media {
     connection.oniceconnectionstatechange = () => {
       const state = connection.iceConnectionState;
       if (state !== 'new' && state !== 'closed') tell.event(state);
+    };
+    connection.onconnectionstatechange = () => {
+      if (connection.connectionState === 'connected') this.#connected ??= performance.now();
     };
     connection.onicecandidate = ({ candidate }) => {
       if (candidate?.candidate) tell.event('candidate', undefined, candidate.candidate);
@@ -135,6 +148,7 @@ export class Media {
 
   createOffer({ request, direction, video, iceRestart }) {
     this.#later(request, async () => {
+      this.#offered = video;
       await this.#local(video?.startsWith('send'));
       this.#direct(direction, video, true);
       await this.connection.setLocalDescription(await this.connection.createOffer({ iceRestart }));
@@ -160,8 +174,8 @@ export class Media {
     this.#later(request, async () => {
       if (early) this.#early = sdp;
       await this.#remote(early ? 'pranswer' : 'answer', sdp);
-      // The far end wants no video.
-      if (!early && !this.#transceiver('video')) this.#hide();
+      // The far end wants no video. What was shared since we offered none waits for the next offer.
+      if (!early && this.#offered && !this.#transceiver('video')) this.#hide();
       return ['applied', request];
     });
   }
@@ -214,16 +228,9 @@ export class Media {
     for (const track of this.#stream.getAudioTracks()) track.enabled = !muted;
   }
 
-  sendDtmf({ request, tones, durationMs, gapMs }) {
-    const dtmf = this.#transceiver('audio')?.sender.dtmf;
-    if (!dtmf?.canInsertDTMF) return this.#tell.event('other', request, 'no telephone-event was agreed with the far end');
-    this.#toned.push(request);
-    dtmf.ontonechange = ({ tone }) => {
-      if (tone !== '') return;
-      for (const sent of this.#toned.splice(0)) this.#tell.event('dtmfSent', sent);
-    };
-    // What waits to be sent would be replaced: keys are pressed faster than tones are said.
-    dtmf.insertDTMF(dtmf.toneBuffer + tones, durationMs, gapMs);
+  sendDtmf(command) {
+    this.#untoned.push({ ...command, until: performance.now() + TONES_WAIT });
+    if (this.#untoned.length === 1) this.#sayTones();
   }
 
   takeStats({ request }) {
@@ -240,7 +247,8 @@ export class Media {
   close() {
     const { connection } = this;
     this.#generation += 1;
-    connection.ontrack = connection.oniceconnectionstatechange = connection.onicecandidate = null;
+    connection.ontrack = connection.oniceconnectionstatechange = connection.onconnectionstatechange = connection.onicecandidate = null;
+    this.#untoned = [];
     this.#recorder?.stop();
     this.#options.audio?.leave(this);
     connection.close();
@@ -249,6 +257,29 @@ export class Media {
   }
 
   // --- inside ---
+
+  /** A call is confirmed before its media is connected; before that a browser takes no tones. */
+  #sayTones() {
+    if (this.#untoned.length === 0) return;
+    const [{ request, tones, durationMs, gapMs, until }] = this.#untoned;
+    const dtmf = this.#transceiver('audio')?.sender.dtmf;
+    const now = performance.now();
+    if (!dtmf?.canInsertDTMF && now < until && !(now - this.#connected > TONES_SETTLE)) {
+      setTimeout(() => this.#sayTones(), 50);
+      return;
+    }
+    this.#untoned.shift();
+    if (dtmf?.canInsertDTMF) {
+      this.#toned.push(request);
+      dtmf.ontonechange = ({ tone }) => {
+        if (tone !== '') return;
+        for (const sent of this.#toned.splice(0)) this.#tell.event('dtmfSent', sent);
+      };
+      // What waits to be sent would be replaced: keys are pressed faster than tones are said.
+      dtmf.insertDTMF(dtmf.toneBuffer + tones, durationMs, gapMs);
+    } else this.#tell.event('other', request, 'no telephone-event was agreed with the far end');
+    this.#sayTones();
+  }
 
   /** Does one thing after the other. */
   #later(request, act) {

@@ -193,10 +193,9 @@ export class Phone extends Emitter {
   async [share](callId, options) {
     const media = this.#media.get(callId);
     const shared = await this[device](callId, (media) => media.share(options));
-    const isVideo = this.#sessions.get(callId)?.status.isVideo;
-    if (shared.code !== 200 || isVideo) return shared;
-    // It had no video yet: the far end may refuse it.
-    const refusal = await this.#driver.settles('audioToVideo', callId);
+    if (shared.code !== 200) return shared;
+    // Where there is no video yet, or not for long, the far end may refuse it.
+    const refusal = await this.#driver.settles('shareScreen', callId);
     if (refusal) await media.unshare();
     return result(refusal);
   }
