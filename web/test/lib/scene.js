@@ -117,7 +117,11 @@ export class Scene {
       await page.context().close();
     }
     await this.others.clear();
-    for (const between of this.#between) between.reset();
+    for (const between of this.#between) {
+      // What the pages had is not taken for that of the next ones, however late it ends by itself.
+      between.cut?.();
+      between.reset();
+    }
   }
 
   async close() {
@@ -133,6 +137,15 @@ export function happened(page, name, options = {}) {
   return page.evaluate(([name, options]) => softphone.journal.waitFor(name, options), [name, options]);
 }
 
+/** Waits until the embedded PBX tells this page what happens: a heartbeat is answered after the topics that were sent before it. */
+export async function subscribed(page) {
+  await until(page, () => softphone.sent('/subscribe').length > 0);
+  await page.evaluate(() => new Promise((resolve) => {
+    pbx.socket.addEventListener('message', () => resolve(), { once: true });
+    pbx.socket.send('heartbeat');
+  }));
+}
+
 /** Where the page's journal is now, for `after`. */
 export function mark(page) {
   return page.evaluate(() => softphone.journal.mark());
@@ -145,8 +158,20 @@ export function journal(page) {
 
 /** Waits until `check`, run in the page, gives something true; gives that. */
 export async function until(page, check, argument, timeoutMs = 10_000) {
+  // Playwright takes a promise for something true.
+  if (check.constructor.name === 'AsyncFunction') return untilAsync(page, check, argument, timeoutMs);
   const handle = await page.waitForFunction(check, argument, { timeout: timeoutMs, polling: 50 });
   return handle.jsonValue();
+}
+
+async function untilAsync(page, check, argument, timeoutMs) {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await page.evaluate(check, argument);
+    if (value) return value;
+    if (performance.now() > deadline) throw new Error(`within ${timeoutMs} ms there was not: ${check}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 async function serve() {
