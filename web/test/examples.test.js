@@ -52,23 +52,32 @@ for (const name of ['react', 'vue']) {
       server = await vite.preview({ ...options, preview: { port: 0, host: '127.0.0.1' } });
       context = await scene.browser.newContext();
       const page = await context.newPage();
-      const [errors, registers] = [[], []];
+      const errors = [];
       page.on('pageerror', (error) => errors.push(String(error)));
       page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-      let sockets = 0;
-      page.on('websocket', (socket) => {
-        if (socket.url() !== scene.urls.ws) return;
-        sockets += 1;
-        socket.on('close', () => (sockets -= 1));
-        socket.on('framesent', ({ payload }) => /^REGISTER /.test(payload) && registers.push(String(payload)));
-      });
+      // Seen in the page: what Playwright tells of a WebSocket comes when it comes.
+      await page.addInitScript((server) => {
+        Object.assign(window, { sockets: [], registers: [] });
+        window.WebSocket = class extends WebSocket {
+          constructor(...parameters) {
+            super(...parameters);
+            if (this.url === server) window.sockets.push(this);
+          }
+
+          send(text) {
+            if (/^REGISTER /.test(text)) window.registers.push(text);
+            super.send(text);
+          }
+        };
+      }, new URL(scene.urls.ws).href);
+      const registers = () => page.evaluate(() => window.registers);
       const status = (wanted) => page.waitForFunction((wanted) => document.querySelector('[role=status]').textContent === wanted, wanted);
       const call = (wanted) => page.waitForFunction((wanted) => new RegExp(wanted).test(document.querySelector('section .state')?.textContent), wanted);
       await page.goto(`http://127.0.0.1:${server.httpServer.address().port}/?server=${encodeURIComponent(scene.urls.ws)}`);
       await status('ready');
       // Mounted twice (StrictMode), registered once: the second REGISTER of a phone answers the challenge.
-      assert.equal(new Set(registers.map((text) => /^Call-ID: (.*)$/im.exec(text)[1])).size, 1);
-      assert.equal(sockets, 1);
+      assert.equal(new Set((await registers()).map((text) => /^Call-ID: (.*)$/im.exec(text)[1])).size, 1);
+      await page.waitForFunction(() => window.sockets.filter(({ readyState }) => readyState !== WebSocket.CLOSED).length === 1);
 
       // Out: heard, held, resumed, with a tone, hung up.
       const far = await scene.native('1001', ['answer', '--echo']);
@@ -102,9 +111,11 @@ for (const name of ['react', 'vue']) {
       // Unmounted in the call: that ends, and nobody is registered any more.
       await page.click('text="Turn the phone off"');
       await caller.event('ended');
+      // Before it closes the connection, the PBX has answered that it is unregistered.
+      await page.waitForFunction(() => window.sockets.every(({ readyState }) => readyState === WebSocket.CLOSED));
       const gone = await scene.native('1004', ['call', '1000']);
       assert.equal((await gone.event('failed')).code, 480);
-      assert.match(registers.at(-1), /expires(=|: )0/i);
+      assert.match((await registers()).at(-1), /expires(=|: )0/i);
       assert.equal(await page.locator('section').count(), 0);
 
       await page.click('text="Turn the phone on"');

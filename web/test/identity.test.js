@@ -139,9 +139,11 @@ test('every event has the payload of the contract, and a status is a snapshot wi
 
 test('a call begins when it is dialled, and once more when it is answered; what rings and talks is timed', async () => {
   const [page, other] = [await phone(), await scene.phone('1001')];
-  await page.evaluate(() => softphone.call('1001'));
-  const dialled = await page.evaluate(() => softphone.last.status.callStartTime);
-  assert.ok(Math.abs(dialled - Date.now()) < 2_000);
+  const [dialled, now] = await page.evaluate(async () => {
+    await softphone.call('1001');
+    return [softphone.last.status.callStartTime, Date.now()];
+  });
+  assert.ok(Math.abs(dialled - now) < 2_000);
   await happened(other, 'incoming');
   await until(page, () => softphone.last.timer.ringDuration >= 2);
   const before = await other.evaluate(() => Date.now());
@@ -161,12 +163,16 @@ test('a call begins when it is dialled, and once more when it is answered; what 
   // The machine sleeps for ten minutes: at once it is right, and the seconds are not told one after the other.
   const { callDuration } = await page.evaluate(() => softphone.last.timer);
   await page.evaluate(() => softphone.sleeps());
-  const slept = await mark(page);
-  await page.evaluate(() => softphone.sleep(600));
-  const { payload } = await happened(page, 'updateTimer', { after: slept });
+  // All in the page: between two questions to it a second may pass.
+  const [payload, ticks] = await page.evaluate(async () => {
+    const slept = softphone.journal.mark();
+    softphone.sleep(600);
+    const { payload } = await softphone.journal.waitFor('updateTimer', { after: slept });
+    await softphone.journal.waitFor('updateTimer', { after: softphone.journal.mark() });
+    return [payload, softphone.journal.entries().slice(slept).filter(({ name }) => name === 'updateTimer').length];
+  });
   assert.ok(payload[0].timer.callDuration - callDuration - 600 < 5 && payload[0].timer.callDuration >= callDuration + 600, JSON.stringify([callDuration, payload]));
-  await happened(page, 'updateTimer', { after: (await journal(page)).length });
-  assert.ok((await journal(page)).slice(slept).filter(({ name }) => name === 'updateTimer').length <= 4);
+  assert.ok(ticks <= 4, `${ticks}`);
 });
 
 test('a consultation knows its parent, which is held', async () => {
@@ -223,13 +229,18 @@ test('a report: when the call began, the kind of path, what was received and wha
 
 test('a report of what the browser measures: path and network, loss and jitter both ways', async () => {
   const page = await scene.page();
-  await page.evaluate(() => softphone.measures());
+  // The largest jitter of the call is reported: a busy machine's own would be that.
+  const calm = { 'inbound-rtp': { kind: 'audio', jitter: 0.001 }, 'remote-inbound-rtp': { kind: 'audio', jitter: 0.001 } };
+  await page.evaluate((calm) => {
+    softphone.measures();
+    softphone.measure(calm);
+  }, calm);
   await page.evaluate((account) => softphone.register(account), scene.account('1000'));
   await page.evaluate(() => softphone.call('600'));
   await happened(page, 'confirmed');
   /** The next report after the browser has measured this. */
   const report = async (changed) => {
-    await page.evaluate((changed) => softphone.measure(changed), changed);
+    await page.evaluate((changed) => softphone.measure(changed), { ...calm, ...changed });
     await happened(page, 'callReport', { after: await mark(page) });
     return (await happened(page, 'callReport', { after: await mark(page) })).payload[0].callReport;
   };

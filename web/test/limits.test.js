@@ -54,6 +54,8 @@ test('without a camera there is no video, neither made nor answered', async () =
     navigator.mediaDevices.enumerateDevices = async () => (await list()).filter(({ kind }) => kind !== 'videoinput');
   });
   await page.evaluate((account) => softphone.register(account), scene.account('1000'));
+  // The devices are looked for beside the registration, which may be done first.
+  await until(page, () => phone.isNoneCamera);
   assert.equal(await page.evaluate(() => phone.isNoneCamera), true);
   assert.deepEqual(told(await page.evaluate(() => phone.call('600', { video: true }))), [-291, 'NOT_FOUND_VIDEO_INPUT_DEVICE']);
   await scene.native('1001', ['call', '1000']);

@@ -93,8 +93,8 @@ test('a connection that is lost is shown, and back by itself', async () => {
     },
   });
   await page.evaluate(() => window.sockets.forEach((socket) => socket.close()));
-  await page.waitForSelector('.notice[data-about=line]');
-  await page.waitForSelector('.line[data-state="waiting"]');
+  // Both at once: they are gone when it is back.
+  await Promise.all([page.waitForSelector('.notice[data-about=line]'), page.waitForSelector('.line[data-state="waiting"]')]);
   await look(page, 'lost');
   await page.waitForSelector('.line[data-state="ready"]', { timeout: 20_000 });
   await page.waitForSelector('.notice[data-about=line]', { state: 'detached' });

@@ -160,6 +160,7 @@ test('two calls are made one: both hear, nobody waits, and who leaves leaves the
   await page.click('.others [aria-label^="Hang up"]');
   await page.waitForSelector('.phone[data-calls="1"]');
   await page.waitForFunction(() => !/Conference/.test(document.querySelector('#far').textContent));
+  await far.event('ended');
   assert.equal(far.events('ended').length + second.events('ended').length, 1);
   await page.click('[aria-label="Hang up"]');
   await idle(page);

@@ -73,6 +73,9 @@ const seesRed = (page) =>
     return red > 180 && green < 90 && blue < 90;
   });
 
+/** Waits until the removal of the video is agreed: its picture is gone before, and what is clicked then comes in between. */
+const videoIsOff = (page) => page.waitForFunction(() => document.querySelector('#spoken').textContent === 'Video is off');
+
 const pressed = (page, name, is) => page.waitForSelector(`${control(name)}[aria-pressed=${is}]`);
 
 test('a video call: asked for, answered with video, seen on both sides, and taken away', async () => {
@@ -110,6 +113,7 @@ test('video is added only if the other side agrees, and whoever asked is told', 
   // The dialog goes with its call.
   await bob.click(control('video'));
   await ann.waitForSelector('.pictures', { state: 'hidden' });
+  await videoIsOff(ann);
   await ann.click(control('video'));
   await bob.waitForSelector('dialog[open]');
   await ann.click('[aria-label="Hang up"]');
@@ -131,6 +135,8 @@ test('the screen instead of the camera, ended by the button here and by the brow
   await pressed(ann, 'screen', false);
   assert.equal(await ann.evaluate(() => window.screenTrack.readyState), 'ended');
   await ann.waitForSelector('.own', { state: 'hidden' });
+  await videoIsOff(ann);
+  await bob.waitForSelector('.pictures', { state: 'hidden' });
 
   await ann.click(control('screen'));
   await bob.waitForSelector('dialog[open], .far:not([hidden])');

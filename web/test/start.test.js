@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { Scene } from './lib/scene.js';
+import { Scene, until } from './lib/scene.js';
 
 let scene;
 
@@ -13,18 +13,13 @@ before(async () => {
 afterEach(() => scene.clear());
 after(() => scene?.close());
 
-/** A page, and the WebSockets that it opened to the PBX. */
-async function watched() {
-  const page = await scene.page();
-  const sockets = [];
-  page.on('websocket', (socket) => sockets.push(socket));
-  return { page, sockets };
-}
+/** The states of all WebSockets that the page made. Asked in the page: what Playwright tells of them comes when it comes. */
+const sockets = (page) => page.evaluate(() => softphone.sockets());
 
-const closed = (socket) => socket.isClosed() || socket.waitForEvent('close', { timeout: 5_000 });
+const closed = (page, nth) => until(page, (nth) => softphone.sockets()[nth] === WebSocket.CLOSED, nth);
 
 test('the connection is open before the module is there, and it is the one that registers', async () => {
-  const { page, sockets } = await watched();
+  const page = await scene.page();
   const opened = page.waitForEvent('websocket', { timeout: 10_000 });
   await page.route('**/offhook.wasm', async (route) => {
     await opened;
@@ -32,46 +27,46 @@ test('the connection is open before the module is there, and it is the one that 
   });
   const registered = await page.evaluate((account) => softphone.register(account), scene.account('1000'));
   assert.equal(registered.code, 200);
-  assert.equal(sockets.length, 1);
+  assert.deepEqual(await sockets(page), [1]);
 });
 
 test('a connection that was lost meanwhile is opened again', async () => {
-  const { page, sockets } = await watched();
+  const page = await scene.page();
   await page.evaluate(async (account) => void (await softphone.make(account)), scene.account('1000'));
-  assert.equal(sockets.length, 1);
+  assert.equal((await sockets(page)).length, 1);
   await page.evaluate(() => softphone.cut());
-  await closed(sockets[0]);
+  await closed(page, 0);
   assert.equal((await page.evaluate(() => phone.start())).code, 200);
-  assert.equal(sockets.length, 2);
+  assert.deepEqual(await sockets(page), [3, 1]);
 });
 
 test('a phone that is not started leaves no connection', async () => {
-  const { page, sockets } = await watched();
+  const page = await scene.page();
   await page.clock.install();
   await page.evaluate(async (account) => void (await softphone.make(account)), scene.account('1000'));
-  assert.equal(sockets[0].isClosed(), false);
+  await until(page, () => softphone.sockets()[0] === WebSocket.OPEN);
   await page.clock.fastForward(10_000);
-  await closed(sockets[0]);
+  await closed(page, 0);
   // It can be started later.
   await page.clock.resume();
   assert.equal((await page.evaluate(() => phone.start())).code, 200);
-  assert.equal(sockets.length, 2);
+  assert.deepEqual(await sockets(page), [3, 1]);
 });
 
 test('a phone that is destroyed or refused before its start leaves no connection', async () => {
-  const { page, sockets } = await watched();
+  const page = await scene.page();
   await page.evaluate(async (account) => (await softphone.make(account)).destroy(), scene.account('1000'));
-  await closed(sockets[0]);
+  await closed(page, 0);
   const refused = await page.evaluate(
     (account) => softphone.make({ ...account, user: '' }).catch(({ code }) => code),
     scene.account('1000'),
   );
   assert.equal(refused, -2);
-  await closed(sockets[1]);
+  await closed(page, 1);
 });
 
 test('a tab that may have to wait for another one opens no connection ahead', async () => {
-  const { page, sockets } = await watched();
+  const page = await scene.page();
   await page.evaluate(async (account) => void (await softphone.make({ ...account, oneTab: true })), scene.account('1000'));
-  assert.equal(sockets.length, 0);
+  assert.deepEqual(await sockets(page), []);
 });

@@ -40,6 +40,7 @@ test('a page transfers after a consultation', async () => {
   assert.equal(consulted.code, 200);
   await happened(page, 'confirmed', { after: mark });
   await hearTone(page, SAYS[1002]);
+  await until(page, () => softphone.sessions[0].status.isHold);
   const states = await page.evaluate(() => softphone.sessions.map(({ status }) => status));
   assert.deepEqual(states.map(({ isHold, isTransfer }) => [isHold, isTransfer]), [[true, false], [false, true]]);
   assert.equal(states[1].transferParent.callId, parent);
@@ -68,7 +69,7 @@ test('the call goes on when the target is busy', async () => {
 test('a native phone transfers a page, which hears its new far end', async () => {
   const target = await answering('1002');
   const page = await scene.phone('1000');
-  const parameters = ['--play', scene.others.path('1001.wav'), '--transfer-after', '4s', '--transfer-to', '1002'];
+  const parameters = ['--play', scene.others.path('1001.wav'), '--transfer-after', '8s', '--transfer-to', '1002'];
   const transferor = await scene.native('1001', ['call', '1000', ...parameters]);
   await happened(page, 'incoming');
   await page.evaluate(() => softphone.answer());

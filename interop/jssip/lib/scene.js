@@ -88,6 +88,11 @@ export async function hearNoTone(page, frequency) {
   return hearUntil(page, (heard) => !isTone(heard, frequency), `anything but ${frequency} Hz`);
 }
 
+/// Listens until there is any sound; gives what was measured then.
+export async function hearSound(page) {
+  return hearUntil(page, ({ rms }) => rms > 0.01, 'anything');
+}
+
 function isTone({ rms, frequency, purity }, wanted) {
   return rms > 0.05 && purity > 0.9 && Math.abs(frequency - wanted) < 8;
 }

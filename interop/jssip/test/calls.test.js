@@ -60,8 +60,9 @@ test('a page calls a native phone: audio both ways, hold, DTMF, hang-up by the p
 test('a native phone calls a page: audio both ways, hold, DTMF, hang-up by the native phone', async () => {
   const page = await scene.phone('1000');
   const files = ['--play', scene.path('says.wav'), '--record', scene.path('native-calls.wav')];
-  // The pause at first is for the page, which listens for tones only once its audio graph is up.
-  const script = ['--dtmf', ',2580*', '--hold-after', '5s', '--duration', '12s'];
+  // The pause at first is for the page, which listens for tones only once its audio graph is up. Between the last tone, at 3 s, and the
+  // hold of 2 s, and again after it, a page on a busy machine may have to listen more than once.
+  const script = ['--dtmf', ',2580*', '--hold-after', '9s', '--duration', '18s'];
   const native = await scene.native('1001', ['call', '1000', ...files, ...script]);
 
   const ringing = await happened(page, 'newRTCSession');

@@ -16,10 +16,10 @@ async function call(scenario, seed) {
   await page.evaluate(async (account) => {
     const { createPhone } = await import(document.querySelector('link[rel=modulepreload]').href);
     const phone = await createPhone(account);
-    // A connection whose first packets are lost again and again takes longer than a phone waits. An application asks again.
-    let registered;
-    for (let attempt = 1; attempt <= 6 && registered?.code !== 200; attempt += 1) registered = await phone.start();
-    if (registered.code !== 200) throw new Error(`not registered: ${JSON.stringify(registered)}`);
+    // A connection whose first packets are lost again and again takes longer than a phone waits. It goes on trying by itself.
+    const registered = new Promise((resolve) => phone.once('registered', resolve));
+    await phone.start();
+    await registered;
     window.ended = [];
     const confirmed = new Promise((resolve, reject) => {
       phone.on('newRTCSession', ({ session }) => {
@@ -82,9 +82,11 @@ test('the report says what the path did', { timeout: 150_000 }, async () => {
 test('outages are survived', { timeout: 150_000 }, async () => {
   const page = await call('outage-300', '8');
   const before = await until(page, ({ packetsReceived }) => packetsReceived > 0);
-  // An outage takes 300 ms of 48,000 samples each; the first is 5 s after the path was built, and then there is one every 10 s.
+  // An outage takes 300 ms of 48,000 samples each; the first is 5 s after the path was built, and then there is one every 10 s. Two are
+  // waited for by the path's own clock: a machine that is busy stutters, too.
+  const next = 5_000 + Math.ceil(Math.max(0, (await path.counters()).ms - 5_000) / 10_000) * 10_000;
+  while ((await path.counters()).ms < next + 10_300) await new Promise((resolve) => setTimeout(resolve, 50));
   const after = await until(page, ({ concealedSamples }) => concealedSamples >= before.concealedSamples + 2 * 9_600);
-  assert.ok((await path.counters()).ms > 15_000);
   const later = await until(page, ({ packetsReceived }) => packetsReceived > after.packetsReceived + 50);
   assert.ok(later.totalSamplesReceived > after.totalSamplesReceived);
   assert.deepEqual(await page.evaluate(() => window.ended), []);

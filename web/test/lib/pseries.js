@@ -75,6 +75,11 @@ export class PSeries {
     Object.assign(this, { asked: [], refuse: 0, heartbeats: true, sip: true, lets: true });
   }
 
+  /** Every subscription breaks. */
+  cut() {
+    for (const socket of this.sockets.splice(0)) socket.destroy();
+  }
+
   requests(path) {
     return this.asked.filter((asked) => asked.path === `/api/v1.0/${path}`);
   }

@@ -188,6 +188,11 @@ class Softphone {
     return sent.filter(({ url }) => url.includes(to));
   }
 
+  /** Of each WebSocket there was, its `readyState`. */
+  sockets() {
+    return made.sockets.map(({ readyState }) => readyState);
+  }
+
   /** The connection to the server breaks. */
   cut() {
     made.sockets.at(-1).close();
