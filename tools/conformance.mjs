@@ -1,14 +1,14 @@
 // docs/conformance.md: every requirement of the contract and the tests that prove it.
 //
-//   node tools/conformance.mjs --check RUN [TAP]   RUN is the saved output of `cargo test --workspace`
-//   node tools/conformance.mjs --write             makes docs/conformance.md from docs/conformance/*.json
+//   node tools/conformance.mjs --check BUILD RUN [TAP]   BUILD and RUN are the saved outputs of `cargo test --workspace`, the one with
+//                                                        `--no-run --message-format=json`
+//   node tools/conformance.mjs --write                   makes docs/conformance.md from docs/conformance/*.json
 //
 // A row names native tests as package::target::path, where target is `lib` for a library's own tests, and those of a browser
 // (browserTests) as `web/test/calls.test.js › name`. A row without a native test fails the check, as does a named test that did
 // not run and pass, and a stale page. A row without a test in a browser is open there, unless it says why it is native only
 // (nativeOnly, of a row or of a whole section). TAP is the saved output of node's runner, each file's after a line `# file PATH`;
 // without it nothing is asked of the browser's tests.
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -166,17 +166,14 @@ function main(args) {
     writeFileSync(target, render(documents));
     return 0;
   }
-  if (args[0] !== '--check' || args.length < 2 || args.length > 3) {
-    console.error('usage: node tools/conformance.mjs --check RUN [TAP] | --write');
+  const [check, ...saved] = args;
+  if (check !== '--check' || saved.length < 2 || saved.length > 3) {
+    console.error('usage: node tools/conformance.mjs --check BUILD RUN [TAP] | --write');
     return 2;
   }
-  const messages = execFileSync(
-    'cargo',
-    ['test', '--locked', '--workspace', '--no-run', '--message-format=json'],
-    { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'ignore'] },
-  );
-  const results = parseRun(readFileSync(args[1], 'utf8'), parseTargets(messages));
-  const browser = args[2] && parseTap(readFileSync(args[2], 'utf8'));
+  const [build, run, tap] = saved.map((path) => readFileSync(path, 'utf8'));
+  const results = parseRun(run, parseTargets(build));
+  const browser = tap && parseTap(tap);
   const found = problems(documents, results, existsSync(target) ? readFileSync(target, 'utf8') : '', browser);
   for (const problem of found) console.error(problem);
   const count = (of) => rows(documents).filter(of).length;
