@@ -15,7 +15,7 @@ const ready = (page) => page.waitForSelector('.line[data-state="ready"]');
 /** Waits until the call has lasted so many seconds, as the page says. */
 function lasts(page, least) {
   return page.waitForFunction((least) => {
-    const [, minutes, seconds] = /(\d+):(\d\d)/.exec(document.querySelector('.state').textContent);
+    const [, minutes, seconds] = /(\d+):(\d\d)/.exec(document.querySelector('.state').textContent) ?? [];
     return minutes * 60 + Number(seconds) >= least;
   }, least);
 }
