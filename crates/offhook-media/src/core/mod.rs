@@ -316,6 +316,7 @@ impl PeerCore {
     /// What is heard goes to the peer at the other end of this link, and what that one hears is sent.
     pub(crate) fn bridge(&mut self, link: LinkId) {
         self.link = Some(link);
+        self.video.relinked();
         self.outbound.set_source(AudioSource::Relay.into());
     }
 

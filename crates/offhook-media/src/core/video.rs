@@ -103,6 +103,11 @@ impl Video {
         }
     }
 
+    /// Another peer is bridged, whose numbers have nothing to do with those of the one before.
+    pub(super) fn relinked(&mut self) {
+        self.map = None;
+    }
+
     /// Takes what the bridged peer has of video; gives whether its sender should send a key frame, because what was passed on
     /// begins in the middle.
     pub(super) fn relayed(

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::config::Wanted;
-use crate::video::{VideoCodec, VideoFrame, VideoSink};
+use crate::relay::{LinkId, Relayed};
+use crate::video::{VideoCodec, VideoFrame, VideoSink, packetize};
 
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<VideoFrame>>>);
@@ -166,4 +167,40 @@ fn pictures_in_another_codec_or_before_the_connection_are_dropped() {
     send(&mut pair, 0, VideoCodec::H264, 0..3);
     assert_eq!(seen.numbers(), [0, 1, 2]);
     assert_eq!(pair.sides[0].core.stats(pair.now).video.expect("sent").frames_sent, 3);
+}
+
+/// Hands a leg of a bridge three pictures of the peer of this link, whose numbers begin here.
+fn hand_over(pair: &mut Pair, link: LinkId, mut seq: u64, first: u32) {
+    for n in 0..3 {
+        let payloads = packetize(VideoCodec::Vp8, &picture(VideoCodec::Vp8, n, n == 0).data);
+        let last = payloads.len() - 1;
+        for (at, payload) in payloads.into_iter().enumerate() {
+            let (codec, timestamp, payload) = (VideoCodec::Vp8, first + n * 3_000, payload.into());
+            let packet = Relayed::Video { link, codec, seq, timestamp, epoch: 0, marker: at == last, payload };
+            pair.sides[0].core.relayed(pair.now, packet);
+            seq += 1;
+        }
+        pair.run(33);
+    }
+    pair.run(100);
+}
+
+#[test]
+fn a_peer_that_takes_the_place_of_another_in_a_bridge_is_seen_whatever_its_numbers_are() {
+    for (seq, first) in [(70_000, 5), (99_000, 0x8000_0000), (100_010, 7), (2_000_000, 70_000)] {
+        let mut pair = Pair::connected(&[Codec::Pcmu]);
+        exchange(&mut pair, 0, BOTH, BOTH);
+        pair.run(500);
+        let seen = Seen::of(&mut pair.sides[1]);
+        pair.sides[0].core.bridge(LinkId(1));
+        hand_over(&mut pair, LinkId(1), 100_000, 90_000);
+        assert_eq!(seen.numbers().len(), 3);
+        // A phone whose page was reloaded: its first stream again, of another peer.
+        pair.sides[0].core.bridge(LinkId(2));
+        hand_over(&mut pair, LinkId(2), seq, first);
+        let times: Vec<u32> = seen.0.lock().unwrap().iter().map(|frame| frame.timestamp).collect();
+        assert_eq!(times.len(), 3, "{seq} {first}");
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] == 3_000), "{times:?}");
+        assert_eq!(pair.sides[1].core.stats(pair.now).video.expect("video").packets_lost, 0);
+    }
 }
