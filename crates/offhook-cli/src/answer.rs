@@ -131,6 +131,8 @@ impl Call<'_> {
         let mut deadline = None;
         loop {
             tokio::select! {
+                // The end of this call first: who calls after it is not to hear that we are busy.
+                biased;
                 event = events.next() => {
                     let Some(event) = event else { break };
                     time.see(&event, session);
