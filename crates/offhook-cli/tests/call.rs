@@ -98,12 +98,20 @@ fn an_echo_comes_back_and_the_far_end_ends_with_the_file() {
 fn a_hold_begins_and_ends_by_itself() {
     let pbx = PbxProcess::start();
     let _callee = answering(&["--echo"], &pbx);
-    let caller = phone(&["call", "1001", "--json", "--hold-after", "500ms", "--duration", "4s"], &pbx, "1000").finish();
+    let mut caller = phone(&["call", "1001", "--json", "--hold-after", "500ms"], &pbx, "1000");
+    let is_change = |line: &serde_json::Value| {
+        line["event"] == "statusChange" && line["newStatus"]["isHold"] != line["oldStatus"]["isHold"]
+    };
+    for _ in 0..2 {
+        caller.line(|line| serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| is_change(&line)));
+    }
+    caller.signal("INT");
+    let caller = caller.finish();
     caller.succeeds();
     let holds: Vec<bool> = caller
         .json_lines()
         .iter()
-        .filter(|line| line["event"] == "statusChange" && line["newStatus"]["isHold"] != line["oldStatus"]["isHold"])
+        .filter(|line| is_change(line))
         .filter_map(|line| line["newStatus"]["isHold"].as_bool())
         .collect();
     assert_eq!(holds, [true, false]);
@@ -139,7 +147,8 @@ fn who_answers_takes_one_call_at_a_time() {
     assert_eq!(callee.event("busy")["event"], "busy");
     first.signal("INT");
     first.finish().succeeds();
-    // And it takes the next one.
+    // And it takes the next one, once it knows that the first is over.
+    callee.event("ended");
     phone(&["call", "1001", "--duration", "300ms"], &pbx, "1002").finish().succeeds();
 }
 

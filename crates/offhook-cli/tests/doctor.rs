@@ -5,7 +5,7 @@ mod common;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 
-use common::{Dir, Finished, Offhook, PbxProcess};
+use common::{Dir, Finished, Offhook, PbxProcess, nobody};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
@@ -141,9 +141,8 @@ fn a_name_that_does_not_exist() {
 
 #[test]
 fn a_closed_port() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("an address").to_string();
-    drop(listener);
+    let (_kept, address) = nobody();
+    let address = address.to_string();
     let finished = doctor(&format!("ws://{address}/ws"), &[]);
     fails(&finished, "tcp", 3, &[&address, "firewall"]);
     assert_eq!(check(&finished, "dns")["status"], "ok");

@@ -5,7 +5,7 @@ mod common;
 use std::net::TcpListener;
 use std::path::Path;
 
-use common::{Dir, Finished, Offhook, PbxProcess, run};
+use common::{Dir, Finished, Offhook, PbxProcess, nobody, run};
 use offhook_cli::audio::{Pcm, write_wav};
 
 fn call(number: &str, server: &str, extra: &[&str]) -> Finished {
@@ -22,16 +22,10 @@ fn start(number: &str, server: &str, extra: &[&str]) -> Offhook {
     })
 }
 
-/// An address where nobody listens.
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    format!("ws://{}/ws", listener.local_addr().expect("address"))
-}
-
 #[test]
 fn an_unreachable_server() {
-    let server = nobody();
-    let address = server.trim_start_matches("ws://").trim_end_matches("/ws").to_owned();
+    let (_kept, address) = nobody();
+    let (server, address) = (format!("ws://{address}/ws"), address.to_string());
     call("1001", &server, &[]).fails(3, &[&address, "is the server running"]);
     call("1001", "ws://no-such-host.invalid/ws", &[]).fails(3, &["no-such-host.invalid"]);
     let answer = Offhook::start_with(["answer", "--server", &server, "--user", "1000"], |command| {
@@ -77,7 +71,8 @@ fn a_certificate_that_is_not_trusted() {
 #[test]
 fn trust_that_cannot_be_used() {
     let dir = Dir::new();
-    let server = nobody();
+    let (_kept, nobody) = nobody();
+    let server = format!("ws://{nobody}/ws");
     call("1001", &server, &["--pin", &"00".repeat(32)]).fails(2, &["wss://"]);
     let secure = server.replace("ws://", "wss://");
     call("1001", &secure, &["--ca", &dir.path("none.pem")]).fails(2, &["none.pem"]);
@@ -98,11 +93,13 @@ fn a_wrong_password_or_user() {
 
 #[test]
 fn no_password() {
-    run(["call", "1001", "--server", &nobody(), "--user", "1000"]).fails(2, &["OFFHOOK_PASSWORD", "--password-file"]);
+    let (_kept, nobody) = nobody();
+    let server = format!("ws://{nobody}/ws");
+    run(["call", "1001", "--server", &server, "--user", "1000"]).fails(2, &["OFFHOOK_PASSWORD", "--password-file"]);
     let dir = Dir::new();
-    call("1001", &nobody(), &["--password-file", &dir.path("none")]).fails(2, &["none"]);
+    call("1001", &server, &["--password-file", &dir.path("none")]).fails(2, &["none"]);
     let empty = dir.write("empty", "");
-    call("1001", &nobody(), &["--password-file", &empty]).fails(2, &["empty"]);
+    call("1001", &server, &["--password-file", &empty]).fails(2, &["empty"]);
 }
 
 #[test]
@@ -133,7 +130,8 @@ fn as_json_a_refused_call_ends_with_a_summary_too() {
     assert_eq!(summary["event"], "summary");
     assert_eq!((&summary["ok"], &summary["exit_code"], &summary["code"]), (&false.into(), &6.into(), &486.into()));
 
-    let unreachable = call("604", &nobody(), &["--json"]);
+    let (_kept, nobody) = nobody();
+    let unreachable = call("604", &format!("ws://{nobody}/ws"), &["--json"]);
     unreachable.fails(3, &[]);
     let lines = unreachable.json_lines();
     assert_eq!((lines.len(), &lines[0]["exit_code"]), (1, &3.into()));
@@ -172,7 +170,8 @@ fn interrupted_before_anybody_answered() {
 #[test]
 fn sound_files_that_cannot_be_used() {
     let dir = Dir::new();
-    let server = nobody();
+    let (_kept, nobody) = nobody();
+    let server = format!("ws://{nobody}/ws");
     // Found before the server is asked for, or the exit code would be 3.
     let text = dir.write("text.wav", "no sound in here");
     call("1001", &server, &["--play", &text]).fails(7, &["text.wav"]);

@@ -3,9 +3,9 @@
 mod common;
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
-use common::{Dir, Offhook, PbxProcess, run};
+use common::{Dir, Offhook, PbxProcess, nobody, run};
 
 /// What `--pbx` is given.
 struct Urls {
@@ -125,7 +125,7 @@ fn every_refusal_has_its_exit_code() {
     assert!(!finished.stderr[0].contains("not-the-signature"));
     call(&urls.https, &[]).fails(4, &["certificate", "--ca", "--pin"]);
     call(&urls.https, &["--pin", &"00".repeat(32)]).fails(4, &["certificate"]);
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("address");
+    let (_kept, nobody) = nobody();
     call(&format!("https://{nobody}"), &["--pin", &pbx.fingerprint]).fails(3, &[&nobody.to_string()]);
     call("http://pbx.example", &[]).fails(2, &["https"]);
     call("pbx.example", &[]).fails(2, &["https://"]);

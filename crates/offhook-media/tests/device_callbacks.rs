@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use offhook_media::ToneSpec;
 use offhook_media::devices::{
-    AudioDevices, Backend, DeviceError, DeviceInfo, DeviceKind, InputPort, OutputPort, ProcessingConfig, Sound, Stream,
+    AudioDevices, Backend, DeviceError, DeviceInfo, DeviceKind, InputPort, OutputPort, ProcessingConfig, Role, Sound,
+    Stream,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -61,9 +62,18 @@ async fn a_callback_allocates_nothing_not_even_when_it_is_called_too_seldom_or_t
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
     // Something to play; then nothing else runs that could allocate.
+    while devices.level(Role::Speaker) < -60.0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "there is a tone");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     tokio::time::sleep(Duration::from_millis(200)).await;
     drop((call, devices));
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    // Both threads have hold of the backend until their end.
+    while Arc::strong_count(&ports.0) > 1 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the threads end");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let mut played = [0i16; PERIOD];
     let mut loudest = 0;
     let region = Region::new(ALLOCATOR);

@@ -37,8 +37,9 @@ pub async fn serve_datagrams(config: &str) {
 async fn send(socket: &UdpSocket, request: &Value) {
     let to = request["to"].as_str().expect("an address");
     let number = |name: &str| request[name].as_u64().expect("a number");
-    let (begun, every) = (Instant::now(), Duration::from_millis(number("every_ms")));
+    // First the stamp: where the process is held up between the two, packets may seem late, and none too early.
     let stamp = micros();
+    let (begun, every) = (Instant::now(), Duration::from_millis(number("every_ms")));
     for n in 0..number("count") {
         tokio::time::sleep_until(begun + every * n as u32).await;
         let datagram = [n.to_be_bytes(), stamp.to_be_bytes()].concat();

@@ -1,7 +1,7 @@
 //! Phones come back by themselves.
 
 use futures_util::StreamExt as _;
-use offhook::{CallOptions, PhoneEvent};
+use offhook::{CallOptions, PhoneError, PhoneEvent};
 
 use crate::support::{Site, Watched, soon};
 
@@ -29,7 +29,16 @@ async fn phones_register_again_by_themselves_after_a_crash_and_after_an_orderly_
             let number = b.phone.clone();
             let mut incoming = number.incoming();
             let user = pbx_number(&phones, b);
-            let call = soon(a.phone.call(user, CallOptions::default())).await.expect("calls");
+            let call = soon(async {
+                // A second after its last call at the earliest.
+                loop {
+                    match a.phone.call(user.as_str(), CallOptions::default()).await {
+                        Err(PhoneError::CallTooSoon) => tokio::task::yield_now().await,
+                        outcome => return outcome.expect("calls"),
+                    }
+                }
+            })
+            .await;
             let ringing = soon(incoming.next()).await.expect("rings");
             soon(ringing.answer(CallOptions::default())).await.expect("answers");
             soon(call.confirmed()).await.expect("is answered");

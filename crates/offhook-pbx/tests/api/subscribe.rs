@@ -119,7 +119,7 @@ async fn of_too_many_sockets_the_first_is_closed() {
 
 #[tokio::test]
 async fn a_silent_socket_is_closed() {
-    let server = Server::with(|pseries| pseries.subscription_idle_s = 1).await;
+    let server = Server::with(|pseries| pseries.subscription_idle_s = 3).await;
     let token = server.login("1000").await;
     let mut socket = server.subscribe(&token, &[20008]).await;
     assert_eq!(socket.closed().await, Some(1008));

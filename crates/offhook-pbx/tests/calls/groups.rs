@@ -9,7 +9,7 @@ use crate::support::{Phone, assert_nothing_left};
 
 async fn pbx(strategy: RingStrategy) -> Pbx {
     let extension = |number: &str| Extension::new(number, number, format!("secret-{number}"));
-    let group = RingGroup::new("6200", "Sales", ["1001", "1002"]).strategy(strategy).ring(Duration::from_secs(1));
+    let group = RingGroup::new("6200", "Sales", ["1001", "1002"]).strategy(strategy).ring(Duration::from_secs(3));
     let pbx = Pbx::builder().extension(extension("1000")).extension(extension("1001").call_waiting(false));
     pbx.extension(extension("1002")).ring_group(group).start().await.expect("the PBX starts")
 }

@@ -17,6 +17,8 @@ async fn above_its_calls_it_says_when_to_try_again() {
     let response = end.response.expect("a response");
     assert!(offhook_sip::message::HeadersExt::number(&response.headers, "Retry-After").is_some());
     ada.hang_up(&call).await;
+    // The phone is done when its BYE is on the way.
+    pbx.load_when(|load| load.calls == 0).await.expect("the PBX runs");
     let again = ben.call("600").await;
     ben.hang_up(&again).await;
     drop((ada, ben));

@@ -59,6 +59,15 @@ async fn until_talked_for_a_second(call: &Session) {
         .await;
 }
 
+async fn until_held(call: &Session) {
+    let mut events = call.events();
+    if !call.status().is_hold {
+        let held =
+            |event: &SessionEvent| matches!(event, SessionEvent::StatusChange { new_status, .. } if new_status.is_hold);
+        until(&mut events, held).await;
+    }
+}
+
 fn ids(parties: &[Party]) -> Vec<CallId> {
     parties.iter().map(|party| party.ours.call_id().clone()).collect()
 }
@@ -138,6 +147,8 @@ async fn in_a_conference_of_five_everybody_hears_everybody_else_and_a_member_tha
     // Three first; the fourth call is brought in afterwards.
     soon(alice.conference(&ids(&parties)[..3])).await.expect("confers");
     all_hear_all(&mut parties[..3], &[1, 2, 3]).await;
+    // It is held beside that: the conference does not wait for it.
+    until_held(&parties[3].ours).await;
     assert!(!parties[3].ours.status().is_conference && parties[3].ours.status().is_hold);
     soon(alice.conference(&ids(&parties)[3..])).await.expect("brings in");
     all_hear_all(&mut parties, &[1, 2, 3, 4]).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook::{Cause, Phone, PhoneError, PhoneEvent, TransportError};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::support::{at, pbx, phone, soon, until};
 
@@ -59,8 +59,10 @@ async fn a_wrong_password_is_named() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named() {
-    // A port that was free an instant ago.
-    let port = TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("an address").port();
+    // Bound, so that nobody else takes the port, and not listening.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("binds");
+    let port = socket.local_addr().expect("an address").port();
     let (error, text) = refused(Phone::builder().server(format!("ws://127.0.0.1:{port}")).user("1")).await;
     assert!(matches!(error, PhoneError::Transport(TransportError::Unreachable { .. })), "{error:?}");
     assert!(text.contains(&port.to_string()) && text.contains("running"), "{text}");

@@ -62,7 +62,8 @@ async fn dtmf_in_band_is_heard_as_its_two_tones_in_the_place_of_the_voice() {
     drop(call.play(tone(440.0)));
     soon(call.confirmed()).await.expect("is answered");
     hears(&mut ear, 440.0).await;
-    let mut sent = call.dtmf("5");
+    // Many: on a busy machine one of them may have a gap.
+    let mut sent = call.dtmf("5555555555");
     let heard = hears_both(&mut ear, 770.0, 1_336.0).await;
     assert!(heard, "the echo brings back what was sent");
     soon(&mut sent).await.expect("is sent");

@@ -1,15 +1,15 @@
 //! Transfers through the embedded PBX, and what is heard after them.
 
 use futures_util::StreamExt as _;
-use offhook::CallOptions;
+use offhook::{CallOptions, SessionEvent};
 
-use crate::support::{Talk, ear, hears, phone, soon, talk, tone};
+use crate::support::{Talk, ear, hears, phone, soon, talk, tone, until};
 
 #[tokio::test]
 async fn after_a_blind_transfer_transferee_and_target_hear_each_other() {
     let Talk { a, b, pbx, alice: _alice, bob: _bob } = talk().await;
     let carol = phone(&pbx, "1002").await;
-    let mut incoming = carol.incoming();
+    let (mut incoming, mut events) = (carol.incoming(), b.events());
     let transfer = a.blind_transfer("1002");
     let c = soon(incoming.next()).await.expect("rings");
     assert_eq!(c.status().number, "1001", "the target sees the transferee");
@@ -20,6 +20,8 @@ async fn after_a_blind_transfer_transferee_and_target_hear_each_other() {
     drop(c.play(tone(1000.0)));
     hears(&mut at_b, 1000.0).await;
     hears(&mut at_c, 440.0).await;
+    let is_told = |event: &SessionEvent| matches!(event, SessionEvent::StatusChange { new_status, .. } if new_status.number == "1002");
+    until(&mut events, is_told).await;
     assert_eq!(b.status().number, "1002", "the transferee sees the target");
 }
 

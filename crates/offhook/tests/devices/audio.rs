@@ -19,7 +19,13 @@ async fn a_call_uses_the_microphone_and_the_speaker_and_survives_their_loss() {
     let call = soon(phone.call("600", CallOptions::default())).await.expect("calls");
     soon(call.confirmed()).await.expect("is answered");
     plays(&bench.speaker, &[600.0]).await;
-    assert!(devices.level(Role::Microphone) > -20.0 && devices.level(Role::Speaker) > -20.0);
+    // On a busy machine the speaker may just have a gap.
+    soon(async {
+        while devices.level(Role::Microphone) <= -20.0 || devices.level(Role::Speaker) <= -20.0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 
     bench.backend.unplug(&bench.microphone);
     soon(async {

@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 use offhook::{CallOptions, CdrQuery, ClientKind, EventStream, Operator, PbxEvent, PhoneEvent, RecordPermissions};
 use serde_json::{Value, json};
 
-use crate::support::{Embedded, soon, until};
+use crate::support::{Embedded, eventually, soon, until};
 
 /// Sign, log in, register, call, query.
 #[tokio::test]
@@ -20,8 +20,9 @@ async fn two_extensions_call_each_other_and_both_have_the_record() {
     let ringing = soon("ringing", incoming.next()).await.expect("rings");
     soon("answering", ringing.answer(CallOptions::default())).await.expect("answers");
     soon("talking", call.confirmed()).await.expect("talks");
-    assert_eq!(call.status().name, bob.pbx.extension_name());
-    assert_eq!(ringing.status().name, ann.pbx.extension_name());
+    // Calls do not wait long for the look-up.
+    eventually("Bob's name", || call.status().name == bob.pbx.extension_name()).await;
+    eventually("Ann's name", || ringing.status().name == ann.pbx.extension_name()).await;
     soon("hanging up", call.hangup()).await.expect("hangs up");
 
     let change = cdr_change(&mut ann_events).await;

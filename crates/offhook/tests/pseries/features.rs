@@ -4,7 +4,7 @@ use offhook::{CallOptions, EventStream, PhoneError, RecordStatus, SessionEvent};
 use offhook_pbx::Pbx;
 use serde_json::json;
 
-use crate::support::{Directory, Embedded, incoming_call, soon, until};
+use crate::support::{Directory, Embedded, eventually, incoming_call, soon, until};
 
 /// Feature code, 20048, both sides.
 #[tokio::test]
@@ -65,5 +65,6 @@ async fn who_calls_is_looked_up_in_the_contacts() {
     pbx.admin("POST", "contacts", json!({ "name": "The Echo", "numbers": ["600"] })).await;
     let ann = soon("logging in", pbx.init("1000").await.connect()).await.expect("logged in");
     let call = crate::support::call(&ann).await;
-    assert_eq!(call.status().name, "The Echo");
+    // The call does not wait long for the look-up.
+    eventually("the name", || call.status().name == "The Echo").await;
 }

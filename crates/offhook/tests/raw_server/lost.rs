@@ -32,7 +32,8 @@ async fn a_reset_connection_is_made_again() {
 /// The attempts go on while nobody listens, and say so.
 #[tokio::test]
 async fn a_server_that_is_gone_is_tried_again_and_again() {
-    let server = Server::start().await;
+    // The server of another test at this port would be tried, too.
+    let (server, _port) = Server::with_kept_port().await;
     let (phone, connection) = registered(&server).await;
     let mut events = phone.events();
     drop((connection, server));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use offhook::{Phone, PhoneBuilder, ReconnectPolicy};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request as HttpRequest, Response as HttpResponse};
@@ -33,6 +33,18 @@ impl Server {
         Self { listener: TcpListener::bind("127.0.0.1:0").await.expect("a free port") }
     }
 
+    /// Also what keeps others from its port when it is gone. Only Linux binds a port twice for that.
+    pub(crate) async fn with_kept_port() -> (Self, Option<TcpSocket>) {
+        if !cfg!(target_os = "linux") {
+            return (Self::start().await, None);
+        }
+        let kept = TcpSocket::new_v4().expect("a socket");
+        kept.set_reuseaddr(true).expect("an option");
+        kept.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let listener = TcpListener::bind(kept.local_addr().expect("bound")).await.expect("beside it");
+        (Self { listener }, Some(kept))
+    }
+
     /// A phone of this server that is quick to come back.
     pub(crate) fn phone(&self) -> PhoneBuilder {
         let port = self.listener.local_addr().expect("bound").port();
@@ -40,7 +52,7 @@ impl Server {
             .server(format!("ws://127.0.0.1:{port}/ws"))
             .user("1000")
             .password("secret-1000")
-            .connect_timeout(Duration::from_secs(1))
+            .connect_timeout(Duration::from_secs(5))
             .reconnect(ReconnectPolicy { max_attempts: None, first_ms: 100, max_ms: 500 })
     }
 

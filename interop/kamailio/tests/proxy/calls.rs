@@ -4,7 +4,8 @@ use offhook::{CallOptions, Cause, SessionEvent};
 use offhook_interop_kamailio::Scene;
 
 use crate::support::{
-    At, Over, all_gone, at, ear, hear_each_other, hears, hears_nothing, no_call_is_left, soon, talk, tone, until,
+    At, Over, all_gone, at, ear, eventually, hear_each_other, hears, hears_nothing, no_call_is_left, soon, talk, tone,
+    until,
 };
 
 async fn two(scene: &Scene) -> (At, At) {
@@ -135,6 +136,7 @@ async fn a_second_call_waits_while_the_first_is_held() {
     // Bob answers Carol: Alice is held.
     let (c, second) = talk(&carol, &mut bob, "1001").await;
     hear_each_other(&scene, &c, &second).await;
+    eventually("Alice is held", || b.status().is_hold).await;
     assert!(b.status().is_hold && !second.status().is_hold);
     soon(c.hangup()).await.expect("hangs up");
     soon(second.ended()).await;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use offhook::{
-    AudioSource, CallOptions, EventStream, PcmOutput, Phone, PhoneBuilder, ReconnectPolicy, Session, ToneSpec,
+    AudioSource, CallOptions, CandidatePair, EventStream, PcmOutput, Phone, PhoneBuilder, ReconnectPolicy, Session,
+    ToneSpec,
 };
 use offhook_interop_kamailio::{DOMAIN, Scene};
 
@@ -127,10 +128,20 @@ pub(crate) async fn hear_each_other(scene: &Scene, a: &Session, b: &Session) {
         assert_eq!(protocol, "UDP/TLS/RTP/SAVPF", "both sides are encrypted");
     }
     for session in [a, b] {
-        let pair = soon(session.stats()).await.expect("open").candidate_pair.expect("connected");
+        let pair = soon(pair(session)).await;
         assert!(after.ports.contains(&pair.remote.port()), "{pair:?} is at rtpengine {after:?}");
         assert!(after.phones.contains(&pair.local.port()), "rtpengine hears {pair:?}: {after:?}");
         assert!(scene.media_ports().contains(&pair.remote.port()));
+    }
+}
+
+/// The media's path: statistics know of it a second later at most.
+async fn pair(session: &Session) -> CandidatePair {
+    loop {
+        if let Some(pair) = session.stats().await.expect("open").candidate_pair {
+            return pair;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use offhook::{CallOptions, Cause, EventStream, PhoneError, PhoneEvent, Session, SessionEvent};
 use offhook_interop_kamailio::Scene;
 
-use crate::support::{At, Over, all_gone, at, hear_each_other, soon, talk, until};
+use crate::support::{At, Over, all_gone, at, eventually, hear_each_other, soon, talk, until};
 
 struct Three {
     scene: Scene,
@@ -97,6 +97,7 @@ async fn an_attended_transfer_connects_the_two_far_ends() {
     let at_carol = t.carol.answers().await;
     soon(consultation.confirmed()).await.expect("is confirmed");
     hear_each_other(&t.scene, &consultation, &at_carol).await;
+    eventually("Alice is held", || t.b.status().is_hold).await;
     assert!(t.b.status().is_hold && !t.a.status().is_hold);
     let transfer = consultation.attended_transfer();
     // Carol's phone takes Alice's call in the place of Bob's, by itself: it does not ring.
