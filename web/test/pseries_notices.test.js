@@ -130,7 +130,7 @@ test('errcode -3 and 20104 subscribe again, errcode -2 does not, and a lost sock
   pbx.tell(20104, {});
   await subscriptions(3);
   assert.equal(await page.evaluate(() => pbx.socket.readyState), 1);
-  for (const socket of pbx.sockets) socket.destroy();
+  pbx.cut();
   await until(page, () => pbx.socket === null);
   await pbx.until(() => pbx.sockets[0]?.texts.length, 'the subscription', 15_000);
   pbx.tell(20049, { ext_num: '1000', personal_cdr: { number: '1' } });
@@ -142,7 +142,7 @@ test('settings that changed while the subscription was lost are read when it is 
   const read = ['extension/getpersonal', 'extension/getpersonalglobal', 'licenseservice/get'];
   const begun = read.map((path) => pbx.requests(path).length);
   pbx.answer('extension/getpersonal', (own) => ({ ...own, extension: { ...own.extension, enb_ctl_record: 1 } }));
-  for (const socket of pbx.sockets) socket.destroy();
+  pbx.cut();
   assert.deepEqual((await happened(page, 'recordPermissionsChange', { timeoutMs: 15_000 })).payload, [1]);
   assert.equal(await page.evaluate(() => phone.recordPermissions), 1);
   await pbx.until(() => read.every((path, n) => pbx.requests(path).length === begun[n] + 1), 'each setting, once');

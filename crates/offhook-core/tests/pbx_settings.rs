@@ -4,8 +4,8 @@ mod common;
 
 use common::pbx::{Answer, Api};
 use common::{A, World};
+use offhook_core::RecordPermissions;
 use offhook_core::pbx::{ClientKind, HttpFailure, PbxEvent};
-use offhook_core::{MediaCommand, RecordPermissions};
 use serde_json::{Value, json};
 
 const READ: [&str; 3] = ["licenseservice/get", "extension/getpersonalglobal", "extension/getpersonal"];
@@ -66,12 +66,7 @@ fn what_changed_meanwhile_counts() {
     let told = world.log(A);
     assert_eq!(told.into_iter().filter(|event| event != "callReport").collect::<Vec<_>>(), ["videoPlanChange"]);
     world.act(A, |phone, now| phone.start_record(now, &a)).expect("starts");
-    let asked = std::mem::take(&mut world.media(A).asked);
-    let tones = asked.into_iter().find_map(|command| match command {
-        MediaCommand::SendDtmf { tones, .. } => Some(tones),
-        _ => None,
-    });
-    assert_eq!(tones.as_deref(), Some("*77"));
+    assert_eq!(world.tones(A).as_deref(), Some("*77"));
 }
 
 #[test]

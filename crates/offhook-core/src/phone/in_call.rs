@@ -43,7 +43,7 @@ impl Phone {
         if self.is_none_camera() {
             return Err(PhoneError::NoCamera);
         }
-        Ok(self.act(now, call_id, |session, ctx, command| session.send_video(ctx, command, true)))
+        self.share_screen(now, call_id)
     }
 
     /// As [`audio_to_video`](Self::audio_to_video), for video that needs no camera: a screen.

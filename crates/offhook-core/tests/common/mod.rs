@@ -189,6 +189,14 @@ impl World {
         self.phones[who].phone.view()
     }
 
+    /// The tones that the peer connection was asked to send first, since last asked.
+    pub fn tones(&mut self, who: usize) -> Option<String> {
+        std::mem::take(&mut self.media(who).asked).into_iter().find_map(|command| match command {
+            offhook_core::MediaCommand::SendDtmf { tones, .. } => Some(tones),
+            _ => None,
+        })
+    }
+
     pub fn media(&mut self, who: usize) -> &mut FakeMedia {
         &mut self.phones[who].media
     }

@@ -88,23 +88,12 @@ impl Stream {
         self.timestamp.wrapping_add(self.event_lead)
     }
 
-    /// Sends a packet of the event with this timestamp.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn send_event(
-        &mut self,
-        engine: &mut Engine,
-        now: Instant,
-        seq: u64,
-        pt: u8,
-        timestamp: u32,
-        marker: bool,
-        payload: [u8; 4],
-    ) {
+    /// A packet of the event with this timestamp was sent.
+    pub(super) fn event_sent(&mut self, timestamp: u32, payload: [u8; 4]) {
         let [_, _, high, low] = payload;
         let duration = u32::from(u16::from_be_bytes([high, low])).max(1);
         let lead = timestamp.wrapping_add(duration).wrapping_sub(self.timestamp) as i32;
         self.event_lead = self.event_lead.max(lead.max(0) as u32);
-        self.send_as(engine, now, seq, pt, timestamp, marker, payload.as_slice().into());
     }
 
     /// Lets so much time pass.
@@ -319,8 +308,9 @@ impl Outbound {
             if packet.first {
                 self.event_timestamp = self.stream.event_timestamp();
             }
-            let (seq, timestamp) = (self.stream.seq, self.event_timestamp);
-            self.stream.send_event(engine, now, seq, pt, timestamp, packet.first, packet.payload);
+            let timestamp = self.event_timestamp;
+            self.stream.send(engine, now, pt, timestamp, packet.first, packet.payload.as_slice().into());
+            self.stream.event_sent(timestamp, packet.payload);
             self.relaying.interrupted();
         }
         step

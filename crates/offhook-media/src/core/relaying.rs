@@ -202,7 +202,8 @@ impl Relaying {
             Some(map) if stream.seq + MAX_STEP > map.seq_out + (seq - map.seq_in) => map.seq_out + (seq - map.seq_in),
             _ => stream.seq,
         };
-        stream.send_event(engine, now, seq, pt, map.timestamp_out, marker, payload);
+        stream.send_as(engine, now, seq, pt, map.timestamp_out, marker, payload.as_slice().into());
+        stream.event_sent(map.timestamp_out, payload);
     }
 }
 

@@ -1,8 +1,6 @@
 //! Two peers on loopback, and what one hears of the other.
 #![allow(dead_code, unreachable_pub, reason = "each test file is a crate that uses a part")]
 
-use std::fmt::Debug;
-use std::ops::RangeBounds;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,20 +45,6 @@ impl End {
             _ => None,
         })
         .await
-    }
-
-    /// Waits until what is heard is this loud, dBFS: five looks in a row, as the level is that of the last 20 ms only.
-    pub async fn hears_level(&self, wanted: impl RangeBounds<f64> + Debug) {
-        let (mut last, mut looks) = (0.0, 0);
-        let heard = async {
-            while looks < 5 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                last = self.peer.stats().await.expect("open").inbound.level_dbfs;
-                looks = if wanted.contains(&last) { looks + 1 } else { 0 };
-            }
-        };
-        let heard = timeout(LIMIT, heard).await.is_ok();
-        assert!(heard, "{last} dBFS are heard, wanted {wanted:?}");
     }
 }
 
