@@ -18,18 +18,6 @@ async fn received(end: &End) -> u64 {
     end.peer.stats().await.expect("open").inbound.packets_received - before
 }
 
-/// Waits until a receives ten packets more of b.
-async fn receives(end: &End) {
-    let count = async || end.peer.stats().await.expect("open").inbound.packets_received;
-    let before = count().await;
-    let more = async {
-        while count().await < before + 10 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, more).await.expect("packets come");
-}
-
 #[tokio::test]
 async fn hold_stops_the_audio_one_way_inactive_both_and_resume_brings_it_back() {
     let (mut a, mut b) = (End::new(&[Codec::Opus]), End::new(&[Codec::Opus]));
@@ -40,7 +28,7 @@ async fn hold_stops_the_audio_one_way_inactive_both_and_resume_brings_it_back() 
     assert_eq!(direction(&a).await, Some(Direction::SendOnly));
     assert_eq!(direction(&b).await, Some(Direction::RecvOnly));
     assert_eq!(received(&a).await, 0);
-    receives(&b).await;
+    assert!(received(&b).await >= 10);
 
     // b holds too: its own offer is sendonly, a still wants sendonly.
     let (_, answer) = negotiate(&b, &a, Direction::SendOnly, Direction::SendOnly).await;
@@ -50,14 +38,10 @@ async fn hold_stops_the_audio_one_way_inactive_both_and_resume_brings_it_back() 
     negotiate(&a, &b, Direction::SendRecv, Direction::SendRecv).await;
     b.peer.set_source(AudioSource::Tone(ToneSpec::new(500.0)));
     let before = heard.at(RATE).len();
-    receives(&a).await;
-    receives(&b).await;
-    let loud = async {
-        while heard.at(RATE)[before..].iter().map(|s| s.unsigned_abs()).max() <= Some(4_000) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, loud).await.expect("the tone is heard again");
+    assert!(received(&a).await >= 10 && received(&b).await >= 10);
+    let after = heard.at(RATE);
+    let loud = after[before..].iter().map(|s| s.unsigned_abs()).max();
+    assert!(loud > Some(4_000), "the tone is heard again: {loud:?}");
 }
 
 #[tokio::test]
@@ -65,12 +49,10 @@ async fn a_refused_offer_changes_nothing() {
     let (mut a, mut b) = (End::new(&[Codec::Pcmu]), End::new(&[Codec::Pcmu]));
     connect(&mut a, &mut b).await;
     a.peer.create_offer(Direction::Inactive).await.expect("offer");
-    // An offer alone has no effect.
-    receives(&b).await;
+    assert!(received(&b).await >= 10, "an offer alone has no effect");
     a.peer.rollback().await.expect("open");
     assert_eq!(direction(&a).await, Some(Direction::SendRecv));
-    receives(&a).await;
-    receives(&b).await;
+    assert!(received(&a).await >= 10 && received(&b).await >= 10);
     // The next offer works as if the refused one had never been.
     negotiate(&a, &b, Direction::SendOnly, Direction::SendRecv).await;
     assert_eq!(direction(&b).await, Some(Direction::RecvOnly));
@@ -85,8 +67,7 @@ async fn offers_that_cross_are_settled_by_the_one_that_is_answered() {
     a.peer.create_offer(Direction::SendOnly).await.expect("offer");
     negotiate(&b, &a, Direction::SendRecv, Direction::SendRecv).await;
     assert_eq!((direction(&a).await, direction(&b).await), (Some(Direction::SendRecv), Some(Direction::SendRecv)));
-    receives(&a).await;
-    receives(&b).await;
+    assert!(received(&a).await >= 10 && received(&b).await >= 10);
 }
 
 #[tokio::test]
@@ -101,7 +82,7 @@ async fn answers_without_an_offer_are_refused_and_repeated_ones_ignored() {
     a.peer.accept_answer(answer).await.expect("the 200 with the same answer");
     a.connected().await;
     b.connected().await;
-    receives(&a).await;
+    assert!(received(&a).await >= 10);
 }
 
 #[tokio::test]
@@ -113,8 +94,7 @@ async fn a_bad_offer_in_a_call_is_refused_and_the_call_goes_on() {
     let huge = format!("v=0\r\n{}", "a=x\r\n".repeat(20_000));
     let refused = b.peer.accept_offer(huge, Direction::SendRecv).await;
     assert!(matches!(refused, Err(MediaError::Sdp(SdpRefusal::TooLarge { .. }))), "{refused:?}");
-    receives(&a).await;
-    receives(&b).await;
+    assert!(received(&a).await >= 10 && received(&b).await >= 10);
 }
 
 #[tokio::test]
@@ -124,16 +104,17 @@ async fn mute_is_silence_and_not_a_new_description() {
     connect(&mut a, &mut b).await;
     let heard = Heard::listen(&b);
     heard.seconds(0.5).await;
-    b.hears_level(-30.0..).await;
+    assert!(b.peer.stats().await.expect("open").inbound.level_dbfs > -30.0);
     a.peer.set_muted(true);
-    b.hears_level(..-60.0).await;
-    let from = a.peer.stats().await.expect("open");
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let (from, to) = (a.peer.stats().await.expect("open"), b.peer.stats().await.expect("open"));
+    assert!(to.inbound.level_dbfs < -60.0, "heard at {} dBFS", to.inbound.level_dbfs);
     assert!(from.outbound.level_dbfs < -60.0);
     assert_eq!(from.direction, Some(Direction::SendRecv));
-    // The stream goes on.
-    receives(&b).await;
+    assert!(received(&b).await >= 10, "the stream goes on");
     a.peer.set_muted(false);
-    b.hears_level(-30.0..).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert!(b.peer.stats().await.expect("open").inbound.level_dbfs > -30.0);
 }
 
 #[tokio::test]

@@ -58,12 +58,6 @@ fn share(samples: &[i16], rate: u32, hz: f64) -> f64 {
     2.0 * (real * real + imaginary * imaginary) / last.len() as f64 / f64::max(power, 1.0)
 }
 
-/// The most of the power that is at this frequency in any 200 ms: a machine that is busy leaves frames out here and there.
-fn best_share(samples: &[i16], rate: u32, hz: f64) -> f64 {
-    let block = rate as usize / 5;
-    (block..=samples.len()).step_by(block / 10).map(|end| share(&samples[..end], rate, hz)).fold(0.0, f64::max)
-}
-
 async fn recording(call: &Session) {
     let mut events = call.events();
     if call.status().record_status != RecordStatus::Recording {
@@ -111,9 +105,9 @@ async fn a_recording_has_us_left_and_the_far_end_right_and_leaves_out_its_pauses
     assert_eq!(directory.files(), std::slice::from_ref(&summary.path), "one file");
     let (left, right, rate) = sides(&summary.path);
     assert_eq!((left.len() as u64, right.len() as u64, summary.dropped), (summary.frames, summary.frames, 0));
-    assert!(best_share(&left, rate, 800.0) > 0.95 && best_share(&right, rate, 800.0) > 0.9);
-    let start = &left[..rate as usize / 2];
-    assert!(best_share(start, rate, 440.0) > 0.95, "what was said first is at the beginning");
+    assert!(share(&left, rate, 800.0) > 0.95 && share(&right, rate, 800.0) > 0.9);
+    let start = &left[..rate as usize / 5];
+    assert!(share(start, rate, 440.0) > 0.95, "what was said first is at the beginning");
     let paused = left.chunks(rate as usize / 5).filter(|block| share(block, rate, 1_500.0) > 0.5).count();
     assert_eq!(paused, 0, "what was said in the pause is left out");
 }
@@ -150,8 +144,10 @@ async fn the_sides_of_a_recording_are_not_mixed_and_record_to_begins_with_the_an
     let summary = soon(call.recorded()).await.expect("is complete");
     assert_eq!(summary.path, path);
     let (left, right, rate) = sides(&path);
-    assert!(best_share(&left, rate, 440.0) > 0.95, "left is what we say");
-    assert!(best_share(&right, rate, 1_000.0) > 0.9, "right is what they say");
+    // The far end is quiet in its last moments.
+    let cut = left.len() - rate as usize / 5;
+    assert!(share(&left[..cut], rate, 440.0) > 0.95, "left is what we say");
+    assert!(share(&right[..cut], rate, 1_000.0) > 0.9, "right is what they say");
     drop(pbx);
 }
 
@@ -242,8 +238,10 @@ async fn the_embedded_pbx_records_by_feature_code_from_either_side_and_tells_bot
     assert_eq!(directory.files(), [PathBuf::from(&file)], "one file");
     let (left, right, rate) = sides(Path::new(&file));
     assert!(left.len() > rate as usize, "1.2 s were said: {}", left.len());
-    assert!(best_share(&left, rate, 440.0) > 0.95, "left is who dialled");
-    assert!(best_share(&right, rate, 1_000.0) > 0.9, "right is the other");
+    // In its last moments one side is gone already.
+    let cut = left.len() - rate as usize / 5;
+    assert!(share(&left[..cut], rate, 440.0) > 0.95, "left is who dialled");
+    assert!(share(&right[..cut], rate, 1_000.0) > 0.9, "right is the other");
 }
 
 #[tokio::test]
