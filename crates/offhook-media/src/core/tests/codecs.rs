@@ -168,8 +168,9 @@ fn comfort_noise_is_offered_with_codecs_that_have_none_of_their_own_and_answered
     assert!(audio_line(&answer).contains(" 13 ") && answer.contains("a=rtpmap:13 CN/8000\r\n"), "{answer}");
     let without = PeerConfig::new("without").comfort_noise(false);
     for (ours, far) in [(&all, &without), (&without, &all)] {
-        assert!(!describe(ours, far)[1].contains("CN"));
+        // Not the letters alone: the random password of ICE may have them.
+        assert!(!describe(ours, far)[1].contains(" CN/"));
     }
     let opus = PeerConfig::new("opus").codecs([Codec::Opus]);
-    assert!(!describe(&opus, &all)[0].contains("CN"), "Opus has its own");
+    assert!(!describe(&opus, &all)[0].contains(" CN/"), "Opus has its own");
 }
