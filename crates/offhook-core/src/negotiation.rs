@@ -184,11 +184,19 @@ impl Negotiation {
         self.restart |= restart;
     }
 
-    /// Forgets what is wanted beyond what is agreed.
-    pub(crate) fn give_up_wants(&mut self) {
+    /// No other hold than the agreed one is wanted any more.
+    pub(crate) fn give_up_held(&mut self) {
         self.want_held = self.held;
+    }
+
+    /// No other video than the agreed one is wanted any more.
+    pub(crate) fn give_up_video(&mut self) {
         self.want_video = self.video;
         self.video_undecided = false;
+    }
+
+    /// No exchange is wanted any more for its own sake.
+    pub(crate) fn give_up_refresh(&mut self) {
         self.refresh = false;
         self.restart = false;
     }
@@ -315,7 +323,20 @@ impl Negotiation {
         self.offline = true;
     }
 
-    /// Our offer, or the answering of theirs, came to nothing: everything is as it was.
+    /// Our offer came to nothing: what it asked for is not wanted any more. What was wished since was not in it, and is.
+    pub(crate) fn refused(&mut self) {
+        if let Some(offering) = self.offering {
+            if self.want_held == offering.held {
+                self.give_up_held();
+            }
+            if self.want_video == offering.video {
+                self.give_up_video();
+            }
+        }
+        self.failed();
+    }
+
+    /// The answering of the far end's offer came to nothing: everything is as it was.
     pub(crate) fn failed(&mut self) {
         self.offering = None;
         self.phase = Phase::Stable;
@@ -439,10 +460,26 @@ mod tests {
         negotiation.want_held(true);
         negotiation.begin_offer(R);
         negotiation.made(R, false);
-        negotiation.failed();
-        negotiation.give_up_wants();
+        negotiation.refused();
         assert!(!negotiation.held() && !negotiation.is_offer_due());
         assert_eq!(negotiation.phase(), Phase::Stable);
+    }
+
+    #[test]
+    fn what_was_wished_after_a_refused_offer_was_made_is_offered() {
+        let mut negotiation = talking();
+        negotiation.want_video(Some(SendRecv));
+        negotiation.begin_offer(R);
+        negotiation.made(R, true);
+        negotiation.want_held(true);
+        negotiation.want_refresh(true);
+        negotiation.refused();
+        assert!(negotiation.wants_video().is_none() && negotiation.is_offer_due());
+        let offer = negotiation.begin_offer(R);
+        assert_eq!(offer, Offer { direction: SendOnly, video: None, ice_restart: true });
+        // Both are in this one: nothing is left to ask for.
+        negotiation.refused();
+        assert!(!negotiation.wants_held() && !negotiation.is_offer_due());
     }
 
     #[test]

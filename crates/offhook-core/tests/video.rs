@@ -4,7 +4,7 @@ mod common;
 
 use common::{A, B, World};
 use offhook_core::media::Direction::{RecvOnly, SendOnly, SendRecv};
-use offhook_core::{CallId, CallOptions, CommandId, PhoneError};
+use offhook_core::{CallId, CallOptions, CommandId, PhoneError, media::MediaError};
 
 fn video() -> CallOptions {
     CallOptions { video: true, ..CallOptions::default() }
@@ -388,4 +388,40 @@ fn wishes_that_cancel_out_under_an_offer_that_met_another_wait_for_nothing() {
     let resume = world.act(A, |phone, now| phone.unhold(now, &a)).expect("resumes");
     world.run(100);
     assert_eq!((world.outcome(A, hold), world.outcome(A, resume)), (Some(Err(PhoneError::Superseded)), Some(Ok(()))));
+}
+
+#[test]
+fn a_wish_made_under_an_offer_that_is_refused_is_offered_after_it() {
+    let mut world = World::new();
+    let (a, _) = world.talk();
+    world.clear(A);
+    world.media(B).fail = Some(("answer", MediaError::BadDescription("no codec".to_owned())));
+    let on = audio_to_video(&mut world, A, &a);
+    world.run(20);
+    assert_eq!(offers(&world, A), 1);
+    let hold = world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    world.run(2_000);
+    assert!(matches!(world.outcome(A, on), Some(Err(PhoneError::Refused { status: 488, .. }))));
+    assert_eq!((world.outcome(A, hold), offers(&world, A)), (Some(Ok(())), 2));
+    assert!(world.phone(A).session(&a).expect("there").status().is_hold);
+    assert_eq!(is_video(&world), (false, false));
+}
+
+#[test]
+fn a_wish_that_waited_too_long_takes_no_other_with_it() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    world.serve(|server, _| server.refuse_changes = Some(491));
+    let hold = world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    world.run(30_000);
+    let on = audio_to_video(&mut world, A, &a);
+    world.run(31_000);
+    assert_eq!((world.outcome(A, hold), world.outcome(A, on)), (Some(Err(PhoneError::Timeout)), None));
+    world.serve(|server, _| server.refuse_changes = None);
+    ask(&mut world, B, &b);
+    world.run(5_000);
+    agree(&mut world, B, &b);
+    world.run(2_000);
+    assert_eq!((world.outcome(A, on), is_video(&world)), (Some(Ok(())), (true, true)));
+    assert!(!world.phone(A).session(&a).expect("there").status().is_hold, "nobody waits for that any more");
 }

@@ -1,5 +1,7 @@
 //! Offers and answers, the first and all later ones: carries out what [`Negotiation`](crate::negotiation) decides.
 
+use std::mem::discriminant;
+
 use offhook_sip::message::{Headers, Method};
 use offhook_sip::{CommandError, Millis, Modify, ModifyMethod, ModifyOutcome};
 
@@ -209,14 +211,14 @@ impl Session {
         }
         let answering = matches!(self.negotiation.phase(), Phase::MakingAnswer(_) | Phase::MakingReply(_));
         ctx.out.media(&self.call_id, MediaCommand::Rollback);
-        self.negotiation.failed();
         if let (true, Some(key)) = (answering, self.key) {
+            self.negotiation.failed();
             let status = if matches!(error, MediaError::BadDescription(_)) { 488 } else { 500 };
             // An error means that it is not waiting any more.
             let _ = ctx.sip.run(|agent| agent.refuse_offer(ctx.now.mono, key, status));
             self.exchange_is_over(ctx);
         } else {
-            self.give_up_exchange(ctx, &PhoneError::LocalStream { detail: error.to_string() });
+            self.offer_refused(ctx, &PhoneError::LocalStream { detail: error.to_string() });
         }
     }
 
@@ -311,8 +313,7 @@ impl Session {
             _ => PhoneError::Timeout,
         };
         ctx.out.media(&self.call_id, MediaCommand::Rollback);
-        self.negotiation.failed();
-        self.give_up_exchange(ctx, &error);
+        self.offer_refused(ctx, &error);
     }
 
     /// The waiting time after a 491 is over.
@@ -411,15 +412,20 @@ impl Session {
         self.settle_video(ctx);
     }
 
-    /// What was wanted cannot be had.
-    fn give_up_exchange(&mut self, ctx: &mut Ctx<'_>, error: &PhoneError) {
-        self.negotiation.give_up_wants();
-        let held = self.negotiation.held();
-        let failed =
-            |w| matches!(w, Waiting::Held { held: h, .. } if h != held) || matches!(w, Waiting::Refresh { .. });
+    /// Our offer came to nothing: what it asked for cannot be had. What was wished since goes on.
+    fn offer_refused(&mut self, ctx: &mut Ctx<'_>, error: &PhoneError) {
+        self.negotiation.refused();
+        let wanted = (self.negotiation.held(), self.negotiation.wants_held());
+        let sends = |video: Option<Direction>| video.is_some_and(Direction::sends);
+        let video = (sends(self.negotiation.video()), sends(self.negotiation.wants_video()));
+        let refreshes = self.negotiation.wants_refresh();
+        let failed = |w| match w {
+            Waiting::Held { held, .. } => held != wanted.0 && held != wanted.1,
+            Waiting::Video { on, .. } => on != video.0 && on != video.1,
+            Waiting::Refresh { .. } => !refreshes,
+            _ => false,
+        };
         self.settle_where(ctx.out, failed, &Err(error.clone()));
-        let sends = self.negotiation.video().is_some_and(Direction::sends);
-        self.settle_where(ctx.out, |w| matches!(w, Waiting::Video { on, .. } if on != sends), &Err(error.clone()));
         self.exchange_is_over(ctx);
     }
 
@@ -440,9 +446,19 @@ impl Session {
         }
         self.video_on_time(ctx);
         let overdue = |w| matches!(w, Waiting::Held { until, .. } | Waiting::Refresh { until } | Waiting::Video { until, .. } if until <= now);
-        if self.waiting.iter().any(|(_, w)| overdue(*w)) {
-            self.settle_where(ctx.out, overdue, &Err(PhoneError::Timeout));
-            self.negotiation.give_up_wants();
+        let gone: Vec<Waiting> = self.waiting.iter().map(|(_, w)| *w).filter(|w| overdue(*w)).collect();
+        self.settle_where(ctx.out, overdue, &Err(PhoneError::Timeout));
+        for wish in gone {
+            let kind = discriminant(&wish);
+            // What somebody still waits for is still wanted.
+            if self.waiting.iter().any(|(_, w)| discriminant(w) == kind) {
+                continue;
+            }
+            match wish {
+                Waiting::Held { .. } => self.negotiation.give_up_held(),
+                Waiting::Video { .. } => self.negotiation.give_up_video(),
+                _ => self.negotiation.give_up_refresh(),
+            }
         }
     }
 
