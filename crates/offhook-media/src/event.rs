@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 
 use crate::codec::Codec;
 use crate::error::{MediaError, TurnError};
+use crate::peer::SourceId;
 use crate::stats::IceState;
 use crate::video::VideoCodec;
 
@@ -38,8 +39,9 @@ pub enum PeerEvent {
     },
     /// The far end cannot decode what it has of our video: the next picture should be a key frame (RFC 4585, RFC 5104).
     KeyframeRequested,
-    /// The source given to [`crate::Peer::set_source`] has come to its end; silence follows.
-    SourceEnded,
+    /// The source that [`crate::Peer::set_source`] gave this number has come to its end; silence follows, unless another has
+    /// been set since.
+    SourceEnded(SourceId),
     /// A STUN or TURN server is of no use, or no more. The call goes on with the other candidates, if there are any.
     ServerFailed {
         /// Its URL, without credentials.

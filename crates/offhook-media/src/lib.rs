@@ -52,7 +52,7 @@ pub use event::{PeerEvent, PeerEvents};
 pub use interfaces::{ADDRESS_POLL, local_addresses};
 pub use jitter::JitterConfig;
 pub use offline::{AudioEncoder, AudioReceiver, ReceiverStats};
-pub use peer::{Peer, TapId, bridge, unbridge};
+pub use peer::{Peer, SourceId, TapId, bridge, unbridge};
 pub use reach::{IceServer, TransportPolicy};
 pub use stats::{
     CandidateKind, CandidatePair, DtlsState, IceState, InboundStats, OutboundStats, PeerStats, RemoteReport, VideoStats,

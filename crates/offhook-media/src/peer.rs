@@ -31,6 +31,19 @@ pub struct Peer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TapId(pub(crate) u64);
 
+/// Numbers a source that is set, to know it again in [`PeerEvent::SourceEnded`](crate::PeerEvent::SourceEnded). One that was
+/// taken later is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(u64);
+
+impl SourceId {
+    /// A number that no other source of this process has.
+    pub fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 impl Peer {
     /// Opens the sockets and starts the peer's task.
     ///
@@ -109,8 +122,18 @@ impl Peer {
 
     /// What is sent from now on. The default is [`AudioSource::Silence`]. A source is asked for audio only while audio is
     /// sent: it begins when the connection is up, and waits while the call is held.
-    pub fn set_source(&self, source: AudioSource) {
-        self.send(Command::SetSource(source));
+    ///
+    /// Gives its number, which [`PeerEvent::SourceEnded`](crate::PeerEvent::SourceEnded) names.
+    pub fn set_source(&self, source: AudioSource) -> SourceId {
+        let id = SourceId::next();
+        self.set_source_as(id, source);
+        id
+    }
+
+    /// As [`Peer::set_source`], under a number that was taken before: who notes it first knows the source however soon it
+    /// ends. Whichever arrives first, the source with the greatest number is sent.
+    pub fn set_source_as(&self, id: SourceId, source: AudioSource) {
+        self.send(Command::SetSource(id, source));
     }
 
     /// Who hears the far end: decoded and concealed, in frames of 20 ms on the jitter buffer's playout clock.
@@ -270,7 +293,7 @@ pub(crate) enum Command {
     AcceptAnswer(String, Reply<()>),
     Rollback(Reply<()>),
     SetMuted(bool),
-    SetSource(AudioSource),
+    SetSource(SourceId, AudioSource),
     SetVolume(f32),
     SetVideoSink(Option<Box<dyn VideoSink>>),
     SendVideo(VideoFrame),

@@ -279,7 +279,7 @@ impl Task {
             Command::AcceptAnswer(sdp, reply) => reply.send(core.accept_answer(now, &sdp)),
             Command::Rollback(reply) => reply.send(core.rollback()),
             Command::SetMuted(muted) => core.set_muted(muted),
-            Command::SetSource(source) => core.set_source(source),
+            Command::SetSource(id, source) => core.set_source(id, source),
             Command::SetVolume(volume) => core.set_volume(volume),
             Command::SetVideoSink(sink) => core.set_video_sink(sink),
             Command::SendVideo(frame) => core.send_video(now, &frame),

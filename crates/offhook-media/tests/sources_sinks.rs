@@ -173,8 +173,8 @@ fn a_file_that_cannot_be_written_is_told_at_once() {
 async fn a_wav_played_once_ends_and_is_told_of() {
     let (mut a, mut b) = (End::new(&[Codec::Pcmu]), End::new(&[Codec::Pcmu]));
     connect(&mut a, &mut b).await;
-    a.peer.set_source(wav(&speech(8_000, 0.3), 8_000));
-    a.wait(|event| matches!(event, PeerEvent::SourceEnded).then_some(())).await;
+    let id = a.peer.set_source(wav(&speech(8_000, 0.3), 8_000));
+    a.wait(|event| (*event == PeerEvent::SourceEnded(id)).then_some(())).await;
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ use crate::config::{PeerConfig, Wanted};
 use crate::dtmf::Tones;
 use crate::error::MediaError;
 use crate::event::PeerEvent;
-use crate::peer::{Reply, TapId};
+use crate::peer::{Reply, SourceId, TapId};
 use crate::reach::LocalCandidate;
 use crate::relay::{LinkId, Relayed};
 use crate::sdp::{Answered, Negotiation, RemoteTransport};
@@ -264,8 +264,8 @@ impl PeerCore {
         }
     }
 
-    pub(crate) fn set_source(&mut self, source: AudioSource) {
-        self.outbound.set_source(source.into());
+    pub(crate) fn set_source(&mut self, id: SourceId, source: AudioSource) {
+        self.outbound.set_source(id, source.into());
     }
 
     pub(crate) fn set_sink(&mut self, sink: Option<Box<dyn AudioSink>>) {
@@ -317,7 +317,7 @@ impl PeerCore {
     pub(crate) fn bridge(&mut self, link: LinkId) {
         self.link = Some(link);
         self.video.relinked();
-        self.outbound.set_source(AudioSource::Relay.into());
+        self.outbound.replace_source(AudioSource::Relay.into());
     }
 
     /// Ends a link; gives whether it was the present one.
@@ -326,7 +326,7 @@ impl PeerCore {
         if present {
             self.link = None;
             if self.outbound.is_relaying() {
-                self.outbound.set_source(AudioSource::Silence.into());
+                self.outbound.replace_source(AudioSource::Silence.into());
             }
         }
         present
@@ -505,8 +505,8 @@ impl PeerCore {
         let seat = self.seat.as_mut().map(|seat| (seat, tick));
         match connected.filter(|_| agreed.direction.sends()) {
             Some(engine) => match self.outbound.tick(engine, at, micros, agreed, self.inbound.heard(), seat) {
-                Ok(false) => {}
-                Ok(true) => self.outputs.push_back(Output::Event(PeerEvent::SourceEnded)),
+                Ok(None) => {}
+                Ok(Some(id)) => self.outputs.push_back(Output::Event(PeerEvent::SourceEnded(id))),
                 Err(error) => self.fail(error),
             },
             None => self.outbound.idle(Some(agreed)),

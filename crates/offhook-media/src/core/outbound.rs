@@ -13,6 +13,7 @@ use crate::codec::{Codec, Encoder, is_pause};
 use crate::config::OpusConfig;
 use crate::error::MediaError;
 use crate::jitter::JitterConfig;
+use crate::peer::SourceId;
 use crate::relay::Relayed;
 use crate::sdp::Agreed;
 use crate::stats::{OutboundStats, RemoteReport};
@@ -20,6 +21,8 @@ use crate::stats::{OutboundStats, RemoteReport};
 pub(super) struct Outbound {
     opus: OpusConfig,
     source: ActiveSource,
+    /// The last that was set from outside. A link's own have no number: they never end.
+    source_id: Option<SourceId>,
     pub(super) muted: bool,
     pub(super) events: EventSender,
     pub(super) tones: ToneSender,
@@ -111,6 +114,7 @@ impl Outbound {
             dtx,
             detector: Detector::default(),
             source: ActiveSource::Silence,
+            source_id: None,
             muted: false,
             events: EventSender::default(),
             tones: ToneSender::default(),
@@ -131,7 +135,17 @@ impl Outbound {
         }
     }
 
-    pub(super) fn set_source(&mut self, source: ActiveSource) {
+    pub(super) fn set_source(&mut self, id: SourceId, source: ActiveSource) {
+        // Who sets two from two threads counts on the later number, in whichever order they come.
+        if self.source_id > Some(id) {
+            return;
+        }
+        self.source_id = Some(id);
+        self.replace_source(source);
+    }
+
+    /// Sends something else, unnumbered, from now on.
+    pub(super) fn replace_source(&mut self, source: ActiveSource) {
         self.source = source;
         self.relaying.restart();
     }
@@ -164,7 +178,7 @@ impl Outbound {
         }
     }
 
-    /// Sends the next 20 ms; `seat` is that in a conference, with the tick. Gives whether the source has ended.
+    /// Sends the next 20 ms; `seat` is that in a conference, with the tick. Gives the source that has ended.
     pub(super) fn tick(
         &mut self,
         engine: &mut Engine,
@@ -173,8 +187,8 @@ impl Outbound {
         agreed: &Agreed,
         heard: (&[i16], u32),
         seat: Option<(&mut Seat, i64)>,
-    ) -> Result<bool, MediaError> {
-        let Some(&(codec, pt)) = agreed.codecs.first() else { return Ok(false) };
+    ) -> Result<Option<SourceId>, MediaError> {
+        let Some(&(codec, pt)) = agreed.codecs.first() else { return Ok(None) };
         self.codec = Some(codec);
         let own = !self.tones.is_idle();
         let ended = self.fill(codec, micros, heard, seat);
@@ -259,7 +273,14 @@ impl Outbound {
         }
     }
 
-    fn fill(&mut self, codec: Codec, micros: i64, heard: (&[i16], u32), seat: Option<(&mut Seat, i64)>) -> bool {
+    /// Makes the frame to be sent; gives the source that has ended with it.
+    fn fill(
+        &mut self,
+        codec: Codec,
+        micros: i64,
+        heard: (&[i16], u32),
+        seat: Option<(&mut Seat, i64)>,
+    ) -> Option<SourceId> {
         self.rate = codec.sample_rate();
         self.frame.clear();
         self.frame.resize(codec.frame_samples(), 0);
@@ -287,10 +308,11 @@ impl Outbound {
         }
         self.tones.fill(self.rate, &mut self.frame);
         self.level.measure(&self.frame);
-        if state == SourceState::Ended {
-            self.source = ActiveSource::Silence;
+        if state == SourceState::Playing {
+            return None;
         }
-        state == SourceState::Ended
+        self.source = ActiveSource::Silence;
+        self.source_id
     }
 
     fn event_step(&mut self, engine: &mut Engine, now: Instant, agreed: &Agreed) -> Step {

@@ -5,6 +5,7 @@ mod codecs;
 mod others;
 mod paths;
 mod relaying;
+mod sources;
 mod video;
 
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ use crate::config::{Direction, PeerConfig};
 use crate::dtmf::parse_tones;
 use crate::error::MediaError;
 use crate::event::PeerEvent;
-use crate::peer::Reply;
+use crate::peer::{Reply, SourceId};
 use crate::reach::LocalCandidate;
 
 /// What the network does to datagram number `n` of one side: `None` loses it, else it takes this long.
@@ -63,6 +64,12 @@ impl Side {
         core.set_sink(Some(Box::new(heard.clone())));
         let path: Path = Box::new(|_| Some(Duration::from_millis(10)));
         Self { core, events: Vec::new(), path, sent: 0, handshake: (0, None), heard }
+    }
+
+    fn play(&mut self, source: AudioSource) -> SourceId {
+        let id = SourceId::next();
+        self.core.set_source(id, source);
+        id
     }
 
     /// Level of what was heard since this was asked last, RMS.
@@ -169,7 +176,7 @@ impl Pair {
 #[test]
 fn statistics_count_what_the_path_loses_on_both_sides_across_the_wrap() {
     let mut pair = Pair::connected(&[Codec::Opus]);
-    pair.sides[0].core.set_source(AudioSource::Tone(ToneSpec::new(500.0)));
+    pair.sides[0].play(AudioSource::Tone(ToneSpec::new(500.0)));
     pair.run(1_000);
     let before = pair.sides[1].core.stats(pair.now).inbound;
     // Every tenth packet; the few that are RTCP are lost too.
@@ -195,7 +202,7 @@ fn statistics_count_what_the_path_loses_on_both_sides_across_the_wrap() {
 #[test]
 fn audio_goes_on_when_the_sender_changes_its_source() {
     let mut pair = Pair::connected(&[Codec::Pcmu]);
-    pair.sides[0].core.set_source(AudioSource::Tone(ToneSpec::new(500.0)));
+    pair.sides[0].play(AudioSource::Tone(ToneSpec::new(500.0)));
     pair.run(500);
     pair.sides[1].level();
     // Music on hold, a transfer: the same transport, another SSRC that no description told of.
@@ -213,7 +220,7 @@ fn audio_goes_on_when_the_sender_changes_its_source() {
 #[test]
 fn forged_packets_neither_end_the_call_nor_take_its_place() {
     let mut pair = Pair::connected(&[Codec::Pcmu]);
-    pair.sides[0].core.set_source(AudioSource::Tone(ToneSpec::new(500.0)));
+    pair.sides[0].play(AudioSource::Tone(ToneSpec::new(500.0)));
     pair.run(300);
     pair.sides[1].level();
     let (source, destination) = (SocketAddr::from(([10, 0, 0, 1], 1_000)), SocketAddr::from(([10, 0, 0, 1], 2_000)));
@@ -259,7 +266,7 @@ fn a_driver_that_was_late_does_not_make_a_burst() {
     pair.run(0);
     let sent = pair.sides[0].core.stats(pair.now).outbound.packets_sent - before;
     assert!(sent <= 8, "{sent} packets at once");
-    pair.sides[0].core.set_source(AudioSource::Tone(ToneSpec::new(500.0)));
+    pair.sides[0].play(AudioSource::Tone(ToneSpec::new(500.0)));
     pair.run(1_000);
     pair.sides[1].level();
     pair.run(500);

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use offhook_core::{CallId, CallStatus, Cause, Now, Report, Session as CoreSession, SessionEvent, TimerType};
-use offhook_media::{AudioSink, AudioSource, MediaError, Peer, PeerStats, Tap, TapFrame, VideoFrame, VideoSink};
+use offhook_media::{
+    AudioSink, AudioSource, MediaError, Peer, PeerStats, SourceId, Tap, TapFrame, VideoFrame, VideoSink,
+};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{Message, Recorder};
@@ -195,7 +197,7 @@ pub(crate) struct Audio {
 struct Plugs {
     peer: Option<Arc<Peer>>,
     closed: bool,
-    source: Option<AudioSource>,
+    source: Option<(SourceId, AudioSource)>,
     sink: Option<Box<dyn AudioSink>>,
     /// The program gave a source, a sink of its own.
     own_source: bool,
@@ -204,8 +206,8 @@ struct Plugs {
     video_sink: Option<Box<dyn VideoSink>>,
     /// Told when the far end wants a key frame.
     keyframes: Option<Arc<Notify>>,
-    /// Told when the source came to its end.
-    playing: Option<oneshot::Sender<()>>,
+    /// What the program plays, and who is told when it came to its end.
+    playing: Option<(SourceId, oneshot::Sender<()>)>,
 }
 
 impl std::fmt::Debug for Plugs {
@@ -223,15 +225,17 @@ impl Audio {
         if plugs.closed {
             return receiver;
         }
-        plugs.playing = Some(sender);
+        // Numbered and noted in one go, before it is set: it may end at once, and two may be played at the same time.
+        let id = SourceId::next();
+        plugs.playing = Some((id, sender));
         plugs.own_source = true;
         match plugs.peer.clone() {
             Some(peer) => {
                 drop(plugs);
-                peer.set_source(source);
+                peer.set_source_as(id, source);
             }
             None => {
-                let replaced = plugs.source.replace(source);
+                let replaced = plugs.source.replace((id, source));
                 drop(plugs);
                 drop(replaced);
             }
@@ -341,8 +345,8 @@ impl Audio {
     /// The peer connection is there: plugs everything in.
     pub(super) fn open(&self, peer: Peer) {
         let mut plugs = self.plugs();
-        if let Some(source) = plugs.source.take() {
-            peer.set_source(source);
+        if let Some((id, source)) = plugs.source.take() {
+            peer.set_source_as(id, source);
         }
         if let Some(sink) = plugs.sink.take() {
             peer.set_sink(Some(sink));
@@ -361,8 +365,9 @@ impl Audio {
         !self.announced.swap(true, Ordering::AcqRel)
     }
 
-    pub(super) fn source_ended(&self) {
-        if let Some(playing) = self.plugs().playing.take() {
+    /// A source came to its end: what is played, or what was played before it.
+    pub(super) fn source_ended(&self, ended: SourceId) {
+        if let Some((_, playing)) = self.plugs().playing.take_if(|(id, _)| *id == ended) {
             // Nobody may be waiting.
             let _ = playing.send(());
         }
@@ -384,5 +389,29 @@ struct Boxed(Box<dyn Tap>);
 impl Tap for Boxed {
     fn frame(&mut self, frame: &TapFrame<'_>) {
         self.0.frame(frame);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    use super::*;
+
+    fn playing(audio: &Audio) -> SourceId {
+        audio.plugs().playing.as_ref().expect("something is played").0
+    }
+
+    #[test]
+    fn a_late_end_of_the_source_before_does_not_end_what_is_played_now() {
+        let audio = Audio::default();
+        let mut first = audio.play(AudioSource::Silence);
+        let before = playing(&audio);
+        let mut second = audio.play(AudioSource::Music);
+        assert_eq!(first.try_recv(), Err(TryRecvError::Closed), "another took its place");
+        audio.source_ended(before);
+        assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
+        audio.source_ended(playing(&audio));
+        assert_eq!(second.try_recv(), Ok(()));
     }
 }

@@ -196,7 +196,7 @@ async fn follow(call: Arc<Call>, mut events: PeerEvents) {
             }
             PeerEvent::NetworkChanged => tell(&call, MediaEvent::NetworkChanged),
             PeerEvent::Dtmf { tone, duration_ms } => tell(&call, MediaEvent::DtmfReceived { tone, duration_ms }),
-            PeerEvent::SourceEnded => call.audio().source_ended(),
+            PeerEvent::SourceEnded(id) => call.audio().source_ended(id),
             PeerEvent::RemoteVideo { .. } => {
                 tell(&call, MediaEvent::RemoteTrack { stream: STREAM, kind: TrackKind::Video })
             }

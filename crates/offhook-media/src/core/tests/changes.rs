@@ -11,7 +11,7 @@ fn attribute(sdp: &str, name: &str) -> String {
 
 /// Level heard by a side in the next half second, of a tone that the other sends.
 fn heard(pair: &mut Pair, side: usize) -> f64 {
-    pair.sides[1 - side].core.set_source(AudioSource::Tone(ToneSpec::new(500.0)));
+    pair.sides[1 - side].play(AudioSource::Tone(ToneSpec::new(500.0)));
     pair.run(500);
     pair.sides[side].level();
     pair.run(500);

@@ -7,7 +7,7 @@ use crate::audio::WavSource;
 fn tone(pair: &mut Pair, side: usize, frequency: f64) {
     let sample = |n: i32| 8_231.0 * 2f64.sqrt() * (std::f64::consts::TAU * frequency * f64::from(n) / 16_000.0).sin();
     let samples: Vec<i16> = (0..16_000 * 20).map(|n| sample(n) as i16).collect();
-    pair.sides[side].core.set_source(AudioSource::Wav(WavSource::from_samples(16_000, samples).unwrap()));
+    pair.sides[side].play(AudioSource::Wav(WavSource::from_samples(16_000, samples).unwrap()));
 }
 
 /// The audio line of a description.
@@ -90,7 +90,7 @@ fn talk(pair: &mut Pair, side: usize, room: bool) {
         (noise + tone) as i16
     };
     let samples: Vec<i16> = (0..16_000 * 10).map(sample).collect();
-    pair.sides[side].core.set_source(AudioSource::Wav(WavSource::from_samples(16_000, samples).unwrap()));
+    pair.sides[side].play(AudioSource::Wav(WavSource::from_samples(16_000, samples).unwrap()));
 }
 
 /// What came of a talk with a pause: packets in three seconds of the pause, and what was heard then and after it, dBFS.

@@ -74,7 +74,7 @@ fn call(lite: bool, rsa: bool, setup: &str) -> (Side, Other) {
     let grid = Instant::now();
     let mut now = grid + Duration::from_millis(3);
     let mut side = Side::new(OURS, &[Codec::Opus], grid, now);
-    side.core.set_source(AudioSource::Tone(ToneSpec::new(440.0)));
+    side.play(AudioSource::Tone(ToneSpec::new(440.0)));
     let mut other = Other::new(now, lite, rsa);
     let offer = side.core.create_offer(now, Direction::SendRecv).unwrap();
     assert!(offer.contains("a=setup:actpass"));

@@ -24,7 +24,7 @@ fn spoil(pair: &mut Pair, profile: &Profile) {
 fn goes_on_for_five_minutes(profile: &Profile) {
     let mut pair = Pair::connected(&[Codec::Pcmu]);
     for side in &mut pair.sides {
-        side.core.set_source(AudioSource::Tone(ToneSpec::new(440.0)));
+        side.play(AudioSource::Tone(ToneSpec::new(440.0)));
         side.events.clear();
     }
     spoil(&mut pair, profile);
@@ -60,7 +60,7 @@ fn speech() -> AudioSource {
 #[test]
 fn a_sender_that_is_told_of_loss_sends_copies_of_what_is_lost() {
     let mut pair = Pair::connected(&[Codec::Opus]);
-    pair.sides[0].core.set_source(speech());
+    pair.sides[0].play(speech());
     spoil(&mut pair, &Profile { loss: Loss::random(0.12), ..Profile::default() });
     // Five reports.
     pair.run(10_000);
@@ -159,7 +159,7 @@ fn a_tap_is_told_each_frame_once_though_what_is_heard_moves_away_from_what_is_se
         let both = Both::default();
         pair.sides[0].core.add_tap(TapId(1), Box::new(both.clone()));
         for side in &mut pair.sides {
-            side.core.set_source(AudioSource::Custom(Box::new(Numbers(0))));
+            side.play(AudioSource::Custom(Box::new(Numbers(0))));
             side.path = Box::new(move |_| Some(Duration::from_millis(delay)));
         }
         let mut pair = pair.connect();

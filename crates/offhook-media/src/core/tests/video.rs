@@ -84,7 +84,7 @@ fn pictures_of_both_codecs_go_both_ways_beside_the_audio() {
     let stats = pair.sides[0].core.stats(pair.now).video.expect("there is video");
     assert_eq!((stats.frames_sent, stats.frames_received, stats.packets_lost), (20, 20, 0));
     assert_eq!((stats.codec, stats.packets_sent), (Some(VideoCodec::H264), 80));
-    pair.sides[0].core.set_source(AudioSource::Tone(ToneSpec::new(500.0)));
+    pair.sides[0].play(AudioSource::Tone(ToneSpec::new(500.0)));
     pair.run(500);
     pair.sides[1].level();
     pair.run(500);
