@@ -4,7 +4,7 @@ use offhook_pbx::PlanMode;
 use serde_json::{Value, json};
 
 use crate::sip::{Client, offer};
-use crate::support::Server;
+use crate::support::{MARKER, Server};
 
 const TOKEN: i64 = 10004;
 
@@ -15,12 +15,12 @@ async fn type_10000_tells_that_the_user_logged_in_elsewhere() {
     let mut socket = server.subscribe(&first, &[10000]).await;
     let mut other = {
         let token = server.login("1001").await;
-        server.subscribe(&token, &[10000]).await
+        server.subscribe(&token, &[10000, MARKER]).await
     };
     let second = server.login("1000").await;
     assert_eq!(socket.told(10000).await, json!({ "username": "1000" }));
     assert_eq!(socket.closed().await, Some(1008));
-    other.silent().await;
+    other.silent(&server).await;
     server.get("/api/v1.0/extension/getpersonal", &first).await.refused(TOKEN);
     server.get("/api/v1.0/extension/getpersonal", &second).await.ok();
 }
@@ -32,11 +32,11 @@ async fn type_20007_tells_that_the_extension_is_deleted_or_switched_off() {
         let token = server.login(number).await;
         let other = server.login("1002").await;
         let mut socket = server.subscribe(&token, &[20007]).await;
-        let mut other = server.subscribe(&other, &[20007]).await;
+        let mut other = server.subscribe(&other, &[20007, MARKER]).await;
         server.admin(method, &format!("extensions/{number}"), body).await.ok();
         assert_eq!(socket.told(20007).await["ext_num"], number);
         assert!(socket.closed().await.is_some());
-        other.silent().await;
+        other.silent(&server).await;
         server.get("/api/v1.0/extension/getpersonal", &token).await.refused(TOKEN);
         server.try_login(number, &format!("secret-{number}"), Value::Null).await.refused(70002);
     }
@@ -46,12 +46,12 @@ async fn type_20007_tells_that_the_extension_is_deleted_or_switched_off() {
 async fn type_20008_tells_the_digits_that_switch_recording() {
     let server = Server::start().await;
     let token = server.login("1000").await;
-    let mut socket = server.subscribe(&token, &[20008]).await;
+    let mut socket = server.subscribe(&token, &[20008, MARKER]).await;
     server.admin("PATCH", "settings", json!({ "record_feature_code": "*9" })).await.ok();
     assert_eq!(socket.told(20008).await, json!({ "record_feature_code": "*9" }));
     // The same again is no change.
     server.admin("PATCH", "settings", json!({ "record_feature_code": "*9" })).await.ok();
-    socket.silent().await;
+    socket.silent(&server).await;
     let global = server.get("/api/v1.0/extension/getpersonalglobal", &token).await.ok();
     assert_eq!(global["record_feature_code"], "*9");
 }
@@ -93,25 +93,25 @@ async fn types_20013_and_20015_tell_which_clients_may_be_used() {
 async fn the_other_kind_of_client_is_told_too_and_goes_on() {
     let server = Server::start().await;
     let token = server.login_as("1000", json!("webpc")).await;
-    let mut socket = server.subscribe(&token, &[20013, 20015]).await;
+    let mut socket = server.subscribe(&token, &[20013, 20015, MARKER]).await;
     for (on, flag) in [(false, 0), (true, 1)] {
         server.admin("PATCH", "extensions/1000", json!({ "web_client": on })).await.ok();
         assert_eq!(socket.told(20015).await, json!({ "enb_web_client": flag }));
     }
-    socket.silent().await;
+    socket.silent(&server).await;
 }
 
 #[tokio::test]
 async fn type_20047_tells_what_may_be_done_about_recording() {
     let server = Server::start().await;
     let token = server.login("1000").await;
-    let mut socket = server.subscribe(&token, &[20047]).await;
+    let mut socket = server.subscribe(&token, &[20047, MARKER]).await;
     for record in [0, 1, 2] {
         server.admin("PATCH", "extensions/1000", json!({ "record": record })).await.ok();
         assert_eq!(socket.told(20047).await, json!({ "enb_ctl_record": record }));
     }
     server.admin("PATCH", "extensions/1001", json!({ "record": 0 })).await.ok();
-    socket.silent().await;
+    socket.silent(&server).await;
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn type_20048_tells_what_a_call_is_doing() {
     let server = Server::start().await;
     let (own, other) = (server.login("1000").await, server.login("1001").await);
     let mut socket = server.subscribe(&own, &[20048]).await;
-    let mut other = server.subscribe(&other, &[20048]).await;
+    let mut other = server.subscribe(&other, &[20048, MARKER]).await;
     let (sdp, _peer, _events) = offer().await;
     let mut phone = Client::connect(&server.pbx).await;
     // 7000 is a conference room.
@@ -130,7 +130,7 @@ async fn type_20048_tells_what_a_call_is_doing() {
     assert_eq!((&told["caller_origin_number"], &told["caller_sip_callid"]), (&json!("1000"), &json!(invite.call_id)));
     assert_eq!((&told["callee_origin_number"], &told["callee_sip_callid"]), (&json!("7000"), &json!("")));
     assert_eq!(told["record_status"], "stop");
-    other.silent().await;
+    other.silent(&server).await;
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn type_20049_tells_of_a_new_record() {
     let server = Server::start().await;
     let (callee, other) = (server.login("1001").await, server.login("1002").await);
     let mut socket = server.subscribe(&callee, &[20049]).await;
-    let mut other = server.subscribe(&other, &[20049]).await;
+    let mut other = server.subscribe(&other, &[20049, MARKER]).await;
     let (sdp, _peer, _events) = offer().await;
     let mut phone = Client::connect(&server.pbx).await;
     let invite = phone.request("INVITE", "sip:1001@localhost", "1000", "1001").sdp(&sdp);
@@ -148,7 +148,7 @@ async fn type_20049_tells_of_a_new_record() {
     let record = &told["personal_cdr"];
     assert_eq!((&record["number"], &record["talk_duration"]), (&json!("1000"), &json!(0)));
     assert!(record["date"].is_string() && record["time"].is_string() && record["timestamp"].is_i64(), "{told}");
-    other.silent().await;
+    other.silent(&server).await;
 }
 
 #[tokio::test]
@@ -183,13 +183,13 @@ async fn type_20066_tells_its_owner_what_to_register_with() {
     let server = Server::start().await;
     let (own, other) = (server.login("1000").await, server.login("1001").await);
     let mut socket = server.subscribe(&own, &[20066]).await;
-    let mut other = server.subscribe(&other, &[20066]).await;
+    let mut other = server.subscribe(&other, &[20066, MARKER]).await;
     server.admin("PATCH", "extensions/1000", json!({ "password": "another secret" })).await.ok();
     let told = socket.told(20066).await;
     let asked = server.get("/api/v1.0/extension/getregisterinfo", &own).await.ok();
     assert_eq!((&told["reg_name"], &told["reg_password"]), (&json!("1000"), &asked["registerpassword"]));
     assert_eq!(told["realm"], asked["realm"]);
-    other.silent().await;
+    other.silent(&server).await;
 
     let mut phone = Client::connect(&server.pbx).await;
     let register = phone.request("REGISTER", "sip:localhost", "1000", "1000").header("Expires: 600");

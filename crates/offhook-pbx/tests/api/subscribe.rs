@@ -7,7 +7,7 @@ use offhook_pbx::{PSeries, Pbx};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::support::{Call, SOON, Server, Socket};
+use crate::support::{Call, MARKER, SOON, Server, Socket};
 
 /// Changes what everybody is told with the topic 20008.
 async fn tell(server: &Server, code: &str) {
@@ -20,16 +20,16 @@ async fn only_topics_that_were_subscribed_are_told() {
     let token = server.login("1000").await;
     let mut socket = server.socket(&token).await.expect("a socket");
     tell(&server, "*2").await;
-    socket.silent().await;
     socket.send(r#"{"topic_list":[20008,20008,4711]}"#).await;
     assert_eq!(socket.json().await, json!({ "errcode": 0, "errmsg": "SUCCESS" }));
+    // What was told before is not told later either: the next is this.
     tell(&server, "*3").await;
     assert_eq!(socket.told(20008).await, json!({ "record_feature_code": "*3" }));
     // A later list replaces the one before.
-    socket.send(r#"{"topic_list":[20065]}"#).await;
+    socket.send(&json!({ "topic_list": [20065, MARKER] }).to_string()).await;
     assert_eq!(socket.json().await["errcode"], 0);
     tell(&server, "*4").await;
-    socket.silent().await;
+    socket.silent(&server).await;
 }
 
 #[tokio::test]
@@ -99,7 +99,9 @@ async fn a_message_that_is_too_large_ends_the_socket() {
     let _ = socket.0.send(Message::text("x".repeat(9 * 1024))).await;
     socket.closed().await;
     // The token is as good as before.
-    server.subscribe(&token, &[20008]).await.silent().await;
+    let mut socket = server.subscribe(&token, &[20008]).await;
+    tell(&server, "*2").await;
+    socket.told(20008).await;
 }
 
 #[tokio::test]

@@ -16,6 +16,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 /// For whatever should happen. Generous: the machine may be busy.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// A topic that is told to everybody when a test wants it.
+pub(crate) const MARKER: u32 = 20104;
+
 /// A PBX, and how it is reached.
 pub(crate) struct Server {
     pub(crate) pbx: Pbx,
@@ -233,10 +236,11 @@ impl Socket {
         serde_json::from_str(notification["msg"].as_str().expect("msg is a text")).expect("msg is JSON")
     }
 
-    /// Whatever was told before this point was told: nothing is left but the answer to a heartbeat.
-    pub(crate) async fn silent(&mut self) {
-        self.send("heartbeat").await;
-        assert_eq!(self.text().await, "heartbeat response");
+    /// Nothing was told up to now: the next that comes is the marker, and it takes the same way. The socket has subscribed to
+    /// [`MARKER`], as all of this server that must not miss it.
+    pub(crate) async fn silent(&mut self, server: &Server) {
+        server.admin("POST", "hot_standby", Value::Null).await.ok();
+        self.told(MARKER).await;
     }
 
     /// Waits for the server to close it; gives the code.

@@ -71,6 +71,7 @@ async fn a_blind_transfer_connects_the_other_side_and_one_that_fails_gives_it_ba
     let (mut ours, mut theirs) = talk(&mut ada, &mut ben).await;
     dial(&ours, "*03604#").await;
     ours.ear.hears_tone(425.0).await;
+    theirs.ear.forget();
     theirs.ear.hears_tone(500.0).await;
     ours.ear.hears_tone(800.0).await;
     dial(&ours, "*031002#").await;

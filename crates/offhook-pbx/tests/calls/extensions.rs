@@ -6,12 +6,16 @@ use offhook_pbx::PbxEvent;
 use crate::sound::tone;
 use crate::support::{Call, Phone, SOON, assert_nothing_left, pbx};
 
-/// Each side says a tone and hears the other's.
+/// Each side says a tone and hears the other's. They change tones once: what was said before this moment proves nothing.
 pub(crate) async fn assert_both_hear(a: &mut Call, b: &mut Call) {
-    a.peer.set_source(tone(500.0));
-    b.peer.set_source(tone(900.0));
-    a.ear.hears_tone(900.0).await;
-    b.ear.hears_tone(500.0).await;
+    for (says, other) in [(900.0, 500.0), (500.0, 900.0)] {
+        a.ear.forget();
+        b.ear.forget();
+        a.peer.set_source(tone(says));
+        b.peer.set_source(tone(other));
+        a.ear.hears_tone(other).await;
+        b.ear.hears_tone(says).await;
+    }
 }
 
 #[tokio::test]

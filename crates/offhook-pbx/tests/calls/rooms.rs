@@ -54,6 +54,7 @@ async fn a_member_that_holds_is_not_heard_until_it_is_back() {
     members[1].1.ear.hears_tones(&[SAID[2]], SAID[0]).await;
     let (phone, call) = &mut members[0];
     phone.change(call, Direction::SendRecv).await;
+    call.ear.forget();
     members[1].1.ear.hears_tones(&[SAID[0], SAID[2]], SAID[1]).await;
     members[0].1.ear.hears_tones(&[SAID[1], SAID[2]], SAID[0]).await;
     for (phone, call) in &mut members {

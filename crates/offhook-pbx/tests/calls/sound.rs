@@ -39,6 +39,13 @@ impl Ear {
         Self { frames, said: Vec::new(), heard: Vec::new() }
     }
 
+    /// Only what comes from now on counts.
+    pub(crate) fn forget(&mut self) {
+        while self.frames.try_recv().is_ok() {}
+        self.said.clear();
+        self.heard.clear();
+    }
+
     /// Waits until the last 200 ms heard are as wanted.
     async fn until(&mut self, what: &str, wanted: impl Fn(&[f64]) -> bool) {
         let window = RATE / 5;

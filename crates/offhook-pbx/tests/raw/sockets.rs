@@ -135,7 +135,7 @@ async fn fragments_are_put_together() {
     assert_nothing_left(&pbx).await;
 }
 
-/// A client that asks and asks and never reads: what waits for it is bounded.
+/// A client that asks and asks and never reads: what waits for it is bounded, and then it is dropped.
 #[tokio::test]
 async fn a_client_that_never_reads_is_dropped() {
     let pbx = pbx().await;
@@ -148,13 +148,16 @@ async fn a_client_that_never_reads_is_dropped() {
             options.branch = format!("z9hG4bKflood{number}");
             options.cseq = number + 1;
             if client.send_frame(Message::text(options.text())).await.is_err() {
-                return;
+                return number;
             }
         }
+        panic!("all of it was taken");
     };
-    // Either the PBX closes, or it stops reading and the flood stands still: then it must be gone with the socket.
-    let _ = tokio::time::timeout(SOON, flood).await;
-    drop(client);
+    let taken = tokio::time::timeout(SOON, flood).await.expect("the client is still served");
+    assert!(taken > 256, "as much may wait: {taken}");
+    // The client still has its end.
+    assert_nothing_left(&pbx).await;
     Client::connect(&pbx).await.assert_served().await;
+    drop(client);
     assert_nothing_left(&pbx).await;
 }
