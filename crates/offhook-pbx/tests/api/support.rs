@@ -236,8 +236,8 @@ impl Socket {
         serde_json::from_str(notification["msg"].as_str().expect("msg is a text")).expect("msg is JSON")
     }
 
-    /// Nothing was told up to now: the next that comes is the marker, and it takes the same way. The socket has subscribed to
-    /// [`MARKER`], as all of this server that must not miss it.
+    /// Nothing was told up to now: the next that comes is the marker, which takes the same way. The socket must have subscribed
+    /// to [`MARKER`].
     pub(crate) async fn silent(&mut self, server: &Server) {
         server.admin("POST", "hot_standby", Value::Null).await.ok();
         self.told(MARKER).await;
