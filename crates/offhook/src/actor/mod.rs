@@ -1,5 +1,6 @@
 //! The phone's task: owns the core, carries out what it says, and decides nothing itself.
 
+mod audio;
 mod call;
 mod commands;
 mod media;
