@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::pbx::{Api, register_info};
+use common::pbx::{Api, SETTINGS, register_info};
 use common::{A, B, World};
 use offhook_core::pbx::{CdrChange, ClientKind, PbxEvent};
 use offhook_core::{CallId, MediaCommand, RecordPermissions, RecordStatus};
@@ -66,8 +66,7 @@ fn types_20010_and_20154_log_in_again() {
         let mut world = World::with_pbx(|_| {});
         world.notify(kind, json!({}));
         world.run(1_000);
-        let settings = ["licenseservice/get", "extension/getpersonalglobal", "extension/getpersonal"];
-        assert_eq!(world.api.asked(), [&["login"], &settings[..]].concat());
+        assert_eq!(world.api.asked(), [&["login"], &SETTINGS[..]].concat());
         assert!(world.of_pbx().events.is_empty());
         assert_eq!(world.phone(A).pbx().map(|pbx| pbx.token().expose()), Some("token/2"));
         let opened: Vec<String> = world.of_pbx().subscription.iter().map(|(_, what)| what.clone()).collect();

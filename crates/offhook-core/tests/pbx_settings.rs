@@ -2,13 +2,12 @@
 
 mod common;
 
-use common::pbx::{Answer, Api};
+use common::pbx::{Answer, Api, SETTINGS};
 use common::{A, World};
 use offhook_core::RecordPermissions;
 use offhook_core::pbx::{ClientKind, HttpFailure, PbxEvent};
 use serde_json::{Value, json};
 
-const READ: [&str; 3] = ["licenseservice/get", "extension/getpersonalglobal", "extension/getpersonal"];
 const PERSONAL: &str = "extension/getpersonal";
 
 /// The subscription is lost, this happens, and it is back.
@@ -21,7 +20,7 @@ fn while_lost(world: &mut World, change: impl FnOnce(&mut Api)) {
 }
 
 fn settings_asked(world: &World) -> Vec<String> {
-    world.api.asked().into_iter().filter(|asked| READ.contains(&asked.as_str())).collect()
+    world.api.asked().into_iter().filter(|asked| SETTINGS.contains(&asked.as_str())).collect()
 }
 
 fn set_personal(api: &mut Api, field: &str, value: Value) {
@@ -34,10 +33,10 @@ fn they_are_read_when_it_is_back_and_not_at_the_beginning() {
     world.run(60_000);
     assert_eq!(settings_asked(&world), common::NOTHING);
     while_lost(&mut world, |_| {});
-    assert_eq!(settings_asked(&world), READ);
+    assert_eq!(settings_asked(&world), SETTINGS);
     assert_eq!(world.log(A), common::NOTHING, "nothing changed");
     world.run(60_000);
-    assert_eq!(settings_asked(&world), READ, "once");
+    assert_eq!(settings_asked(&world), SETTINGS, "once");
 }
 
 #[test]
@@ -47,7 +46,7 @@ fn a_new_token_reads_them_as_well() {
     set_personal(&mut world.api, "enb_ctl_record", json!(1));
     world.notify(20010, json!({}));
     world.run(1_000);
-    assert_eq!(settings_asked(&world), READ);
+    assert_eq!(settings_asked(&world), SETTINGS);
     assert_eq!(world.phone(A).record_permissions(), RecordPermissions::PauseResume);
 }
 
@@ -108,7 +107,7 @@ fn a_notification_is_not_undone_by_an_answer_from_before_it() {
         api.latency.insert(PERSONAL.to_owned(), 5_000);
     });
     while_lost(&mut world, |_| {});
-    assert_eq!(settings_asked(&world), READ);
+    assert_eq!(settings_asked(&world), SETTINGS);
     // The answer that is on its way still says 2.
     set_personal(&mut world.api, "enb_ctl_record", json!(1));
     world.notify(20047, json!({"enb_ctl_record": 1}));
@@ -128,7 +127,7 @@ fn what_cannot_be_read_stays_as_it_was() {
     ] {
         let mut world = World::with_pbx(|_| {});
         while_lost(&mut world, |api| {
-            READ.iter().for_each(|path| drop(api.answers.insert((*path).to_owned(), answer.clone())))
+            SETTINGS.iter().for_each(|path| drop(api.answers.insert((*path).to_owned(), answer.clone())))
         });
         world.run(60_000);
         assert_eq!((world.log(A), world.of_pbx().events.len()), (vec![], 0));

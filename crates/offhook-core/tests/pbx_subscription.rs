@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::pbx::SETTINGS;
 use common::{A, World};
 use offhook_core::pbx::MAX_SUBSCRIPTION_BYTES;
 use serde_json::{Value, json};
@@ -181,8 +182,7 @@ fn a_refused_handshake_means_that_the_token_is_lost() {
         world.run(1);
     }
     let asked = world.api.asked().into_iter().filter(|asked| *asked != "systemlog/webclientlog");
-    let settings = ["licenseservice/get", "extension/getpersonalglobal", "extension/getpersonal"];
-    assert_eq!(asked.collect::<Vec<_>>(), [&["login"], &settings[..]].concat());
+    assert_eq!(asked.collect::<Vec<_>>(), [&["login"], &SETTINGS[..]].concat());
     assert!(world.of_pbx().events.is_empty());
     let opened = sent(&mut world).into_iter().rfind(|what| what.starts_with("open"));
     assert!(opened.is_some_and(|what| what.ends_with("token%2F2")));

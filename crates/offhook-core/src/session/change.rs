@@ -415,13 +415,13 @@ impl Session {
     /// Our offer came to nothing: what it asked for cannot be had. What was wished since goes on.
     fn offer_refused(&mut self, ctx: &mut Ctx<'_>, error: &PhoneError) {
         self.negotiation.refused();
-        let wanted = (self.negotiation.held(), self.negotiation.wants_held());
-        let sends = |video: Option<Direction>| video.is_some_and(Direction::sends);
-        let video = (sends(self.negotiation.video()), sends(self.negotiation.wants_video()));
+        // What is agreed or still wanted has not failed.
+        let held = [self.negotiation.held(), self.negotiation.wants_held()];
+        let video = [self.negotiation.video(), self.negotiation.wants_video()].map(|v| v.is_some_and(Direction::sends));
         let refreshes = self.negotiation.wants_refresh();
         let failed = |w| match w {
-            Waiting::Held { held, .. } => held != wanted.0 && held != wanted.1,
-            Waiting::Video { on, .. } => on != video.0 && on != video.1,
+            Waiting::Held { held: h, .. } => !held.contains(&h),
+            Waiting::Video { on, .. } => !video.contains(&on),
             Waiting::Refresh { .. } => !refreshes,
             _ => false,
         };

@@ -10,6 +10,9 @@ use offhook_core::{Driven, Now, Secret};
 use offhook_sip::{DigestAlgorithm, ha1};
 use serde_json::{Value, json};
 
+/// What reads the settings, in this order.
+pub const SETTINGS: [&str; 3] = ["licenseservice/get", "extension/getpersonalglobal", "extension/getpersonal"];
+
 use super::WALL;
 
 /// The login signature that the PBX takes.
