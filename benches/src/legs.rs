@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use offhook::{AudioSource, CallOptions, Phone, Session, ToneSpec, WavSource};
-use offhook_media::Resampler;
 
 use crate::process::{PbxProcess, PbxSetup, in_child, password, runtime, speech, usage, user};
 use crate::table::{Budget, Table, median};
@@ -170,33 +169,31 @@ struct BareLeg {
     encoder: ropus::Encoder,
     decoder: ropus::Decoder,
     sockets: (UdpSocket, UdpSocket),
-    said: Vec<i16>,
+    said: WavSource,
 }
 
 impl BareLeg {
     fn new(speech: &WavSource) -> Result<Self> {
-        use ropus::{Application, Bandwidth, Bitrate, Channels, InbandFec, Signal};
-        let bandwidth = if speech.sample_rate() > 8_000 { Bandwidth::Fullband } else { Bandwidth::Narrowband };
-        let encoder = ropus::Encoder::builder(48_000, Channels::Mono, Application::Voip)
+        use ropus::{Application, Bitrate, Channels, InbandFec, Signal};
+        let encoder = ropus::Encoder::builder(speech.sample_rate(), Channels::Mono, Application::Voip)
             .bitrate(Bitrate::Bits(24_000))
             .complexity(5)
             .signal(Signal::Voice)
             .inband_fec(InbandFec::Enabled)
             .packet_loss_perc(5)
-            .max_bandwidth(bandwidth)
             .build()?;
         let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
         a.connect(b.local_addr()?)?;
         b.connect(a.local_addr()?)?;
-        let mut said = Vec::new();
-        Resampler::new(speech.sample_rate(), 48_000)?.process(speech.samples(), &mut said);
-        Ok(Self { encoder, decoder: ropus::Decoder::new(48_000, Channels::Mono)?, sockets: (a, b), said })
+        let decoder = ropus::Decoder::new(48_000, Channels::Mono)?;
+        Ok(Self { encoder, decoder, sockets: (a, b), said: speech.clone() })
     }
 
     fn frame(&mut self, number: usize) -> Result<()> {
         let (mut packet, mut pcm) = ([0_u8; 1_500], [0_i16; 960]);
-        let at = number % (self.said.len() / 960) * 960;
-        let said = self.said.get(at..at + 960).ok_or("no speech")?;
+        let samples = self.said.sample_rate() as usize / 50;
+        let said = self.said.samples().chunks_exact(samples);
+        let said = said.clone().nth(number % said.len()).ok_or("no speech")?;
         let length = self.encoder.encode(said, &mut packet)?;
         self.sockets.0.send(packet.get(..length).unwrap_or(&[]))?;
         let length = self.sockets.1.recv(&mut packet)?;

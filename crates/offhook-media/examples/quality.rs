@@ -72,25 +72,25 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// Speech of the demo's clips, again and again, at the codec's rate.
-fn speech(codec: Codec, seconds: u32) -> Result<Vec<i16>, Box<dyn std::error::Error>> {
+/// Speech of the demo's clips, again and again, at this rate.
+fn speech(rate: u32, seconds: u32) -> Result<Vec<i16>, Box<dyn std::error::Error>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../offhook-cli/assets/speech-1000.wav");
     let clip = WavSource::open(path)?;
     let mut once = Vec::new();
-    Resampler::new(clip.sample_rate(), codec.sample_rate())?.process(clip.samples(), &mut once);
-    Ok(once.into_iter().cycle().take((codec.sample_rate() * seconds) as usize).collect())
+    Resampler::new(clip.sample_rate(), rate)?.process(clip.samples(), &mut once);
+    Ok(once.into_iter().cycle().take((rate * seconds) as usize).collect())
 }
 
 fn run(row: &Row, codec: Codec, folder: Option<&std::path::Path>) -> Result<ReceiverStats, Box<dyn std::error::Error>> {
-    let said = speech(codec, row.seconds)?;
     let mut encoder = AudioEncoder::new(codec, &OpusConfig::default(), 8_000)?;
+    let said = speech(encoder.sample_rate(), row.seconds)?;
     let mut receiver = AudioReceiver::new(codec, JitterConfig::default())?;
     let mut link = Link::new(row.profile.clone(), SEED);
-    let mut heard = Vec::with_capacity(said.len());
+    let mut heard = Vec::with_capacity(codec.frame_samples() * row.seconds as usize * 50);
     let interval = FRAME.as_secs_f64() / (1.0 + row.drift / 1e6);
     // The sender is told of the loss every 2 s, as by RTCP.
     let (mut reported, mut sent) = ((0, 0), 0u64);
-    let mut frames = said.chunks_exact(codec.frame_samples()).zip(0u32..).peekable();
+    let mut frames = said.chunks_exact(encoder.sample_rate() as usize / 50).zip(0u32..).peekable();
     for tick in 0..row.seconds * 50 {
         // The receiver's grid is not the sender's.
         let now = FRAME * tick + Duration::from_millis(7);
@@ -115,10 +115,10 @@ fn run(row: &Row, codec: Codec, folder: Option<&std::path::Path>) -> Result<Rece
     }
     if let Some(folder) = folder.filter(|_| row.seconds <= 60) {
         let name: String = row.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        for (what, samples) in [("said", &said), ("heard", &heard)] {
+        for (what, rate, samples) in [("said", encoder.sample_rate(), &said), ("heard", codec.sample_rate(), &heard)] {
             // The clip has nothing above 4 kHz; the measure takes 8 or 16 kHz.
             let mut narrow = Vec::new();
-            Resampler::new(codec.sample_rate(), 8_000)?.process(samples, &mut narrow);
+            Resampler::new(rate, 8_000)?.process(samples, &mut narrow);
             let spec =
                 WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 16, sample_format: SampleFormat::Int };
             let mut file = WavWriter::create(folder.join(format!("{name}.{what}.wav")), spec)?;

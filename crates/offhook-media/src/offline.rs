@@ -11,6 +11,7 @@ use crate::jitter::JitterConfig;
 /// Makes packets of frames, as a call does.
 pub struct AudioEncoder {
     encoder: Encoder,
+    rate: u32,
 }
 
 impl AudioEncoder {
@@ -19,9 +20,13 @@ impl AudioEncoder {
     /// # Errors
     /// [`MediaError::Codec`].
     pub fn new(codec: Codec, opus: &OpusConfig, source_rate: u32) -> Result<Self, MediaError> {
-        let mut encoder = Encoder::new(codec, opus, false)?;
-        encoder.set_source_rate(source_rate)?;
-        Ok(Self { encoder })
+        let rate = codec.encoding_rate(source_rate);
+        Ok(Self { encoder: Encoder::new(codec, opus, false, rate)?, rate })
+    }
+
+    /// Rate of the samples it takes, Hz: the codec's own, or of those that Opus takes the lowest that holds the source.
+    pub fn sample_rate(&self) -> u32 {
+        self.rate
     }
 
     /// The far end reports that it lost this share of packets, 0–1, since its last report, as RTCP does in a call.
@@ -32,7 +37,7 @@ impl AudioEncoder {
         self.encoder.loss_reported(share)
     }
 
-    /// The payload of a frame: 20 ms, [`Codec::frame_samples`] samples.
+    /// The payload of a frame: 20 ms at [`sample_rate`](Self::sample_rate).
     ///
     /// # Errors
     /// [`MediaError::Codec`].

@@ -45,7 +45,7 @@ impl Call {
             while self.interval * self.sent <= now {
                 let at = self.interval * self.sent;
                 if speaking {
-                    let payload = self.encoder.encode(&voice(self.codec, self.sent)).unwrap();
+                    let payload = self.encoder.encode(&voice(self.encoder.sample_rate(), self.sent)).unwrap();
                     self.link.send(at, payload.len() + 50, (self.sent, payload));
                 }
                 self.sent += 1;
@@ -65,12 +65,12 @@ impl Call {
 }
 
 /// Voiced sound in syllables: what an encoder takes for speech.
-fn voice(codec: Codec, frame: u32) -> Vec<i16> {
-    let rate = f64::from(codec.clock_rate());
-    let first = frame as usize * codec.frame_samples();
-    (first..first + codec.frame_samples())
+fn voice(rate: u32, frame: u32) -> Vec<i16> {
+    let samples = rate as usize / 50;
+    let first = frame as usize * samples;
+    (first..first + samples)
         .map(|n| {
-            let t = n as f64 / rate;
+            let t = n as f64 / f64::from(rate);
             let phase = std::f64::consts::TAU * (140.0 * t - (t * 5.0).cos() * 4.0 / std::f64::consts::TAU);
             let voice: f64 = (1..16).map(|k| (f64::from(k) * phase).sin() / f64::from(k)).sum();
             (5_000.0 * (t * 12.0).sin().max(0.0).sqrt() * voice) as i16

@@ -96,6 +96,14 @@ impl Resampler {
         self.position = 0;
     }
 
+    /// The stream ends: appends what is still to come of it. The next sample begins a new one.
+    pub fn finish(&mut self, output: &mut Vec<i16>) {
+        if self.from != self.to || self.scale != 1 {
+            self.process(&vec![0; self.taps / 2], output);
+        }
+        self.reset();
+    }
+
     /// Converts `input`, appending to `output` all samples that are now determined.
     pub fn process(&mut self, input: &[i16], output: &mut Vec<i16>) {
         if self.from == self.to && self.scale == 1 {
@@ -231,6 +239,23 @@ mod tests {
             assert!(best > 0.99, "{from}->{to}: correlation {best}");
             let level = rms(&output[1_000..]) / rms(&expected[1_000..]);
             assert!((level - 1.0).abs() < 0.02, "{from}->{to}: level {level}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_finished_is_as_long_as_it_was_and_its_end_is_there() {
+        for (from, to) in [(8_000, 48_000), (48_000, 8_000), (48_000, 48_000), (12_000, 16_000)] {
+            let mut resampler = Resampler::new(from, to).unwrap();
+            for _ in 0..2 {
+                let mut output = Vec::new();
+                for piece in tone(440.0, from, from as usize / 10).chunks(97) {
+                    resampler.process(piece, &mut output);
+                }
+                resampler.finish(&mut output);
+                assert_eq!(output.len(), to as usize / 10, "{from}->{to}");
+                let end = output.len() - to as usize / 100;
+                assert!(rms(&output[end..]) > 5_000.0, "{from}->{to}");
+            }
         }
     }
 

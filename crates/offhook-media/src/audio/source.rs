@@ -16,7 +16,7 @@ pub enum SourceState {
 
 /// A source of user code. Called on the peer's task every 20 ms: it must not block.
 pub trait AudioSourceFn: Send {
-    /// Fills `out`, which holds silence, with the next samples at `sample_rate` (8000 or 48000 Hz).
+    /// Fills `out`, which holds silence, with the next samples at `sample_rate` (the codec's: 8000, 16000 or 48000 Hz).
     fn fill(&mut self, sample_rate: u32, out: &mut [i16]) -> SourceState;
 }
 
@@ -86,14 +86,14 @@ impl From<AudioSource> for ActiveSource {
 }
 
 impl ActiveSource {
-    /// The rate its samples were made at, Hz: nothing above half of it is in them. `None` where there are none: silence has
-    /// no band.
+    /// The rate its samples were made at, Hz: nothing above half of it is in them. `None` where there are none, for silence has
+    /// no band, or where the caller knows.
     pub(crate) fn rate(&self) -> Option<u32> {
         match self {
-            Self::Silence => None,
+            Self::Silence | Self::Relay => None,
             Self::Wav(player) => Some(player.sample_rate()),
             Self::Pcm(receiver) => Some(receiver.sample_rate()),
-            Self::Tone(_) | Self::Echo | Self::Music(_) | Self::Relay | Self::Custom(_) => Some(48_000),
+            Self::Tone(_) | Self::Echo | Self::Music(_) | Self::Custom(_) => Some(48_000),
         }
     }
 

@@ -40,10 +40,7 @@ impl AudioSink for WavSink {
         if self.stream.paused() {
             return;
         }
-        let Some(convert) = converter(&mut self.convert, sample_rate, self.stream.rate) else {
-            return;
-        };
-        convert.process(samples, &mut self.stream.block);
+        convert(&mut self.convert, (sample_rate, self.stream.rate), samples, &mut self.stream.block);
         self.stream.pass_on();
     }
 }
@@ -74,10 +71,8 @@ impl Tap for Recorder {
             return;
         }
         let inputs = [(frame.local_rate, frame.local), (frame.remote_rate, frame.remote)];
-        for ((convert, side), (rate, samples)) in self.convert.iter_mut().zip(&mut self.sides).zip(inputs) {
-            if let Some(convert) = converter(convert, rate, self.stream.rate) {
-                convert.process(samples, side);
-            }
+        for ((converter, side), (rate, samples)) in self.convert.iter_mut().zip(&mut self.sides).zip(inputs) {
+            convert(converter, (rate, self.stream.rate), samples, side);
         }
         let [left, right] = &mut self.sides;
         let count = left.len().min(right.len());
@@ -209,11 +204,17 @@ impl Drop for Stream {
     }
 }
 
-fn converter(slot: &mut Option<Resampler>, from: u32, to: u32) -> Option<&mut Resampler> {
-    if slot.as_ref().is_none_or(|c| c.from_rate() != from) {
-        *slot = Resampler::new(from, to).ok();
+fn convert(converter: &mut Option<Resampler>, (from, to): (u32, u32), samples: &[i16], out: &mut Vec<i16>) {
+    if converter.as_ref().is_none_or(|c| c.from_rate() != from) {
+        // What the one before still holds belongs to the stream: without it, this side would be ahead of the other from now on.
+        if let Some(mut before) = converter.take() {
+            before.finish(out);
+        }
+        *converter = Resampler::new(from, to).ok();
     }
-    slot.as_mut()
+    if let Some(converter) = converter {
+        converter.process(samples, out);
+    }
 }
 
 enum Job {
@@ -368,5 +369,22 @@ mod tests {
         wav.append(&[1; 100]);
         wav.finish();
         std::fs::remove_file(&path).expect("it was there");
+    }
+
+    #[tokio::test]
+    async fn both_sides_stay_together_when_the_rate_of_one_changes() {
+        let path = std::env::temp_dir().join(format!("offhook-rates-{}.wav", std::process::id()));
+        let (mut recorder, recording) = Recorder::create(&path, 16_000).expect("a file");
+        let (narrow, wide) = ([1_000i16; 160], [1_000i16; 960]);
+        for n in 0..100 {
+            let (local, local_rate): (&[i16], _) = if n / 10 % 2 == 0 { (&narrow, 8_000) } else { (&wide, 48_000) };
+            let remote_earlier = std::time::Duration::ZERO;
+            recorder.frame(&TapFrame { local, local_rate, remote: &wide, remote_rate: 48_000, remote_earlier });
+        }
+        drop(recorder);
+        let frames = recording.finished().await.expect("it is written").frames;
+        std::fs::remove_file(&path).expect("it was there");
+        // But for what the converters still hold.
+        assert!((32_000 - 30..=32_000).contains(&frames), "{frames} of 2 s");
     }
 }

@@ -62,7 +62,18 @@ impl Codec {
     pub fn frame_ticks(self) -> u32 {
         self.clock_rate() / 50
     }
+
+    /// Rate at which sound made of samples at `source` is encoded, Hz: of those that the codec takes, the lowest that holds it.
+    pub(crate) fn encoding_rate(self, source: u32) -> u32 {
+        match self {
+            Self::Opus => OPUS_RATES.into_iter().find(|rate| *rate >= source).unwrap_or(48_000),
+            Self::G722 | Self::Pcmu | Self::Pcma => self.sample_rate(),
+        }
+    }
 }
+
+/// Rates of the samples that an Opus encoder takes (RFC 6716 §2.1.3), Hz. Its packets are the same to the far end at each.
+const OPUS_RATES: [u32; 5] = [8_000, 12_000, 16_000, 24_000, 48_000];
 
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,11 +108,11 @@ pub(crate) enum Encoder {
     G711(Law),
 }
 
-/// An Opus encoder for sound of this bandwidth. Another source gets another encoder: an Opus encoder that is told of a new
-/// bandwidth takes up to 5 s to get there while somebody speaks.
+/// An Opus encoder for samples at this rate, which codes no band that they cannot hold. Samples at another get another encoder: one that is
+/// told of a new bandwidth takes up to 5 s to get there while somebody speaks.
 pub(crate) struct Opus {
     encoder: ropus::Encoder,
-    bandwidth: ropus::Bandwidth,
+    rate: u32,
     config: OpusConfig,
     /// Silence makes packets of a byte or two, which need not be sent.
     dtx: bool,
@@ -113,18 +124,17 @@ pub(crate) struct Opus {
 const LOSS_KEPT: f64 = 0.9;
 
 impl Opus {
-    fn new(config: &OpusConfig, dtx: bool, bandwidth: ropus::Bandwidth) -> Result<Self, MediaError> {
-        let mut encoder = ropus::Encoder::builder(48_000, ropus::Channels::Mono, ropus::Application::Voip)
+    fn new(config: &OpusConfig, dtx: bool, rate: u32) -> Result<Self, MediaError> {
+        let mut encoder = ropus::Encoder::builder(rate, ropus::Channels::Mono, ropus::Application::Voip)
             .bitrate(ropus::Bitrate::Bits(config.bitrate.clamp(6_000, 128_000)))
             .complexity(config.complexity.min(10))
             .signal(ropus::Signal::Voice)
             .inband_fec(ropus::InbandFec::Enabled)
             .packet_loss_perc(config.expected_loss.min(50))
-            .max_bandwidth(bandwidth)
             .build()
             .map_err(|e| failed(Codec::Opus, e))?;
         encoder.set_dtx(dtx).map_err(|e| failed(Codec::Opus, e))?;
-        Ok(Self { encoder, bandwidth, config: config.clone(), dtx, loss: 0.0 })
+        Ok(Self { encoder, rate, config: config.clone(), dtx, loss: 0.0 })
     }
 
     /// In-band FEC costs bits and, from 6 % on, bandwidth: as much of it as the path needs.
@@ -136,29 +146,24 @@ impl Opus {
 }
 
 impl Encoder {
-    pub(crate) fn new(codec: Codec, opus: &OpusConfig, dtx: bool) -> Result<Self, MediaError> {
+    /// One of samples at this rate, a [`Codec::encoding_rate`].
+    pub(crate) fn new(codec: Codec, opus: &OpusConfig, dtx: bool, rate: u32) -> Result<Self, MediaError> {
         Ok(match codec {
             Codec::Pcmu => Self::G711(Law::Mu),
             Codec::Pcma => Self::G711(Law::A),
             Codec::G722 => Self::G722(Box::default()),
-            Codec::Opus => Self::Opus(Box::new(Opus::new(opus, dtx, ropus::Bandwidth::Fullband)?)),
+            Codec::Opus => Self::Opus(Box::new(Opus::new(opus, dtx, rate)?)),
         })
     }
 
-    /// From now on, what is encoded was made of samples at this rate, Hz: Opus codes no band that cannot be there. Half of
-    /// the work for a source at 8 kHz, and more bits for the band that is there (docs/decisions/0006).
-    pub(crate) fn set_source_rate(&mut self, rate: u32) -> Result<(), MediaError> {
-        let Self::Opus(opus) = self else { return Ok(()) };
-        let bandwidth = match rate {
-            0..=8_000 => ropus::Bandwidth::Narrowband,
-            8_001..=12_000 => ropus::Bandwidth::Mediumband,
-            12_001..=16_000 => ropus::Bandwidth::Wideband,
-            16_001..=24_000 => ropus::Bandwidth::Superwideband,
-            _ => ropus::Bandwidth::Fullband,
-        };
-        if bandwidth != opus.bandwidth {
+    /// What is encoded from now on are samples at this rate, a [`Codec::encoding_rate`]. Half of the work for a source at 8 kHz, and more
+    /// bits for the band that is there (docs/decisions/0006).
+    pub(crate) fn set_rate(&mut self, rate: u32) -> Result<(), MediaError> {
+        if let Self::Opus(opus) = self
+            && rate != opus.rate
+        {
             let loss = opus.loss;
-            **opus = Opus { loss, ..Opus::new(&opus.config, opus.dtx, bandwidth)? };
+            **opus = Opus { loss, ..Opus::new(&opus.config, opus.dtx, rate)? };
             opus.expect_loss()?;
         }
         Ok(())
@@ -343,7 +348,7 @@ mod tests {
     #[test]
     fn opus_recovers_a_lost_packet_from_the_copy_in_the_next_better_than_by_concealment() {
         let config = OpusConfig { expected_loss: 20, ..OpusConfig::default() };
-        let mut encoder = Encoder::new(Codec::Opus, &config, false).unwrap();
+        let mut encoder = Encoder::new(Codec::Opus, &config, false, 48_000).unwrap();
         let packets: Vec<Vec<u8>> = speechlike(96_000, 48_000.0)
             .chunks(960)
             .map(|frame| {
@@ -393,20 +398,25 @@ mod tests {
 
     #[test]
     fn opus_codes_no_band_above_what_the_source_can_hold_and_the_sound_goes_on_through_the_changes() {
-        let said = speechlike(48_000 * 6, 8_000.0);
-        let mut encoder = Encoder::new(Codec::Opus, &OpusConfig::default(), false).unwrap();
+        let rates = [48_000, 8_000, 16_000, 12_000, 8_000, 48_000, 24_000];
+        let said = speechlike(48_000 * rates.len(), 8_000.0);
+        let mut encoder = Encoder::new(Codec::Opus, &OpusConfig::default(), false, 48_000).unwrap();
         let mut decoder = Decoder::new(Codec::Opus).unwrap();
         let (mut bands, mut heard, mut packet) = (Vec::new(), Vec::new(), Vec::new());
-        let rates = [48_000, 8_000, 16_000, 12_000, 8_000, 48_000];
-        for (frame, samples) in said.chunks(960).enumerate() {
-            encoder.set_source_rate(rates[frame / 50]).unwrap();
-            encoder.encode(samples, &mut packet).unwrap();
-            decoder.decode(&packet, &mut heard).unwrap();
-            if frame % 50 == 49 {
-                bands.push(band(&packet));
+        for (second, rate) in said.chunks(48_000).zip(rates) {
+            encoder.set_rate(rate).unwrap();
+            let mut narrow = Vec::new();
+            let mut convert = crate::Resampler::new(48_000, rate).unwrap();
+            convert.process(second, &mut narrow);
+            convert.finish(&mut narrow);
+            for samples in narrow.chunks(rate as usize / 50) {
+                encoder.encode(samples, &mut packet).unwrap();
+                assert_eq!(packet_ticks(Codec::Opus, &packet), Some(960));
+                decoder.decode(&packet, &mut heard).unwrap();
             }
+            bands.push(band(&packet));
         }
-        assert_eq!(bands, [20_000, 4_000, 8_000, 6_000, 4_000, 20_000]);
+        assert_eq!(bands, [20_000, 4_000, 8_000, 6_000, 4_000, 20_000, 12_000]);
         assert_eq!(heard.len(), said.len());
         for (second, said) in said.chunks(48_000).enumerate() {
             let best = (0..600)
@@ -416,6 +426,14 @@ mod tests {
                 .fold(0.0, f64::max);
             assert!(best > 0.8, "second {second}: similarity {best}");
         }
+    }
+
+    #[test]
+    fn a_source_is_encoded_at_the_lowest_rate_that_holds_it() {
+        let rates = [4_000, 8_000, 11_025, 16_000, 22_050, 44_100, 192_000];
+        let expected = [8_000, 8_000, 12_000, 16_000, 24_000, 48_000, 48_000];
+        assert_eq!(rates.map(|rate| Codec::Opus.encoding_rate(rate)), expected);
+        assert_eq!([Codec::Pcma, Codec::G722].map(|codec| codec.encoding_rate(48_000)), [8_000, 16_000]);
     }
 
     #[test]

@@ -243,9 +243,7 @@ impl Outbound {
     /// Lets 20 ms pass without sending.
     pub(super) fn idle(&mut self, agreed: Option<&Agreed>) {
         let codec = agreed.and_then(|agreed| agreed.codecs.first()).map_or(Codec::Opus, |codec| codec.0);
-        self.frame.clear();
-        self.frame.resize(codec.frame_samples(), 0);
-        self.rate = codec.sample_rate();
+        self.begin_frame(codec, false);
         self.level.measure(&self.frame);
         self.talking = false;
         self.relaying.held_up();
@@ -273,6 +271,19 @@ impl Outbound {
         }
     }
 
+    /// Empties the frame, for samples at the rate at which they will be encoded.
+    fn begin_frame(&mut self, codec: Codec, seated: bool) {
+        let source = match &self.source {
+            // What the others say has any band.
+            _ if seated => Some(48_000),
+            ActiveSource::Relay => self.relaying.rate(),
+            source => source.rate(),
+        };
+        self.rate = codec.encoding_rate(source.unwrap_or(self.rate));
+        self.frame.clear();
+        self.frame.resize(self.rate as usize / 50, 0);
+    }
+
     /// Makes the frame to be sent; gives the source that has ended with it.
     fn fill(
         &mut self,
@@ -281,9 +292,7 @@ impl Outbound {
         heard: (&[i16], u32),
         seat: Option<(&mut Seat, i64)>,
     ) -> Option<SourceId> {
-        self.rate = codec.sample_rate();
-        self.frame.clear();
-        self.frame.resize(codec.frame_samples(), 0);
+        self.begin_frame(codec, seat.is_some());
         let mut echo = heard.0;
         if self.needs_heard() && heard.1 != self.rate {
             if self.convert.as_ref().is_none_or(|c| (c.from_rate(), c.to_rate()) != (heard.1, self.rate)) {
@@ -340,12 +349,10 @@ impl Outbound {
 
     fn encode(&mut self, codec: Codec, report: Option<RemoteReport>) -> Result<(), MediaError> {
         if self.encoder.as_ref().is_none_or(|(encoding, _)| *encoding != codec) {
-            self.encoder = Some((codec, Encoder::new(codec, &self.opus, self.dtx)?));
+            self.encoder = Some((codec, Encoder::new(codec, &self.opus, self.dtx, self.rate)?));
         }
         let Some((_, encoder)) = &mut self.encoder else { return Ok(()) };
-        if let Some(rate) = self.source.rate() {
-            encoder.set_source_rate(rate)?;
-        }
+        encoder.set_rate(self.rate)?;
         if let Some(report) = report {
             self.reports = report.reports;
             encoder.loss_reported(report.fraction_lost)?;

@@ -65,6 +65,11 @@ impl Relaying {
         self.transcoding
     }
 
+    /// Rate of what is decoded here, Hz, if anything is.
+    pub(super) fn rate(&self) -> Option<u32> {
+        self.playout.as_ref().map(|playout| playout.codec().sample_rate())
+    }
+
     /// Something else was sent: what comes next is numbered after it.
     pub(super) fn interrupted(&mut self) {
         self.map = None;
