@@ -105,12 +105,12 @@ pub enum TurnError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MediaError {
-    /// The peer connection is closed, or its runtime is gone.
+    /// The peer connection is closed.
     #[error("the peer connection is closed")]
     Closed,
-    /// A peer connection was started outside a tokio runtime.
-    #[error("no tokio runtime: call this inside one, with time and net enabled")]
-    NoRuntime,
+    /// The thread that peer connections run on could not be started: the process or the machine has too many.
+    #[error("no thread for peer connections can be started: {0}")]
+    NoThread(String),
     /// No local address to bind.
     #[error("no network interface is up: connect to a network, or allow loopback")]
     NoAddress,

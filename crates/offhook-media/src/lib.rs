@@ -38,6 +38,8 @@ mod relay;
 mod sdp;
 mod stats;
 mod task;
+mod threads;
+mod timer;
 mod video;
 
 pub use audio::{

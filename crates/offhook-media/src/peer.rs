@@ -17,7 +17,8 @@ use crate::stats::PeerStats;
 use crate::task;
 use crate::video::{VideoFrame, VideoSink};
 
-/// One ICE/DTLS/SRTP peer connection with its audio path, run by one tokio task. Dropping it closes it.
+/// One ICE/DTLS/SRTP peer connection with its audio path, run by one task on a thread that peers of the process share.
+/// Dropping it closes it.
 ///
 /// Every method sends its command when it is called; a returned future only waits for the result, and dropping it does not
 /// take the command back. Commands of one handle are carried out in order.
@@ -45,10 +46,11 @@ impl SourceId {
 }
 
 impl Peer {
-    /// Opens the sockets and starts the peer's task.
+    /// Opens the sockets and starts the peer's task, on a thread that peers of the process share: it is not held up by what the caller's
+    /// own threads and runtimes do, and needs none.
     ///
     /// # Errors
-    /// [`MediaError::NoRuntime`] outside a tokio runtime, [`MediaError::NoAddress`], [`MediaError::Socket`].
+    /// [`MediaError::NoAddress`], [`MediaError::Socket`], [`MediaError::NoThread`].
     pub fn spawn(config: PeerConfig) -> Result<(Self, PeerEvents), MediaError> {
         let (commands, relay, events) = task::spawn(config)?;
         Ok((Self { commands, relay }, events))

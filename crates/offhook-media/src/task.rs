@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -10,7 +9,6 @@ use std::time::{Duration, Instant};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tokio::time::Sleep;
 
 use crate::config::{Addresses, PeerConfig};
 use crate::core::{Output, PeerCore, Seeds};
@@ -21,6 +19,8 @@ use crate::peer::Command;
 use crate::reach::link::{self, LinkEvent};
 use crate::reach::{self, Reach, ReachOutput};
 use crate::relay::{self, LinkId, RelayReceiver, RelaySender, Relayed};
+use crate::threads::Place;
+use crate::timer::Timer;
 
 /// Events that may wait for a slow reader.
 const EVENTS: usize = 256;
@@ -34,7 +34,9 @@ const MAX_ADDRESSES: usize = 8;
 pub(crate) fn spawn(
     config: PeerConfig,
 ) -> Result<(mpsc::UnboundedSender<Command>, RelaySender, PeerEvents), MediaError> {
-    let runtime = tokio::runtime::Handle::try_current().map_err(|_| MediaError::NoRuntime)?;
+    let place = Place::take()?;
+    let runtime = place.runtime().clone();
+    let inside = runtime.enter();
     let sockets = bind(&config.addresses)?;
     let (commands, inbox) = mpsc::unbounded_channel();
     let (relay_sender, relay) = relay::channel();
@@ -46,7 +48,8 @@ pub(crate) fn spawn(
     let reach = Reach::new(now, &config.ice_servers, config.transport_policy, limit, hosts);
     let core = PeerCore::new(&config, reach.candidates(), grid(), now, seeds()?);
     let (net_sender, net) = link::channel();
-    let task = Task {
+    let mut task = Task {
+        _place: place,
         label: config.label,
         addresses: config.addresses,
         core,
@@ -65,7 +68,8 @@ pub(crate) fn spawn(
         next_look: known.as_ref().map(|_| now + ADDRESS_POLL),
         known: known.unwrap_or_default(),
     };
-    runtime.spawn(task.run());
+    drop(inside);
+    runtime.spawn(async move { task.run().await });
     Ok((commands, relay_sender, PeerEvents { receiver, closed: false }))
 }
 
@@ -121,6 +125,7 @@ fn bind_one(ip: IpAddr) -> std::io::Result<(SocketAddr, UdpSocket)> {
 }
 
 struct Task {
+    _place: Place,
     label: String,
     /// Which addresses are wanted.
     addresses: Addresses,
@@ -162,21 +167,16 @@ enum Wake {
 }
 
 impl Task {
-    async fn run(mut self) {
+    /// By reference: a future holds what it is given twice.
+    async fn run(&mut self) {
         let mut buffer = vec![0u8; DATAGRAM];
-        let mut timer = Box::pin(tokio::time::sleep(Duration::from_secs(3_600)));
-        let mut armed = None;
+        let mut timer = Timer::new();
         self.outputs(Instant::now());
         while !self.core.is_closed() {
             let reach = if self.reach.has_servers() { self.reach.timeout(Instant::now()) } else { None };
             let timeout = self.core.timeout().into_iter().chain(reach).chain(self.next_look).min();
-            if timeout != armed {
-                if let Some(at) = timeout {
-                    timer.as_mut().reset(at.into());
-                }
-                armed = timeout;
-            }
-            let wake = poll_fn(|context| self.poll(context, &mut buffer, &mut timer, armed.is_some())).await;
+            timer.set(timeout, self.core.timeout_after());
+            let wake = poll_fn(|context| self.poll(context, &mut buffer, &mut timer)).await;
             let now = Instant::now();
             match wake {
                 Wake::Command(command) => {
@@ -222,19 +222,13 @@ impl Task {
         tracing::debug!(label = self.label, "peer connection closed");
     }
 
-    fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        buffer: &mut [u8],
-        timer: &mut Pin<Box<Sleep>>,
-        armed: bool,
-    ) -> Poll<Wake> {
+    fn poll(&mut self, context: &mut Context<'_>, buffer: &mut [u8], timer: &mut Timer) -> Poll<Wake> {
         if self.held.is_none()
             && let Poll::Ready(command) = self.commands.poll_recv(context)
         {
             return Poll::Ready(command.map_or(Wake::Dropped, Wake::Command));
         }
-        if armed && timer.as_mut().poll(context).is_ready() {
+        if timer.poll(context).is_ready() {
             return Poll::Ready(Wake::Timer);
         }
         // The peer holds a sender of its own while it lives: the channel does not end before the commands.

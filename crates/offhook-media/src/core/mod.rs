@@ -144,6 +144,11 @@ impl PeerCore {
         [self.pace.next(), engine, self.connect_by].into_iter().flatten().min()
     }
 
+    /// What that will be afterwards, if nothing happens meanwhile.
+    pub(crate) fn timeout_after(&self) -> Option<Instant> {
+        self.pace.after_next()
+    }
+
     pub(crate) fn stats(&self, now: Instant) -> PeerStats {
         let engine = self.engine.as_ref();
         PeerStats {

@@ -1,0 +1,129 @@
+//! The threads that peers run on, with a runtime each.
+//!
+//! A frame is due every 20 ms, whatever the program does meanwhile: on threads of their own, peers are not held up by tasks of the program
+//! that block. And a few peers on one thread cost less than on several: one wake-up serves them all, finds its caches warm for all but
+//! the first, and nothing is handed from thread to thread (docs/performance.md).
+
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::{Builder, Handle};
+
+use crate::error::MediaError;
+
+/// Peers on one thread before another is started, while the machine has more cores: all their frames are due at the same moment, and the
+/// last one waits for the others. Encoding and decoding Opus at 48 kHz takes 0.2 to 0.4 ms (docs/performance.md).
+const ENOUGH: usize = 16;
+
+/// Those that were started: they stay for the life of the process, and sleep while they have no peers.
+static THREADS: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
+
+struct Thread {
+    runtime: Handle,
+    peers: Arc<AtomicUsize>,
+}
+
+/// A peer's place on a thread, until it is dropped.
+pub(crate) struct Place {
+    runtime: Handle,
+    peers: Arc<AtomicUsize>,
+}
+
+impl Place {
+    /// A place where there is room for one more, or else where the fewest are.
+    ///
+    /// # Errors
+    /// [`MediaError::NoThread`].
+    pub(crate) fn take() -> Result<Self, MediaError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+        let loads: Vec<usize> = threads.iter().map(|thread| thread.peers.load(Ordering::Relaxed)).collect();
+        let index = match choose(&loads, cores) {
+            Choice::Present(index) => index,
+            Choice::Another => {
+                threads.push(start().map_err(|error| MediaError::NoThread(error.to_string()))?);
+                threads.len() - 1
+            }
+        };
+        let Some(Thread { runtime, peers }) = threads.get(index) else {
+            return Err(MediaError::NoThread("there is none".to_owned()));
+        };
+        // Under the lock: nobody else counts up.
+        peers.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { runtime: runtime.clone(), peers: peers.clone() })
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.peers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Choice {
+    Present(usize),
+    Another,
+}
+
+/// Which of threads with so many peers takes the next one.
+fn choose(loads: &[usize], cores: usize) -> Choice {
+    if let Some(index) = loads.iter().position(|load| *load < ENOUGH) {
+        return Choice::Present(index);
+    }
+    match loads.iter().enumerate().min_by_key(|(_, load)| **load) {
+        Some((index, _)) if loads.len() >= cores => Choice::Present(index),
+        _ => Choice::Another,
+    }
+}
+
+fn start() -> std::io::Result<Thread> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new().name("offhook-media".to_owned()).spawn(move || runtime.block_on(pending::<()>()))?;
+    Ok(Thread { runtime: handle, peers: Arc::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What so many peers, one after the other, are put on.
+    fn put(peers: usize, cores: usize) -> Vec<usize> {
+        let mut loads = Vec::new();
+        for _ in 0..peers {
+            match choose(&loads, cores) {
+                Choice::Present(index) => loads[index] += 1,
+                Choice::Another => loads.push(1),
+            }
+        }
+        loads
+    }
+
+    #[test]
+    fn a_thread_is_filled_before_the_next_and_then_all_alike() {
+        assert_eq!(put(2, 4), [2]);
+        assert_eq!(put(20, 4), [16, 4]);
+        assert_eq!(put(40, 2), [20, 20]);
+        assert_eq!(put(17, 1), [17]);
+        assert_eq!(choose(&[16, 3], 2), Choice::Present(1));
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_it_is_dropped() {
+        // Other tests of this process take places too: these fill whatever there is.
+        let places: Vec<_> = (0..ENOUGH * 2).map(|_| Place::take().expect("threads can be started")).collect();
+        let counts: Vec<_> = places.iter().map(|place| place.peers.clone()).collect();
+        assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) > 0));
+        let thread = places[0].runtime.spawn(async { std::thread::current().name().map(str::to_owned) });
+        let name = places[0].runtime.block_on(thread).expect("it runs");
+        assert_eq!(name.as_deref(), Some("offhook-media"));
+        drop(places);
+        drop(Place::take().expect("there is room"));
+    }
+}
