@@ -16,8 +16,11 @@ use crate::error::MediaError;
 /// last one waits for the others. Encoding and decoding Opus at 48 kHz takes 0.2 to 0.4 ms (docs/performance.md).
 const ENOUGH: usize = 16;
 
-/// Those that were started: they stay for the life of the process, and sleep while they have no peers.
-static THREADS: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
+/// Those of the process.
+static THREADS: Threads = Threads(Mutex::new(Vec::new()));
+
+/// Threads that were started: they stay for the life of the process, and sleep while they have no peers.
+struct Threads(Mutex<Vec<Thread>>);
 
 struct Thread {
     runtime: Handle,
@@ -30,14 +33,9 @@ pub(crate) struct Place {
     peers: Arc<AtomicUsize>,
 }
 
-impl Place {
-    /// A place where there is room for one more, or else where the fewest are.
-    ///
-    /// # Errors
-    /// [`MediaError::NoThread`].
-    pub(crate) fn take() -> Result<Self, MediaError> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+impl Threads {
+    fn take(&self, cores: usize) -> Result<Place, MediaError> {
+        let mut threads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let loads: Vec<usize> = threads.iter().map(|thread| thread.peers.load(Ordering::Relaxed)).collect();
         let index = match choose(&loads, cores) {
             Choice::Present(index) => index,
@@ -51,7 +49,17 @@ impl Place {
         };
         // Under the lock: nobody else counts up.
         peers.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { runtime: runtime.clone(), peers: peers.clone() })
+        Ok(Place { runtime: runtime.clone(), peers: peers.clone() })
+    }
+}
+
+impl Place {
+    /// A place where there is room for one more, or else where the fewest are.
+    ///
+    /// # Errors
+    /// [`MediaError::NoThread`].
+    pub(crate) fn take() -> Result<Self, MediaError> {
+        THREADS.take(std::thread::available_parallelism().map_or(1, usize::from))
     }
 
     pub(crate) fn runtime(&self) -> &Handle {
@@ -116,14 +124,24 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_when_it_is_dropped() {
-        // Other tests of this process take places too: these fill whatever there is.
-        let places: Vec<_> = (0..ENOUGH * 2).map(|_| Place::take().expect("threads can be started")).collect();
-        let counts: Vec<_> = places.iter().map(|place| place.peers.clone()).collect();
-        assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) > 0));
-        let thread = places[0].runtime.spawn(async { std::thread::current().name().map(str::to_owned) });
-        let name = places[0].runtime.block_on(thread).expect("it runs");
-        assert_eq!(name.as_deref(), Some("offhook-media"));
-        drop(places);
-        drop(Place::take().expect("there is room"));
+        let threads = Threads(Mutex::new(Vec::new()));
+        let loads = || -> Vec<_> {
+            threads
+                .0
+                .lock()
+                .expect("nobody panicked")
+                .iter()
+                .map(|thread| thread.peers.load(Ordering::Relaxed))
+                .collect()
+        };
+        let mut places: Vec<_> = (0..ENOUGH + 2).map(|_| threads.take(2).expect("threads can be started")).collect();
+        assert_eq!(loads(), [ENOUGH, 2]);
+        places.remove(0);
+        let place = threads.take(2).expect("there is room");
+        assert_eq!(loads(), [ENOUGH, 2], "on the first");
+        let name = place.runtime.spawn(async { std::thread::current().name().map(str::to_owned) });
+        assert_eq!(place.runtime.block_on(name).expect("it runs").as_deref(), Some("offhook-media"));
+        drop((place, places));
+        assert_eq!(loads(), [0, 0]);
     }
 }
