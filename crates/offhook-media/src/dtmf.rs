@@ -7,6 +7,12 @@ const MAX_TONES: usize = 256;
 /// Pause for `,`, ms.
 const PAUSE_MS: u32 = 2_000;
 
+/// How long a tone is, ms.
+const MIN_MS: u32 = 40;
+const MAX_MS: u32 = 6_000;
+/// Gap after a tone that is sent on later than it came, ms. Receivers need up to 70 (ITU-T Q.24 table A.1).
+const AGAIN_GAP_MS: u32 = 80;
+
 /// One tone to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tone {
@@ -20,15 +26,23 @@ pub(crate) struct Tone {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tones(pub(crate) Vec<Tone>);
 
+impl Tones {
+    /// One that was received and is to be sent on.
+    pub(crate) fn again(tone: char, tone_ms: u32) -> Self {
+        let tone_ms = tone_ms.clamp(MIN_MS, MAX_MS);
+        Self(vec![Tone { code: code_of(tone), tone_ms, gap_ms: AGAIN_GAP_MS }])
+    }
+}
+
 /// Checks what a user wants sent.
 pub(crate) fn parse_tones(text: &str, tone_ms: u32, gap_ms: u32) -> Result<Tones, MediaError> {
     if text.is_empty() || text.chars().count() > MAX_TONES {
         return Err(MediaError::DtmfRange("give 1 to 256 tones"));
     }
-    if !(40..=6_000).contains(&tone_ms) {
+    if !(MIN_MS..=MAX_MS).contains(&tone_ms) {
         return Err(MediaError::DtmfRange("a tone lasts 40 to 6000 ms"));
     }
-    if !(20..=6_000).contains(&gap_ms) {
+    if !(20..=MAX_MS).contains(&gap_ms) {
         return Err(MediaError::DtmfRange("a gap lasts 20 to 6000 ms"));
     }
     text.chars()

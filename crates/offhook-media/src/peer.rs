@@ -282,7 +282,6 @@ impl<T> Reply<T> {
     }
 
     /// For nobody.
-    #[cfg(test)]
     pub(crate) fn discard() -> Self {
         Self(oneshot::channel().0)
     }

@@ -12,6 +12,8 @@ const END_PACKETS: u32 = 3;
 const VOLUME: u8 = 10;
 /// An event of which nothing more arrives for this long, µs, has ended.
 const ABANDONED: i64 = 200_000;
+/// Copies of a packet may come so much later, µs. After that the numbers say nothing: a clock of 48 kHz is back where it was in a day.
+const COPIES: i64 = 60_000_000;
 /// Commands that may wait.
 const MAX_QUEUED: usize = 64;
 
@@ -59,6 +61,11 @@ impl EventSender {
 
     pub(crate) fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.current.is_none()
+    }
+
+    /// Whether a tone was begun.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.current.is_some()
     }
 
     /// Gives up everything that waits.
@@ -119,18 +126,32 @@ pub(crate) struct Received {
     pub(crate) duration_ms: u32,
 }
 
+/// What tells an event from others in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EventId {
+    pub(crate) epoch: u32,
+    pub(crate) timestamp: u32,
+}
+
+impl EventId {
+    /// Whether this is from before another, that was seen last at `seen`.
+    pub(crate) fn is_before(self, other: Self, seen: i64, now: i64) -> bool {
+        let distance = self.timestamp.wrapping_sub(other.timestamp) as i32;
+        self.epoch == other.epoch && distance < 0 && now - seen < COPIES
+    }
+}
+
 /// Makes one tone of the packets of one event, whichever of them arrive.
 #[derive(Debug, Default)]
 pub(crate) struct EventReceiver {
     current: Option<Current>,
-    /// Timestamp and epoch of the last event that was reported.
-    done: Option<(u32, u32)>,
+    /// The last event that was reported, and when it was seen last.
+    done: Option<(EventId, i64)>,
 }
 
 #[derive(Debug)]
 struct Current {
-    timestamp: u32,
-    epoch: u32,
+    id: EventId,
     code: u8,
     /// In timestamp units.
     duration: u32,
@@ -140,34 +161,19 @@ struct Current {
 
 impl EventReceiver {
     /// Takes a packet; gives the tones that are known to have ended by it, the earlier one first.
-    pub(crate) fn receive(
-        &mut self,
-        now: i64,
-        clock_rate: u32,
-        epoch: u32,
-        timestamp: u32,
-        payload: &[u8],
-    ) -> [Option<Received>; 2] {
+    pub(crate) fn receive(&mut self, now: i64, clock_rate: u32, id: EventId, payload: &[u8]) -> [Option<Received>; 2] {
         let Some(&[code, flags, high, low]) = payload.first_chunk::<4>() else { return [None, None] };
-        let stale = self
-            .done
-            .is_some_and(|(done_epoch, done)| done_epoch == epoch && (timestamp.wrapping_sub(done) as i32) <= 0);
-        if stale {
+        if self.is_done(id, now) {
             return [None, None];
         }
         let duration = u32::from(u16::from_be_bytes([high, low]));
-        let same = self.current.as_ref().is_some_and(|c| c.timestamp == timestamp && c.epoch == epoch);
         let mut earlier = None;
-        if !same {
-            let reordered = self
-                .current
-                .as_ref()
-                .is_some_and(|c| c.epoch == epoch && (timestamp.wrapping_sub(c.timestamp) as i32) < 0);
-            if reordered {
+        if !self.is_current(id) {
+            if self.current.as_ref().is_some_and(|current| id.is_before(current.id, current.last, now)) {
                 return [None, None];
             }
             earlier = self.finish();
-            self.current = Some(Current { timestamp, epoch, code, duration, clock_rate, last: now });
+            self.current = Some(Current { id, code, duration, clock_rate, last: now });
         }
         if let Some(current) = &mut self.current {
             current.duration = current.duration.max(duration);
@@ -185,9 +191,22 @@ impl EventReceiver {
         }
     }
 
+    /// Whether an event is under way, or has ended, or is from before one that has.
+    pub(crate) fn knows(&self, id: EventId, now: i64) -> bool {
+        self.is_current(id) || self.is_done(id, now)
+    }
+
+    fn is_current(&self, id: EventId) -> bool {
+        self.current.as_ref().is_some_and(|current| current.id == id)
+    }
+
+    fn is_done(&self, id: EventId, now: i64) -> bool {
+        self.done.is_some_and(|(done, seen)| id == done || id.is_before(done, seen, now))
+    }
+
     fn finish(&mut self) -> Option<Received> {
         let current = self.current.take()?;
-        self.done = Some((current.epoch, current.timestamp));
+        self.done = Some((current.id, current.last));
         let tone = tone_of(current.code)?;
         Some(Received { tone, duration_ms: current.duration / (current.clock_rate / 1_000).max(1) })
     }
@@ -197,6 +216,10 @@ impl EventReceiver {
 mod tests {
     use super::*;
     use crate::dtmf::parse_tones;
+
+    fn id(timestamp: u32) -> EventId {
+        EventId { epoch: 0, timestamp }
+    }
 
     fn sender(tones: &str) -> EventSender {
         let mut sender = EventSender::default();
@@ -259,7 +282,7 @@ mod tests {
             let mut receiver = EventReceiver::default();
             let mut tones = Vec::new();
             for (index, payload) in packets.iter().enumerate().filter(|(index, _)| kept & (1 << index) != 0) {
-                tones.extend(receiver.receive(index as i64 * 20_000, 8_000, 0, 1_600, payload).into_iter().flatten());
+                tones.extend(receiver.receive(index as i64 * 20_000, 8_000, id(1_600), payload).into_iter().flatten());
             }
             tones.extend(receiver.timeout(1_000_000));
             tones.extend(receiver.timeout(2_000_000));
@@ -273,18 +296,35 @@ mod tests {
     fn two_tones_are_two_even_if_the_first_never_ended() {
         let packets = packets();
         let mut receiver = EventReceiver::default();
-        receiver.receive(0, 8_000, 0, 1_600, &packets[0]);
-        let ended = receiver.receive(20_000, 8_000, 0, 3_200, &packets[0]);
+        receiver.receive(0, 8_000, id(1_600), &packets[0]);
+        let ended = receiver.receive(20_000, 8_000, id(3_200), &packets[0]);
         assert_eq!(ended[0].map(|r| r.tone), Some('#'));
         // A late packet of the first changes nothing.
-        assert_eq!(receiver.receive(30_000, 8_000, 0, 1_600, &packets[6]), [None, None]);
+        assert_eq!(receiver.receive(30_000, 8_000, id(1_600), &packets[6]), [None, None]);
         assert_eq!(receiver.timeout(300_000).map(|r| r.tone), Some('#'));
+    }
+
+    #[test]
+    fn a_tone_after_half_a_day_of_none_is_one() {
+        let packets = packets();
+        let mut receiver = EventReceiver::default();
+        let hour = 3_600_000_000;
+        // Of 48 kHz: so many units later that they would be fewer the other way round.
+        for (now, timestamp) in
+            [(0, 1_600), (13 * hour, 13 * 3_600 * 48_000 + 1_600), (26 * hour, 26_u32.wrapping_mul(3_600 * 48_000))]
+        {
+            let ended = receiver.receive(now, 48_000, id(timestamp), &packets[6]);
+            assert_eq!(ended[1].map(|r| r.tone), Some('#'), "after {} h", now / hour);
+        }
+        // So is one whose clock stands where it stood when the last was begun and not ended.
+        receiver.receive(30 * hour, 48_000, id(5_000), &packets[0]);
+        assert_eq!(receiver.receive(43 * hour, 48_000, id(4_000), &packets[6]).iter().flatten().count(), 2);
     }
 
     #[test]
     fn other_events_and_short_packets_are_no_tones() {
         let mut receiver = EventReceiver::default();
-        assert_eq!(receiver.receive(0, 8_000, 0, 1, &[16, 0x80, 0, 160]), [None, None]);
-        assert_eq!(receiver.receive(0, 8_000, 0, 2, &[1, 0x80, 0]), [None, None]);
+        assert_eq!(receiver.receive(0, 8_000, id(1), &[16, 0x80, 0, 160]), [None, None]);
+        assert_eq!(receiver.receive(0, 8_000, id(2), &[1, 0x80, 0]), [None, None]);
     }
 }

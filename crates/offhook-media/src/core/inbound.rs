@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::engine::RtpIn;
-use super::events::{EventReceiver, Received};
+use super::events::{EventId, EventReceiver, Received};
 use super::playout::Playout;
 use super::reception::{Extended, Reception};
 use crate::audio::Level;
@@ -75,7 +75,8 @@ impl Inbound {
             if let Some(playout) = self.playout.as_mut().filter(|_| decode && !packet.first) {
                 playout.skip(now, packet.seq, packet.timestamp);
             }
-            let tones = self.events.receive(now, clock_rate, packet.epoch, rtp.timestamp, &rtp.payload);
+            let id = EventId { epoch: packet.epoch, timestamp: rtp.timestamp };
+            let tones = self.events.receive(now, clock_rate, id, &rtp.payload);
             return Arrived::Event { clock_rate, packet, tones };
         }
         if agreed.noise == Some(rtp.pt) {

@@ -379,6 +379,9 @@ impl PeerCore {
         let listened = !self.taps.is_empty();
         let (Some(engine), Some(agreed)) = (&mut self.engine, self.negotiation.agreed()) else { return };
         if !engine.is_connected() {
+            if agreed.direction.sends() {
+                self.outbound.relay_later(micros, &relayed);
+            }
             return;
         }
         if matches!(relayed, Relayed::Video { .. } | Relayed::Keyframe(_)) {
@@ -496,6 +499,7 @@ impl PeerCore {
         if let Some(received) = self.inbound.event_timeout(micros) {
             self.outputs.push_back(dtmf(received));
         }
+        self.outbound.event_timeout(micros);
         if let Some(seat) = &mut self.seat {
             let (heard, rate) = self.inbound.heard();
             seat.say(self.pace.tick(at), rate, heard);

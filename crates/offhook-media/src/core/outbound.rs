@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::engine::Engine;
-use super::events::{EventSender, Step};
+use super::events::{EventSender, Received, Step};
 use super::noise::{Detector, Speaks};
 use super::relaying::Relaying;
 use super::tones::ToneSender;
 use crate::audio::{ActiveSource, Level, Resampler, Seat, SourceState};
 use crate::codec::{Codec, Encoder, is_pause};
 use crate::config::OpusConfig;
+use crate::dtmf::Tones;
 use crate::error::MediaError;
 use crate::jitter::JitterConfig;
-use crate::peer::SourceId;
+use crate::peer::{Reply, SourceId};
 use crate::relay::Relayed;
 use crate::sdp::Agreed;
 use crate::stats::{OutboundStats, RemoteReport};
@@ -158,6 +159,31 @@ impl Outbound {
         matches!(self.source, ActiveSource::Relay)
     }
 
+    /// A packet of the bridged peer that cannot be passed on, as there is no connection yet: what is heard is gone, digits are sent when there is.
+    pub(super) fn relay_later(&mut self, micros: i64, relayed: &Relayed) {
+        if !self.muted && self.is_relaying() {
+            self.keep(micros, relayed, true);
+        }
+    }
+
+    /// Keeps what is to be sent later; gives whether it is.
+    fn keep(&mut self, micros: i64, relayed: &Relayed, later: bool) -> bool {
+        let kept = self.relaying.keep(micros, relayed, later);
+        kept.into_iter().flatten().flatten().for_each(|tone| self.send_on(tone));
+        kept.is_some()
+    }
+
+    /// A kept event whose end was lost is sent.
+    pub(super) fn event_timeout(&mut self, micros: i64) {
+        if let Some(tone) = self.relaying.event_timeout(micros) {
+            self.send_on(tone);
+        }
+    }
+
+    fn send_on(&mut self, received: Received) {
+        self.events.push(Tones::again(received.tone, received.duration_ms), Reply::discard());
+    }
+
     /// Passes on a packet of the bridged peer; `listened` says that someone here listens to what is sent.
     pub(super) fn relay(
         &mut self,
@@ -171,8 +197,11 @@ impl Outbound {
         if self.muted || !self.is_relaying() {
             return;
         }
-        // Tones of our own interrupt the other's audio.
+        // Tones of our own interrupt the other's audio; its digits come after them.
         let audible = self.events.is_idle() && self.tones.is_idle();
+        if self.keep(micros, &relayed, !audible) {
+            return;
+        }
         if self.relaying.packet(engine, &mut self.stream, now, micros, agreed, relayed, listened, audible) {
             self.talking = true;
         }
@@ -325,7 +354,8 @@ impl Outbound {
     }
 
     fn event_step(&mut self, engine: &mut Engine, now: Instant, agreed: &Agreed) -> Step {
-        if self.events.is_idle() {
+        // Those in the audio were there before, or come after the one that is being sent.
+        if self.events.is_idle() || !(self.tones.is_idle() || self.events.is_sending()) {
             return Step::Idle;
         }
         let clock = self.codec.map_or(8_000, Codec::clock_rate);

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::engine::Engine;
+use super::events::{EventId, EventReceiver, Received};
 use super::outbound::Stream;
 use super::playout::Playout;
 use crate::audio::Resampler;
@@ -25,6 +26,8 @@ pub(super) struct Relaying {
     converted: Vec<i16>,
     map: Option<Map>,
     event: Option<EventMap>,
+    /// Events that cannot be passed on as they come: each is to be sent when it is whole.
+    kept: EventReceiver,
 }
 
 /// Takes the far sender's numbers to ours, so that gaps and order stay as they are.
@@ -40,9 +43,10 @@ struct Map {
 
 #[derive(Debug, Clone, Copy)]
 struct EventMap {
-    epoch: u32,
-    timestamp_in: u32,
+    id: EventId,
     timestamp_out: u32,
+    /// When it was passed on last, µs.
+    last: i64,
 }
 
 impl Relaying {
@@ -57,6 +61,7 @@ impl Relaying {
             converted: Vec::new(),
             map: None,
             event: None,
+            kept: EventReceiver::default(),
         }
     }
 
@@ -79,6 +84,7 @@ impl Relaying {
     pub(super) fn restart(&mut self) {
         self.held_up();
         self.event = None;
+        self.kept = EventReceiver::default();
     }
 
     /// Time passed and nothing was sent: audio begins anew. The rest of an event under way may still come, and must be
@@ -127,9 +133,35 @@ impl Relaying {
                 true
             }
             Relayed::Event { clock_rate, seq, timestamp, epoch, marker, payload, .. } => {
-                self.event(engine, stream, now, agreed, (clock_rate, seq, timestamp, epoch, marker, payload), audible);
+                let packet = (clock_rate, seq, timestamp, epoch, marker, payload);
+                self.event(engine, stream, (now, micros), agreed, packet, audible);
                 false
             }
+        }
+    }
+
+    /// Keeps the packet of an event that can only be sent `later`, or of one of which the beginning was kept; gives the tones that are whole by
+    /// it. `None`: it is to be passed on.
+    pub(super) fn keep(&mut self, micros: i64, relayed: &Relayed, later: bool) -> Option<[Option<Received>; 2]> {
+        let Relayed::Event { clock_rate, seq, timestamp, epoch, payload, .. } = relayed else { return None };
+        let id = EventId { epoch: *epoch, timestamp: *timestamp };
+        let passing = self.event.is_some_and(|map| map.id == id || id.is_before(map.id, map.last, micros));
+        if passing || !(later || self.kept.knows(id, micros)) {
+            return None;
+        }
+        self.skip(*seq);
+        Some(self.kept.receive(micros, *clock_rate, id, payload))
+    }
+
+    /// A kept event whose end was lost.
+    pub(super) fn event_timeout(&mut self, micros: i64) -> Option<Received> {
+        self.kept.timeout(micros)
+    }
+
+    /// An event's place in the sequence is no loss of audio.
+    fn skip(&mut self, seq: u64) {
+        if let Some(playout) = &mut self.playout {
+            playout.skip(0, seq, 0);
         }
     }
 
@@ -182,14 +214,16 @@ impl Relaying {
         &mut self,
         engine: &mut Engine,
         stream: &mut Stream,
-        now: Instant,
+        (now, micros): (Instant, i64),
         agreed: &Agreed,
         (clock_rate, seq, timestamp, epoch, marker, mut payload): (u32, u64, u32, u32, bool, [u8; 4]),
         audible: bool,
     ) {
-        if let Some(playout) = &mut self.playout {
-            // Its place in the sequence is no loss of audio.
-            playout.skip(0, seq, 0);
+        self.skip(seq);
+        let id = EventId { epoch, timestamp };
+        // A late copy of the event before: for the far end it has ended.
+        if self.event.is_some_and(|map| id.is_before(map.id, map.last, micros)) {
+            return;
         }
         let found = agreed.events.iter().find(|e| e.1 == clock_rate).or(agreed.events.first());
         let Some(&(pt, rate)) = found.filter(|_| audible) else { return };
@@ -199,16 +233,16 @@ impl Relaying {
         if let Some(slot) = payload.get_mut(2..) {
             slot.copy_from_slice(&[high, low]);
         }
-        let known = self.event.filter(|map| map.epoch == epoch && map.timestamp_in == timestamp);
-        let map = known.unwrap_or(EventMap { epoch, timestamp_in: timestamp, timestamp_out: stream.event_timestamp() });
-        self.event = Some(map);
+        let known = self.event.filter(|map| map.id == id).map(|map| map.timestamp_out);
+        let timestamp_out = known.unwrap_or_else(|| stream.event_timestamp());
+        self.event = Some(EventMap { id, timestamp_out, last: micros });
         // In the audio's sequence, so that the far end sees no loss where there is none.
         let seq = match self.map.filter(|map| map.epoch == epoch && seq >= map.seq_in) {
             Some(map) if stream.seq + MAX_STEP > map.seq_out + (seq - map.seq_in) => map.seq_out + (seq - map.seq_in),
             _ => stream.seq,
         };
-        stream.send_as(engine, now, seq, pt, map.timestamp_out, marker, payload.as_slice().into());
-        stream.event_sent(map.timestamp_out, payload);
+        stream.send_as(engine, now, seq, pt, timestamp_out, marker, payload.as_slice().into());
+        stream.event_sent(timestamp_out, payload);
     }
 }
 

@@ -13,6 +13,14 @@ fn leg() -> Pair {
     pair
 }
 
+/// A leg whose phone has answered, and that is not connected with it yet.
+fn connecting() -> Pair {
+    let mut pair = Pair::new(&[Codec::Pcmu]);
+    pair.negotiate(0, Direction::SendRecv);
+    pair.sides[0].core.bridge(LINK);
+    pair
+}
+
 /// The packets of a digit of 100 ms that began at this ms: five while it lasts, the last of them sent three times.
 fn digit(code: u8, at: u32) -> [Relayed; 7] {
     [20, 40, 60, 80, 100, 100, 100].map({
@@ -78,4 +86,56 @@ fn a_digit_in_whose_midst_the_leg_was_held_up_is_one_at_the_phone() {
     pair.hand_over(&packets[3..]);
     pair.run(500);
     assert_eq!(pair.digits(), [('5', 100)]);
+}
+
+#[test]
+fn digits_from_before_the_phone_is_connected_are_sent_to_it_as_soon_as_it_is() {
+    let mut pair = connecting();
+    pair.hand_over(&digit(1, 160));
+    // The end of this one is lost.
+    pair.hand_over(&digit(2, 320)[..4]);
+    // One that comes while those of before are being sent.
+    pair.run(250);
+    assert!(pair.sides[1].has(&PeerEvent::Connected));
+    pair.hand_over(&digit(3, 720));
+    pair.run(1_000);
+    pair.hand_over(&digit(4, 1_760));
+    pair.run(500);
+    assert_eq!(pair.digits(), [('1', 100), ('2', 80), ('3', 100), ('4', 100)]);
+}
+
+#[test]
+fn a_digit_in_whose_midst_the_phone_is_connected_is_one() {
+    for before in 1..7 {
+        let mut pair = connecting();
+        let packets = digit(5, 160);
+        pair.hand_over(&packets[..before]);
+        pair.run(150);
+        assert!(pair.sides[1].has(&PeerEvent::Connected));
+        pair.hand_over(&packets[before..]);
+        pair.run(500);
+        assert_eq!(pair.digits(), [('5', 100)], "{before} packets before that");
+    }
+}
+
+#[test]
+fn a_digit_of_another_during_one_of_ours_comes_after_it() {
+    let mut pair = leg();
+    pair.sides[0].core.send_dtmf(parse_tones("1", 200, 40).unwrap(), Reply::discard());
+    pair.run(60);
+    pair.hand_over(&digit(2, 160));
+    pair.run(1_000);
+    assert_eq!(pair.digits(), [('1', 200), ('2', 100)]);
+}
+
+#[test]
+fn a_late_copy_of_the_digit_before_is_none_of_its_own() {
+    let mut pair = leg();
+    let (one, two) = (digit(1, 160), digit(2, 320));
+    pair.hand_over(&one[..6]);
+    pair.hand_over(&two[..6]);
+    pair.hand_over(&one[6..]);
+    pair.hand_over(&two[6..]);
+    pair.run(500);
+    assert_eq!(pair.digits(), [('1', 100), ('2', 100)]);
 }
