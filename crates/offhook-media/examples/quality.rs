@@ -86,11 +86,11 @@ fn run(row: &Row, codec: Codec, folder: Option<&std::path::Path>) -> Result<Rece
     let said = speech(encoder.sample_rate(), row.seconds)?;
     let mut receiver = AudioReceiver::new(codec, JitterConfig::default())?;
     let mut link = Link::new(row.profile.clone(), SEED);
-    let mut heard = Vec::with_capacity(codec.frame_samples() * row.seconds as usize * 50);
+    let mut heard = Vec::with_capacity((codec.sample_rate() * row.seconds) as usize);
     let interval = FRAME.as_secs_f64() / (1.0 + row.drift / 1e6);
     // The sender is told of the loss every 2 s, as by RTCP.
     let (mut reported, mut sent) = ((0, 0), 0u64);
-    let mut frames = said.chunks_exact(encoder.sample_rate() as usize / 50).zip(0u32..).peekable();
+    let mut frames = said.chunks_exact(encoder.frame_samples()).zip(0u32..).peekable();
     for tick in 0..row.seconds * 50 {
         // The receiver's grid is not the sender's.
         let now = FRAME * tick + Duration::from_millis(7);

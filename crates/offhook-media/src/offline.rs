@@ -29,6 +29,11 @@ impl AudioEncoder {
         self.rate
     }
 
+    /// Samples in a frame of 20 ms.
+    pub fn frame_samples(&self) -> usize {
+        (self.rate / 50) as usize
+    }
+
     /// The far end reports that it lost this share of packets, 0–1, since its last report, as RTCP does in a call.
     ///
     /// # Errors
@@ -37,7 +42,7 @@ impl AudioEncoder {
         self.encoder.loss_reported(share)
     }
 
-    /// The payload of a frame: 20 ms at [`sample_rate`](Self::sample_rate).
+    /// The payload of a frame: [`frame_samples`](Self::frame_samples).
     ///
     /// # Errors
     /// [`MediaError::Codec`].

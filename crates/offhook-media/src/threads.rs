@@ -20,36 +20,32 @@ const ENOUGH: usize = 16;
 static THREADS: Threads = Threads(Mutex::new(Vec::new()));
 
 /// Threads that were started: they stay for the life of the process, and sleep while they have no peers.
-struct Threads(Mutex<Vec<Thread>>);
+struct Threads(Mutex<Vec<Arc<Thread>>>);
 
 struct Thread {
     runtime: Handle,
-    peers: Arc<AtomicUsize>,
+    peers: AtomicUsize,
 }
 
 /// A peer's place on a thread, until it is dropped.
-pub(crate) struct Place {
-    runtime: Handle,
-    peers: Arc<AtomicUsize>,
-}
+pub(crate) struct Place(Arc<Thread>);
 
 impl Threads {
-    fn take(&self, cores: usize) -> Result<Place, MediaError> {
+    /// `cores` is asked only when there may have to be another thread: the system reads files to tell.
+    fn take(&self, cores: impl FnOnce() -> usize) -> Result<Place, MediaError> {
         let mut threads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let loads: Vec<usize> = threads.iter().map(|thread| thread.peers.load(Ordering::Relaxed)).collect();
-        let index = match choose(&loads, cores) {
-            Choice::Present(index) => index,
-            Choice::Another => {
-                threads.push(start().map_err(|error| MediaError::NoThread(error.to_string()))?);
-                threads.len() - 1
+        let thread = match choose(&loads, cores).and_then(|index| threads.get(index)) {
+            Some(present) => present.clone(),
+            None => {
+                let another = Arc::new(start().map_err(|error| MediaError::NoThread(error.to_string()))?);
+                threads.push(another.clone());
+                another
             }
         };
-        let Some(Thread { runtime, peers }) = threads.get(index) else {
-            return Err(MediaError::NoThread("there is none".to_owned()));
-        };
         // Under the lock: nobody else counts up.
-        peers.fetch_add(1, Ordering::Relaxed);
-        Ok(Place { runtime: runtime.clone(), peers: peers.clone() })
+        thread.peers.fetch_add(1, Ordering::Relaxed);
+        Ok(Place(thread))
     }
 }
 
@@ -59,42 +55,34 @@ impl Place {
     /// # Errors
     /// [`MediaError::NoThread`].
     pub(crate) fn take() -> Result<Self, MediaError> {
-        THREADS.take(std::thread::available_parallelism().map_or(1, usize::from))
+        THREADS.take(|| std::thread::available_parallelism().map_or(1, usize::from))
     }
 
     pub(crate) fn runtime(&self) -> &Handle {
-        &self.runtime
+        &self.0.runtime
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.peers.fetch_sub(1, Ordering::Relaxed);
+        self.0.peers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Choice {
-    Present(usize),
-    Another,
-}
-
-/// Which of threads with so many peers takes the next one.
-fn choose(loads: &[usize], cores: usize) -> Choice {
-    if let Some(index) = loads.iter().position(|load| *load < ENOUGH) {
-        return Choice::Present(index);
-    }
-    match loads.iter().enumerate().min_by_key(|(_, load)| **load) {
-        Some((index, _)) if loads.len() >= cores => Choice::Present(index),
-        _ => Choice::Another,
-    }
+/// Which of threads with so many peers takes the next one; `None`: another is to be started.
+fn choose(loads: &[usize], cores: impl FnOnce() -> usize) -> Option<usize> {
+    let room = loads.iter().position(|load| *load < ENOUGH);
+    room.or_else(|| {
+        let (fewest, _) = loads.iter().enumerate().min_by_key(|(_, load)| **load)?;
+        (loads.len() >= cores()).then_some(fewest)
+    })
 }
 
 fn start() -> std::io::Result<Thread> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     std::thread::Builder::new().name("offhook-media".to_owned()).spawn(move || runtime.block_on(pending::<()>()))?;
-    Ok(Thread { runtime: handle, peers: Arc::default() })
+    Ok(Thread { runtime: handle, peers: AtomicUsize::new(0) })
 }
 
 #[cfg(test)]
@@ -105,9 +93,9 @@ mod tests {
     fn put(peers: usize, cores: usize) -> Vec<usize> {
         let mut loads = Vec::new();
         for _ in 0..peers {
-            match choose(&loads, cores) {
-                Choice::Present(index) => loads[index] += 1,
-                Choice::Another => loads.push(1),
+            match choose(&loads, || cores) {
+                Some(index) => loads[index] += 1,
+                None => loads.push(1),
             }
         }
         loads
@@ -119,7 +107,7 @@ mod tests {
         assert_eq!(put(20, 4), [16, 4]);
         assert_eq!(put(40, 2), [20, 20]);
         assert_eq!(put(17, 1), [17]);
-        assert_eq!(choose(&[16, 3], 2), Choice::Present(1));
+        assert_eq!(choose(&[16, 3], || 2), Some(1));
     }
 
     #[test]
@@ -134,13 +122,13 @@ mod tests {
                 .map(|thread| thread.peers.load(Ordering::Relaxed))
                 .collect()
         };
-        let mut places: Vec<_> = (0..ENOUGH + 2).map(|_| threads.take(2).expect("threads can be started")).collect();
+        let mut places: Vec<_> = (0..ENOUGH + 2).map(|_| threads.take(|| 2).expect("threads can be started")).collect();
         assert_eq!(loads(), [ENOUGH, 2]);
         places.remove(0);
-        let place = threads.take(2).expect("there is room");
+        let place = threads.take(|| 2).expect("there is room");
         assert_eq!(loads(), [ENOUGH, 2], "on the first");
-        let name = place.runtime.spawn(async { std::thread::current().name().map(str::to_owned) });
-        assert_eq!(place.runtime.block_on(name).expect("it runs").as_deref(), Some("offhook-media"));
+        let name = place.runtime().spawn(async { std::thread::current().name().map(str::to_owned) });
+        assert_eq!(place.runtime().block_on(name).expect("it runs").as_deref(), Some("offhook-media"));
         drop((place, places));
         assert_eq!(loads(), [0, 0]);
     }

@@ -84,7 +84,7 @@ impl Plan {
         };
         // Some of it is still on its way at the end.
         let spoken = speech(encoder.sample_rate(), seconds + 2 * MORE.as_secs() as u32);
-        for frame in spoken.chunks_exact(encoder.sample_rate() as usize / 50) {
+        for frame in spoken.chunks_exact(encoder.frame_samples()) {
             let now = Duration::from_secs_f64(interval * f64::from(sent));
             let payload = encoder.encode(frame).expect("a frame");
             // With the headers of RTP, SRTP, UDP and IP.

@@ -10,10 +10,10 @@ use offhook_core::{Driven, Now, Secret};
 use offhook_sip::{DigestAlgorithm, ha1};
 use serde_json::{Value, json};
 
+use super::WALL;
+
 /// What reads the settings, in this order.
 pub const SETTINGS: [&str; 3] = ["licenseservice/get", "extension/getpersonalglobal", "extension/getpersonal"];
-
-use super::WALL;
 
 /// The login signature that the PBX takes.
 pub const SIGNATURE: &str = "signature-of-1000";

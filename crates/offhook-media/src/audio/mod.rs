@@ -19,6 +19,8 @@ pub use mixer::Mixer;
 pub(crate) use mixer::Seat;
 pub use pcm::{PcmInput, PcmOutput, PcmReceiver, PcmSender, pcm_input, pcm_output};
 pub use resample::Resampler;
+#[cfg(feature = "devices")]
+pub(crate) use resample::convert;
 pub(crate) use source::ActiveSource;
 pub use source::{AudioSource, AudioSourceFn, SourceState};
 #[cfg(feature = "devices")]

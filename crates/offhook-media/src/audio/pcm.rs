@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::AudioSink;
-use super::resample::Resampler;
+use super::resample::{Resampler, convert};
 use super::source::SourceState;
 use crate::error::MediaError;
 
@@ -220,14 +220,8 @@ pub struct PcmSender {
 
 impl AudioSink for PcmSender {
     fn write(&mut self, sample_rate: u32, samples: &[i16]) {
-        if self.convert.as_ref().is_none_or(|c| c.from_rate() != sample_rate) {
-            self.convert = Resampler::new(sample_rate, self.shared.rate).ok();
-        }
-        let Some(convert) = &mut self.convert else {
-            return;
-        };
         self.converted.clear();
-        convert.process(samples, &mut self.converted);
+        convert(&mut self.convert, (sample_rate, self.shared.rate), samples, &mut self.converted);
         let mut queue = self.shared.lock();
         if queue.reader_gone {
             return;

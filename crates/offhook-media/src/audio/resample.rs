@@ -140,6 +140,21 @@ impl Resampler {
     }
 }
 
+/// Converts the next piece of a stream whose rate `from` may be another than that of the piece before, for those who keep it at `to`. Appends nothing
+/// if one is out of range.
+pub(crate) fn convert(converter: &mut Option<Resampler>, (from, to): (u32, u32), samples: &[i16], out: &mut Vec<i16>) {
+    if converter.as_ref().is_none_or(|c| c.from_rate() != from) {
+        // What the one before still holds belongs to the stream, which would be shorter from now on without it.
+        if let Some(mut before) = converter.take() {
+            before.finish(out);
+        }
+        *converter = Resampler::new(from, to).ok();
+    }
+    if let Some(converter) = converter {
+        converter.process(samples, out);
+    }
+}
+
 /// Sum of the products, in lanes, so that the compiler may take several at once.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 8;

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::oneshot;
 
-use super::resample::Resampler;
+use super::resample::{Resampler, convert};
 use super::{AudioSink, Tap, TapFrame};
 use crate::error::MediaError;
 
@@ -201,19 +201,6 @@ impl Drop for Stream {
             let writer = self.writer.clone();
             std::thread::spawn(move || writer.send(job));
         }
-    }
-}
-
-fn convert(converter: &mut Option<Resampler>, (from, to): (u32, u32), samples: &[i16], out: &mut Vec<i16>) {
-    if converter.as_ref().is_none_or(|c| c.from_rate() != from) {
-        // What the one before still holds belongs to the stream: without it, this side would be ahead of the other from now on.
-        if let Some(mut before) = converter.take() {
-            before.finish(out);
-        }
-        *converter = Resampler::new(from, to).ok();
-    }
-    if let Some(converter) = converter {
-        converter.process(samples, out);
     }
 }
 

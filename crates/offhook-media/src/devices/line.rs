@@ -2,7 +2,7 @@
 
 use super::RATE;
 use super::ring::{Reader, Writer};
-use crate::audio::{AudioSink, AudioSourceFn, Resampler, SourceState};
+use crate::audio::{AudioSink, AudioSourceFn, Resampler, SourceState, convert};
 
 /// What waits between a call and the engine before it is taken, samples: a call's frame and a half.
 pub(super) const START: usize = RATE as usize * 30 / 1_000;
@@ -59,12 +59,8 @@ pub(super) struct LineSink {
 
 impl AudioSink for LineSink {
     fn write(&mut self, sample_rate: u32, samples: &[i16]) {
-        if self.convert.as_ref().is_none_or(|convert| convert.from_rate() != sample_rate) {
-            self.convert = Resampler::new(sample_rate, RATE).ok();
-        }
-        let Some(convert) = &mut self.convert else { return };
         self.converted.clear();
-        convert.process(samples, &mut self.converted);
+        convert(&mut self.convert, (sample_rate, RATE), samples, &mut self.converted);
         self.ring.write(self.converted.iter().copied());
     }
 }
