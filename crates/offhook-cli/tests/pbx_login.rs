@@ -4,6 +4,7 @@ mod common;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use common::{Dir, Offhook, PbxProcess, nobody, run};
 
@@ -98,16 +99,29 @@ fn the_embedded_pbx_takes_the_password_too() {
     call.finish().succeeds();
 }
 
+/// Waits until a client that runs is told what happens: it subscribes beside all else, and what is told before that is told to nobody.
+fn is_subscribed(client: &mut Offhook, urls: &Urls) {
+    let mut permissions = ["0", "2"].into_iter().cycle();
+    let told = (0..600).any(|_| {
+        let body = format!(r#"{{"record":{}}}"#, permissions.next().expect("for ever"));
+        assert_eq!(ask(&urls.http, "PATCH", "/admin/v1/extensions/1000", &body)["errcode"], 0);
+        client.event_within("recordPermissionsChange", Duration::from_millis(100))
+    });
+    assert!(told, "it does not subscribe");
+}
+
 #[test]
 fn a_call_that_the_pbx_ends_says_why() {
     let (pbx, dir) = (PbxProcess::start(), Dir::new());
     let urls = urls(&pbx);
     let file = dir.write("signature", signature(&urls.http, "1000"));
-    let mut call =
-        Offhook::start(["call", "600", "--pbx", &urls.http, "--user", "1000", "--signature-file", &file, "--json"]);
+    let args = ["call", "600", "--pbx", &urls.http, "--user", "1000", "--signature-file", &file, "--json"];
+    let mut call = Offhook::start(args);
     call.event("confirmed");
-    assert_eq!(ask(&urls.http, "DELETE", "/admin/v1/extensions/1000", "")["errcode"], 0);
-    call.finish().fails(5, &["deleted", "-108"]);
+    is_subscribed(&mut call, &urls);
+    // A deleted extension's calls are ended by the PBX too, and which of the two is heard first is open.
+    run(args.into_iter().chain(["--duration", "200ms"])).succeeds();
+    call.finish().fails(5, &["somewhere else", "-107"]);
 }
 
 #[test]

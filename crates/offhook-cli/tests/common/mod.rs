@@ -69,8 +69,21 @@ impl Offhook {
 
     /// The next JSON line with this `event`.
     pub(crate) fn event(&mut self, name: &str) -> serde_json::Value {
-        let line = self.line(|line| serde_json::from_str::<serde_json::Value>(line).is_ok_and(|v| v["event"] == name));
+        let line = self.line(|line| is_event(line, name));
         serde_json::from_str(&line).expect("checked above")
+    }
+
+    /// Whether there is a JSON line with this `event` within so much time; those before it are passed over.
+    pub(crate) fn event_within(&mut self, name: &str, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        while let Ok(line) = self.stdout.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            let found = is_event(&line, name);
+            self.seen.push(line);
+            if found {
+                return true;
+            }
+        }
+        false
     }
 
     /// Closes the pipe to its standard input.
@@ -120,6 +133,10 @@ impl Drop for Offhook {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn is_event(line: &str, name: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(line).is_ok_and(|value| value["event"] == name)
 }
 
 /// How a run ended.

@@ -7,7 +7,7 @@ use super::{Directory, DirectoryError, Settings, Snapshot, facts};
 use crate::config;
 use crate::core::ToCore;
 use crate::extension::{Extension, RecordPermissions};
-use crate::notice::Notice;
+use crate::notice::{Fact, Notice};
 use crate::store::Photo;
 
 /// Extensions at most.
@@ -186,6 +186,10 @@ impl Directory {
         self.set(after);
         let is_deleted = extension.is_none();
         let (number, extension) = (number.to_owned(), extension.filter(Extension::is_enabled));
+        // Whose extension is gone hears it before the calls end. All else is told when it is so.
+        let (first, notices): (Vec<_>, Vec<_>) =
+            notices.into_iter().partition(|notice| notice.fact == Fact::ExtensionDeleted);
+        self.tell(first);
         self.switch(SwitchChange::Extension { number, extension, is_other_password, is_deleted }).await?;
         self.tell(notices);
         Ok(())
