@@ -63,7 +63,7 @@ impl EventSender {
         self.queue.is_empty() && self.current.is_none()
     }
 
-    /// Whether a tone was begun.
+    /// Whether a tone was begun, and its gap is not over.
     pub(crate) fn is_sending(&self) -> bool {
         self.current.is_some()
     }

@@ -197,9 +197,10 @@ impl Outbound {
         if self.muted || !self.is_relaying() {
             return;
         }
-        // Tones of our own interrupt the other's audio; its digits come after them.
-        let audible = self.events.is_idle() && self.tones.is_idle();
-        if self.keep(micros, &relayed, !audible) {
+        // Digits come after those that are there. The audio goes on beside them, in the same stream (RFC 4733 §2.1): the
+        // other does not know of them.
+        let audible = self.tones.is_idle();
+        if self.keep(micros, &relayed, !(audible && self.events.is_idle())) {
             return;
         }
         if self.relaying.packet(engine, &mut self.stream, now, micros, agreed, relayed, listened, audible) {
@@ -224,7 +225,7 @@ impl Outbound {
         let step = self.event_step(engine, now, agreed);
         let audio = match step {
             Step::Idle | Step::Gap => true,
-            Step::Send { audio, .. } => audio,
+            Step::Send { audio, .. } => audio || self.is_relaying(),
         };
         // What is relayed as it came has been sent when it came.
         let encoded_here = !self.is_relaying() || self.muted || self.relaying.is_transcoding() || own;
@@ -369,10 +370,10 @@ impl Outbound {
             if packet.first {
                 self.event_timestamp = self.stream.event_timestamp();
             }
-            let timestamp = self.event_timestamp;
+            let (timestamp, number) = (self.event_timestamp, self.stream.seq);
             self.stream.send(engine, now, pt, timestamp, packet.first, packet.payload.as_slice().into());
             self.stream.event_sent(timestamp, packet.payload);
-            self.relaying.interrupted();
+            self.relaying.interposed(number);
         }
         step
     }

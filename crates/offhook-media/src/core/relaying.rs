@@ -80,6 +80,14 @@ impl Relaying {
         self.map = None;
     }
 
+    /// A packet of ours was sent under this number, in the midst of the stream: what comes next is numbered after it.
+    pub(super) fn interposed(&mut self, number: u64) {
+        if let Some(map) = &mut self.map {
+            map.seq_in += number.saturating_sub(map.seq_out);
+            map.seq_out = number + 1;
+        }
+    }
+
     /// Forgets the stream.
     pub(super) fn restart(&mut self) {
         self.held_up();

@@ -139,3 +139,30 @@ fn a_late_copy_of_the_digit_before_is_none_of_its_own() {
     pair.run(500);
     assert_eq!(pair.digits(), [('1', 100), ('2', 100)]);
 }
+
+#[test]
+fn the_other_is_heard_on_while_digits_of_ours_are_sent() {
+    let mut pair = leg();
+    pair.sides[0].core.send_dtmf(parse_tones("12", 100, 100).unwrap(), Reply::discard());
+    let levels: Vec<f64> = (0..50)
+        .map(|n| {
+            pair.hand_over(&[Relayed::Audio {
+                link: LINK,
+                codec: Codec::Pcmu,
+                seq: 100_000 + n,
+                timestamp: n * 160,
+                epoch: 0,
+                marker: n == 0,
+                // Loud, and of no frequency that a receiver could mistake for a digit: a square wave of 1 kHz.
+                payload: (0..160).map(|sample| if sample / 4 % 2 == 0 { 0x90 } else { 0x10 }).collect(),
+            }]);
+            pair.run(20);
+            pair.sides[1].level()
+        })
+        .collect();
+    // From the second on: the first comes after 10 ms of path and the jitter buffer.
+    assert!(levels[5..].iter().all(|level| *level > 3_000.0), "{levels:?}");
+    let inbound = pair.sides[1].core.stats(pair.now).inbound;
+    assert_eq!((inbound.packets_lost, inbound.concealed_samples), (0, 0), "{inbound:?}");
+    assert_eq!(pair.digits(), [('1', 100), ('2', 100)]);
+}
