@@ -233,8 +233,9 @@ pub enum Event {
         /// With what result.
         outcome: ModifyOutcome,
     },
-    /// A refused (491) re-INVITE may be tried again: the waiting time of RFC 3261 §14.1 is over and nothing else is
-    /// pending. Make a fresh offer and call [`Agent::modify`](crate::Agent::modify).
+    /// A request that was refused with 491, or not sent because another exchange was pending
+    /// ([`CommandError::OfferPending`](crate::CommandError::OfferPending)), may be tried again: the waiting time of RFC 3261
+    /// §14.1 is over and nothing else is pending. Make a fresh offer and call [`Agent::modify`](crate::Agent::modify).
     ModifyRetry {
         /// Which call.
         call: CallKey,

@@ -33,7 +33,8 @@ fn each_side_can_reinvite_and_update() {
             lab.run(50);
             let events = lab.take(from);
             let accepted = |e: &Event| matches!(e, Event::Modified { outcome: ModifyOutcome::Accepted { sdp: Some(s) }, .. } if s == ANSWER);
-            assert!(matches!(&events[..], [e] if accepted(e)), "{events:?}");
+            let [agreed, Event::ModifyRetry { .. }] = &events[..] else { panic!("{events:?}") };
+            assert!(accepted(agreed), "{events:?}");
             lab.act(A, |agent, now| agent.hangup(now, a, None)).expect("up");
             lab.assert_idle();
         }
@@ -106,6 +107,49 @@ fn an_offer_while_theirs_is_pending_is_refused_by_the_command_and_on_the_wire() 
     let answer = lab.wire.last().map(|(_, t)| t.clone()).expect("answered");
     assert!(answer.starts_with("SIP/2.0 500") && !header(&answer, "Retry-After").is_empty(), "{answer}");
     lab.act(B, |agent, now| agent.hangup(now, b, None)).expect("up");
+    lab.assert_idle();
+}
+
+#[test]
+fn a_request_that_had_to_wait_for_another_may_be_sent_after_that() {
+    let mut lab = Lab::new();
+    let (a, b) = lab.established();
+    modify(&mut lab, A, a, ModifyMethod::Invite).expect("idle");
+    lab.run(50);
+    lab.take(B);
+    assert_eq!(modify(&mut lab, B, b, ModifyMethod::Invite), Err(CommandError::OfferPending));
+    lab.run(1_000);
+    assert!(lab.take(B).is_empty());
+    lab.act(B, |agent, now| agent.answer_offer(now, b, ANSWER.to_owned())).expect("asked");
+    assert!(lab.take(B).is_empty(), "not acknowledged yet");
+    lab.run(50);
+    assert!(matches!(lab.take(B)[..], [Event::ModifyRetry { .. }]));
+    modify(&mut lab, B, b, ModifyMethod::Invite).expect("idle");
+    lab.act(A, |agent, now| agent.hangup(now, a, None)).expect("up");
+    lab.assert_idle();
+}
+
+#[test]
+fn a_request_without_an_offer_does_not_stand_for_the_one_that_was_refused() {
+    let mut lab = Lab::new();
+    let (a, b) = lab.established();
+    modify(&mut lab, B, b, ModifyMethod::Invite).expect("idle");
+    lab.run(50);
+    lab.act(A, |agent, now| agent.refuse_offer(now, a, 491)).expect("asked");
+    let glare = |e: &Event| matches!(e, Event::Modified { outcome: ModifyOutcome::Glare, .. });
+    while !lab.take(B).iter().any(glare) {
+        lab.run(1);
+    }
+    let update = Modify { method: ModifyMethod::Update, offer: None, headers: Vec::new() };
+    lab.act(B, |agent, now| agent.modify(now, b, update)).expect("idle");
+    lab.run(2_100);
+    let events = lab.take(B);
+    let [Event::Modified { outcome: ModifyOutcome::Accepted { sdp: None }, .. }, Event::ModifyRetry { .. }] =
+        &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    lab.act(A, |agent, now| agent.hangup(now, a, None)).expect("up");
     lab.assert_idle();
 }
 

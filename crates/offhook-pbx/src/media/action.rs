@@ -111,6 +111,8 @@ pub(crate) enum OfferFor {
     Refresh,
     /// The other device adds video.
     Video,
+    /// It has taken it away.
+    NoVideo,
 }
 
 /// What an answer of ours is for.
@@ -120,8 +122,8 @@ pub(crate) enum AnswerFor {
     Early,
     /// The 200.
     Answer,
-    /// A re-INVITE or UPDATE; whether it puts us on hold.
-    Reinvite { hold: bool },
+    /// A re-INVITE or UPDATE; whether it puts us on hold, and the video that there was before.
+    Reinvite { hold: bool, had: Option<Direction> },
 }
 
 /// What an answer of theirs was.

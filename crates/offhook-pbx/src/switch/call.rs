@@ -11,6 +11,7 @@ use crate::switch::cdr::Notes;
 use crate::switch::codes::{Digits, Entry};
 use crate::switch::consult::Consult;
 use crate::switch::hunt::Hunt;
+use crate::switch::offer::Offers;
 use crate::switch::record::Recording;
 use crate::switch::status::Failure;
 use crate::switch::transfer::Refer;
@@ -150,6 +151,10 @@ pub(super) struct Leg {
     pub(super) asked: Option<(LegId, Direction)>,
     /// An offer of it that is answered when the other device has said what it does.
     pub(super) waiting: Option<String>,
+    /// Our offers to it.
+    pub(super) offers: Offers,
+    /// Whom it is across from now, which it may not have been told yet.
+    pub(super) untold: Option<LegId>,
     /// The CSeq of the last REFER taken: what its NOTIFYs are known by (RFC 3515 §2.4.6).
     pub(super) refer_id: Option<u32>,
     /// The last status of a transfer that could not be told.
@@ -240,6 +245,8 @@ impl Leg {
             video: None,
             asked: None,
             waiting: None,
+            offers: Offers::default(),
+            untold: None,
             digits: Digits::default(),
             entry: None,
             deadline: None,

@@ -2,9 +2,7 @@
 
 use offhook_media::{Direction, MediaError};
 use offhook_sip::message::{HeadersExt as _, Method, Request};
-use offhook_sip::{
-    CallKey, ConnectionId, HeaderField, Modify, ModifyMethod, ModifyOutcome, RequestId, RequestOutcome, TransactionId,
-};
+use offhook_sip::{CallKey, ConnectionId, HeaderField, RequestId, RequestOutcome, TransactionId};
 
 use super::auth::Challenge;
 use super::call::Side;
@@ -58,9 +56,10 @@ impl Switch {
                 let purpose = AppliedFor::Ack { hold: sdp::is_hold(&sdp) };
                 self.media(MediaAction::AcceptAnswer { leg, purpose, sdp });
             }
-            None if owes_answer => self.hangup(turn, leg, Some((488, "No answer in the ACK"))),
+            None if owes_answer => return self.hangup(turn, leg, Some((488, "No answer in the ACK"))),
             None => {}
         }
+        self.try_again(turn, key);
     }
 
     /// A device wants to change the session.
@@ -90,14 +89,14 @@ impl Switch {
                 return;
             }
             self.notify_owed(turn, leg);
+            if let Some(with) = self.legs.get(&leg).and_then(|leg| leg.untold) {
+                self.tell_identity(turn, leg, with);
+            }
         }
+        self.give_way(leg);
         match offer {
             Some(sdp) => self.take_offer(leg, sdp),
-            None => {
-                let direction = Direction::SendRecv;
-                let video = self.legs.get(&leg).and_then(|leg| leg.video);
-                self.media(MediaAction::CreateOffer { leg, purpose: OfferFor::Reinvite, direction, video });
-            }
+            None => self.offer_in_answer(leg),
         }
     }
 
@@ -105,6 +104,7 @@ impl Switch {
     pub(super) fn remote_answer(&mut self, key: CallKey, sdp: String) {
         let Some(leg) = self.leg_of(key) else { return };
         self.note_video(leg, sdp::video(&sdp).map(Direction::reversed));
+        self.answered_in_ack(leg);
         let purpose = AppliedFor::Ack { hold: sdp::is_hold(&sdp) };
         self.media(MediaAction::AcceptAnswer { leg, purpose, sdp });
     }
@@ -113,20 +113,6 @@ impl Switch {
     pub(super) fn refresh(&mut self, key: CallKey) {
         if let Some(leg) = self.leg_of(key) {
             self.offer_again(leg);
-        }
-    }
-
-    pub(super) fn modified(&mut self, key: CallKey, outcome: ModifyOutcome) {
-        let Some(leg) = self.leg_of(key) else { return };
-        match outcome {
-            ModifyOutcome::Accepted { sdp: Some(sdp) } => {
-                let video = sdp::video(&sdp).map(Direction::reversed);
-                self.note_video(leg, video);
-                self.asked(leg, video);
-                self.media(MediaAction::AcceptAnswer { leg, purpose: AppliedFor::Refresh, sdp });
-            }
-            ModifyOutcome::Accepted { sdp: None } => self.asked(leg, None),
-            _ => self.not_asked(leg),
         }
     }
 
@@ -246,15 +232,7 @@ impl Switch {
                 }
                 if is_service { self.service_ready(turn, id, leg) } else { self.try_accept(turn, id) }
             }
-            (OfferFor::Reinvite, Some(key)) => {
-                crossing("answer", turn.agent.answer_offer(turn.now, key, sdp));
-            }
-            (OfferFor::Refresh | OfferFor::Video, Some(key)) => {
-                let modify = Modify { method: ModifyMethod::Invite, offer: Some(sdp), headers: Vec::new() };
-                if crossing("modify", turn.agent.modify(turn.now, key, modify)).is_none() {
-                    self.not_asked(leg);
-                }
-            }
+            (_, Some(_)) => self.reoffer_made(turn, leg, purpose, sdp),
             (_, None) => {}
         }
     }
@@ -274,11 +252,12 @@ impl Switch {
                     _ => self.try_accept(turn, id),
                 }
             }
-            AnswerFor::Reinvite { hold } => {
+            AnswerFor::Reinvite { hold, .. } => {
                 let Some(key) = self.legs.get(&leg).and_then(|leg| leg.key) else { return };
                 if crossing("answer", turn.agent.answer_offer(turn.now, key, sdp)).is_some() {
                     self.set_hold(leg, hold);
                 }
+                self.offer_if_due(leg);
             }
         }
     }
@@ -292,8 +271,12 @@ impl Switch {
                 }
                 self.try_accept(turn, id);
             }
-            AppliedFor::Ack { hold } => self.set_hold(leg, hold),
-            AppliedFor::Early | AppliedFor::Refresh => {}
+            AppliedFor::Ack { hold } => {
+                self.set_hold(leg, hold);
+                self.offer_agreed(leg);
+            }
+            AppliedFor::Refresh => self.offer_agreed(leg),
+            AppliedFor::Early => {}
         }
     }
 
@@ -336,12 +319,19 @@ impl Switch {
             (Step::Applied(AppliedFor::Early) | Step::Answer(AnswerFor::Early), ..) if !is_answered => {
                 self.without_early_media(turn, id, leg, side, status);
             }
-            (Step::Answer(AnswerFor::Reinvite { .. }) | Step::Offer(OfferFor::Reinvite), _, Some(key)) => {
+            (Step::Answer(AnswerFor::Reinvite { had, .. }), _, Some(key)) => {
                 crossing("refuse", turn.agent.refuse_offer(turn.now, key, status));
+                self.note_video(leg, had);
+                self.offer_if_due(leg);
             }
-            (Step::Offer(OfferFor::Refresh | OfferFor::Video) | Step::Applied(AppliedFor::Refresh), ..) => {
-                self.not_asked(leg);
+            (Step::Offer(OfferFor::Reinvite), _, Some(key)) => {
+                crossing("refuse", turn.agent.refuse_offer(turn.now, key, status));
+                self.not_made(leg, OfferFor::Reinvite);
             }
+            (Step::Offer(purpose @ (OfferFor::Refresh | OfferFor::Video | OfferFor::NoVideo)), ..) => {
+                self.not_made(leg, purpose);
+            }
+            (Step::Applied(AppliedFor::Refresh), ..) => self.not_applied(leg),
             _ => self.end(turn, id, status, text),
         }
     }

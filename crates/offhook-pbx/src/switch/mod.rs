@@ -16,6 +16,7 @@ mod headers;
 mod hunt;
 mod mailbox;
 mod midcall;
+mod offer;
 mod pairs;
 mod record;
 mod register;
@@ -205,7 +206,9 @@ impl Switch {
             Event::RemoteOffer { call, offer, connection, .. } => self.remote_offer(turn, call, connection, offer),
             Event::RemoteAnswer { call, answer } => self.remote_answer(call, answer),
             Event::Modified { call, outcome } => self.modified(call, outcome),
-            Event::ModifyRetry { call } | Event::RefreshNeeded { call } => self.refresh(call),
+            Event::RemoteOfferAbandoned { call } => self.abandoned(call),
+            Event::ModifyRetry { call } => self.try_again(turn, call),
+            Event::RefreshNeeded { call } => self.refresh(call),
             Event::Request { transaction, connection, call, request } => {
                 self.request(turn, transaction, connection, call, &request);
             }
@@ -428,6 +431,7 @@ impl Switch {
     fn forget_leg(&mut self, leg: LegId) {
         self.leave_room(leg);
         self.asked(leg, None);
+        self.do_not_ask(leg);
         self.set_leg_deadline(leg, None);
         let Some(gone) = self.legs.remove(&leg) else { return };
         if gone.open {

@@ -76,11 +76,13 @@ impl Switch {
             self.leave_room(leg);
         }
         self.asked(leg, None);
+        self.stop_asking(leg);
         self.set_leg_deadline(leg, None);
         let Some(known) = self.legs.get_mut(&leg) else { return };
         let from = std::mem::replace(&mut known.call, id);
         known.side = side;
         known.entry = None;
+        known.untold = None;
         if let Some(call) = self.calls.get_mut(&from) {
             call.callees.retain(|&callee| callee != leg);
             for role in [&mut call.caller, &mut call.early, &mut call.winner] {
@@ -120,10 +122,12 @@ impl Switch {
         }
     }
 
-    /// Tells a device whom it is connected with now (RFC 3311, RFC 5876).
-    pub(super) fn tell_identity(&self, turn: &mut Turn<'_>, leg: LegId, with: LegId) {
-        let Some(key) = self.legs.get(&leg).and_then(|leg| leg.key) else { return };
+    /// Tells a device whom it is connected with now (RFC 3311, RFC 5876); when an exchange is under way, after it.
+    pub(super) fn tell_identity(&mut self, turn: &mut Turn<'_>, leg: LegId, with: LegId) {
         let Some(address) = self.legs.get(&with).and_then(|with| self.address_of(&with.extension)) else { return };
+        let Some(known) = self.legs.get_mut(&leg) else { return };
+        known.untold = Some(with);
+        let Some(key) = known.key else { return };
         let headers = headers::identity(&address).into_iter().collect();
         let update = Modify { method: ModifyMethod::Update, offer: None, headers };
         crossing("update", turn.agent.modify(turn.now, key, update));

@@ -47,12 +47,12 @@ pub(crate) struct RemoteModify {
     pub(super) ok: Option<RepeatedOk>,
 }
 
-/// What became of a 491.
+/// A request of ours that is to be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
-    /// The back-off is running.
+    /// Its time after a 491 is not over.
     Waiting,
-    /// It is over, but another exchange is pending.
+    /// Another exchange is pending.
     Due,
 }
 
@@ -61,8 +61,9 @@ impl Agent {
     /// always, unless the call ends before.
     ///
     /// # Errors
-    /// [`CommandError::UnknownCall`]; [`CommandError::WrongState`] unless established; [`CommandError::OfferPending`];
-    /// [`CommandError::UnknownConnection`] while its connection is lost.
+    /// [`CommandError::UnknownCall`]; [`CommandError::WrongState`] unless established; [`CommandError::OfferPending`], and
+    /// [`Event::ModifyRetry`] follows when nothing is pending any more; [`CommandError::UnknownConnection`] while its
+    /// connection is lost.
     pub fn modify(&mut self, now: Millis, call: CallKey, modify: Modify) -> Result<(), CommandError> {
         self.begin(now);
         let found = self.live(call)?;
@@ -70,6 +71,8 @@ impl Agent {
             return Err(CommandError::WrongState { command: "modify", state: found.state.name() });
         }
         if found.local_modify.is_some() || found.remote_modify.is_some() {
+            // One that waits for its time after a 491 keeps it.
+            found.retry.get_or_insert(Retry::Due);
             return Err(CommandError::OfferPending);
         }
         let method = match (modify.method, &modify.offer) {
@@ -82,6 +85,7 @@ impl Agent {
         let mut fields = modify.headers;
         fields.extend(self.capabilities());
         fields.extend(self.live(call)?.session.refresh_fields());
+        let has_offer = modify.offer.is_some();
         let body = modify.offer.as_deref().and_then(compose::sdp);
         self.live(call)?.local_modify = Some(LocalModify { tx: 0, method: modify.method, canceled: false });
         match self.send_in_dialog(call, method, &fields, body, Owner::Modify(call)) {
@@ -91,8 +95,10 @@ impl Agent {
                 return Err(error);
             }
         }
-        self.live(call)?.retry = None;
-        self.timers.clear(TimerKey::Call(call, CallTimer::Glare));
+        if has_offer {
+            self.live(call)?.retry = None;
+            self.timers.clear(TimerKey::Call(call, CallTimer::Glare));
+        }
         self.fire_due();
         Ok(())
     }

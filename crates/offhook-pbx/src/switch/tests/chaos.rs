@@ -2,15 +2,16 @@
 
 use offhook_media::MediaError;
 use offhook_sip::{
-    Accept, CallKey, ConnectionId, Credentials, Event, HeaderField, Invite, Modify, ModifyMethod, NameAddr, Ring, Uri,
+    Accept, CallKey, ConnectionId, Credentials, Event, HeaderField, Invite, Modify, ModifyMethod, ModifyOutcome,
+    NameAddr, Ring, Uri,
 };
 
-use super::network::{HELD, Network, SDP, Who};
+use super::network::{HELD, Network, SDP, VIDEO, Who};
 use crate::config::PbxConfig;
 use crate::directory::SwitchChange;
 use crate::extension::Extension;
 use crate::features::{Conference, RingGroup, RingStrategy};
-use crate::media::{LegId, MediaEvent};
+use crate::media::{LegId, MediaAction, MediaEvent};
 
 const RUNS: u64 = 200;
 const STEPS: usize = 100;
@@ -44,6 +45,117 @@ fn whatever_clients_do_nothing_is_left() {
         let run = std::panic::catch_unwind(|| chaos(seed));
         assert!(run.is_ok(), "seed {seed}");
     }
+}
+
+/// Two devices that change their call whenever they like, with media that takes its time.
+#[test]
+fn whatever_two_devices_offer_both_have_the_same_video_in_the_end() {
+    let mut offers = 0;
+    for seed in 1..=RUNS {
+        let run = std::panic::catch_unwind(|| changing(seed));
+        offers += run.unwrap_or_else(|_| panic!("seed {seed}"));
+    }
+    assert!(offers > RUNS as usize * 10, "{offers} offers of the PBX's own: too few meet one of a device's");
+}
+
+/// A device in a call.
+struct Device {
+    who: Who,
+    call: CallKey,
+    /// As it was agreed last.
+    video: bool,
+    /// What it was offered and has not answered.
+    asked: Option<String>,
+    /// Exchanges that it began, and those that are over.
+    begun: usize,
+    over: usize,
+}
+
+impl Device {
+    fn offer(&mut self, net: &mut Network, sdp: &str) {
+        let modify = Modify { method: ModifyMethod::Invite, offer: Some(sdp.to_owned()), headers: Vec::new() };
+        let sent = net.command(self.who, |agent, now| agent.modify(now, self.call, modify));
+        self.begun += usize::from(sent.is_ok());
+    }
+
+    fn answer(&mut self, net: &mut Network, answer: Result<&str, u16>) {
+        if self.asked.take().is_none() {
+            return;
+        }
+        let answered = net.command(self.who, |agent, now| match answer {
+            Ok(sdp) => agent.answer_offer(now, self.call, sdp.to_owned()),
+            Err(status) => agent.refuse_offer(now, self.call, status),
+        });
+        if let (Ok(()), Ok(sdp)) = (answered, answer) {
+            self.video = sdp == VIDEO;
+        }
+    }
+
+    fn hear(&mut self, net: &mut Network) {
+        for event in net.events(self.who) {
+            match event {
+                Event::RemoteOffer { offer, .. } => self.asked = offer,
+                Event::RemoteOfferAbandoned { .. } => self.asked = None,
+                Event::Modified { outcome, .. } => {
+                    self.over += 1;
+                    if let ModifyOutcome::Accepted { sdp: Some(sdp) } = outcome {
+                        self.video = sdp == VIDEO;
+                    }
+                }
+                Event::Terminated { termination, .. } => panic!("{termination:?}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Gives how many offers of its own the PBX has made.
+fn changing(seed: u64) -> usize {
+    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut net = Network::new();
+    let phones = ["1000", "1001"].map(|number| net.phone(number));
+    let (ours, theirs) = net.established(phones[0], phones[1]);
+    let device = |who, call| Device { who, call, video: false, asked: None, begun: 0, over: 0 };
+    let mut devices = [device(phones[0], ours), device(phones[1], theirs)];
+    net.slow = Some(std::collections::VecDeque::new());
+    for _ in 0..4 * STEPS {
+        let device = &mut devices[dice.roll(2)];
+        match dice.roll(8) {
+            0..=1 => device.offer(&mut net, dice.pick(&[SDP, HELD, VIDEO, VIDEO]).unwrap_or(SDP)),
+            2..=3 => {
+                let is_video = device.asked.as_deref() == Some(VIDEO);
+                let answer = if is_video && dice.roll(3) > 0 { VIDEO } else { SDP };
+                // Who does not want to be without video cannot be helped.
+                let refused = if is_video { [491, 500, 488][dice.roll(3)] } else { 491 };
+                device.answer(&mut net, if dice.roll(4) > 0 { Ok(answer) } else { Err(refused) });
+            }
+            4 => net.advance(dice.roll(1_500) as u64),
+            _ => drop(net.deliver()),
+        }
+        devices.iter_mut().for_each(|device| device.hear(&mut net));
+        nobody_waits_in_vain(&net);
+    }
+    for _ in 0..20 {
+        while net.deliver() {}
+        for device in &mut devices {
+            device.hear(&mut net);
+            let same = device.asked.clone().unwrap_or_default();
+            device.answer(&mut net, Ok(&same));
+        }
+        net.advance(1_000);
+    }
+    for device in &mut devices {
+        device.hear(&mut net);
+        assert_eq!(device.begun, device.over, "an exchange is never over");
+    }
+    let has_video = |leg: LegId| net.switch.legs[&leg].video.is_some();
+    let all = [devices[0].video, devices[1].video, has_video(net.open[1]), has_video(net.open[0])];
+    assert!(all == [true; 4] || all == [false; 4], "{all:?}");
+    let own = |action: &&MediaAction| matches!(action, MediaAction::CreateOffer { .. });
+    let offers = net.media.iter().filter(own).count();
+    net.slow = None;
+    net.assert_nothing_left();
+    offers
 }
 
 /// With everything that there is.
@@ -98,7 +210,7 @@ fn chaos(seed: u64) {
                 let _ = agent.hangup(now, call, None);
             }),
             8..=9 => {
-                let offer = if dice.roll(2) == 0 { HELD } else { SDP };
+                let offer = dice.pick(&[HELD, SDP, VIDEO, VIDEO]).unwrap_or(SDP);
                 on(&mut net, who, call, |agent, now, call| {
                     let modify =
                         Modify { method: ModifyMethod::Invite, offer: Some(offer.to_owned()), headers: Vec::new() };
@@ -165,11 +277,14 @@ fn chaos(seed: u64) {
             }
         }
         for (i, &who) in phones.iter().enumerate() {
-            react(&mut net, who, &mut calls[i]);
+            react(&mut net, who, &mut calls[i], &mut dice);
         }
+        nobody_waits_in_vain(&net);
     }
     if seed.is_multiple_of(3) {
         net.stop();
+    } else {
+        come_to_rest(&mut net, &phones, &mut calls);
     }
     while net.deliver() {}
     net.slow = None;
@@ -225,14 +340,47 @@ fn on(net: &mut Network, who: Who, call: Option<CallKey>, act: impl FnOnce(&mut 
     }
 }
 
+/// Who has asked for video is answered when somebody else has been.
+fn nobody_waits_in_vain(net: &Network) {
+    for (id, leg) in &net.switch.legs {
+        let is_asked = || net.switch.legs.values().any(|other| other.asked.is_some_and(|(by, _)| by == *id));
+        assert!(leg.waiting.is_none() || is_asked(), "{id:?}: {leg:?}");
+    }
+}
+
+/// Everybody answers what is offered, as it is: then each call has video on both sides or on neither.
+fn come_to_rest(net: &mut Network, phones: &[Who], calls: &mut [Vec<CallKey>]) {
+    for _ in 0..10 {
+        while net.deliver() {}
+        for (i, &who) in phones.iter().enumerate() {
+            react(net, who, &mut calls[i], &mut Dice(0));
+        }
+        net.advance(2_000);
+    }
+    while net.deliver() {}
+    nobody_waits_in_vain(net);
+    for call in net.switch.calls.values().filter(|call| call.is_free()) {
+        let Some((caller, callee)) = call.caller.zip(call.winner) else { continue };
+        let [a, b] = [caller, callee].map(|leg| &net.switch.legs[&leg]);
+        let has_video = |leg: &crate::switch::call::Leg| leg.video.is_some();
+        assert_eq!(has_video(a), has_video(b), "{a:?}, {b:?}");
+    }
+}
+
 /// What a phone owes at once.
-fn react(net: &mut Network, who: Who, calls: &mut Vec<CallKey>) {
+fn react(net: &mut Network, who: Who, calls: &mut Vec<CallKey>, dice: &mut Dice) {
     for event in net.events(who) {
         match event {
             Event::Incoming { call, .. } => calls.push(call),
             Event::Terminated { call, .. } => calls.retain(|&known| known != call),
-            Event::RemoteOffer { call, .. } => {
-                let _ = net.command(who, |agent, now| agent.answer_offer(now, call, SDP.to_owned()));
+            Event::RemoteOffer { call, offer, .. } => {
+                let same = offer.unwrap_or_else(|| SDP.to_owned());
+                let _ = net.command(who, |agent, now| match dice.roll(6) {
+                    4 => agent.refuse_offer(now, call, 491),
+                    5 => agent.refuse_offer(now, call, 488),
+                    3 => agent.answer_offer(now, call, SDP.to_owned()),
+                    _ => agent.answer_offer(now, call, same),
+                });
             }
             Event::Request { transaction, .. } => {
                 let _ = net.command(who, |agent, now| agent.respond(now, transaction, 200, Vec::new(), None));

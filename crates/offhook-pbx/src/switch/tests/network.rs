@@ -1,6 +1,6 @@
 //! A PBX and its clients on a perfect network, in virtual time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub(super) struct Network {
     pub(super) records: Vec<Concluded>,
     /// Media connections open.
     pub(super) open: Vec<LegId>,
+    /// Those whose offer is not answered, nor taken back.
+    offering: BTreeSet<LegId>,
     /// The media takes its time: what it has to tell waits for [`Network::deliver`].
     pub(super) slow: Option<VecDeque<MediaEvent>>,
     /// Offers and answers that have this in them are refused by the media.
@@ -101,6 +103,7 @@ impl Network {
             notices: Vec::new(),
             records: Vec::new(),
             open: Vec::new(),
+            offering: BTreeSet::new(),
             slow: None,
             refused_sdp: None,
             disk_full: false,
@@ -463,6 +466,14 @@ impl Network {
     /// Media that agrees with everything at once.
     fn play(&mut self, action: MediaAction) {
         self.media.push(action.clone());
+        match action {
+            MediaAction::CreateOffer { leg, .. } => assert!(self.offering.insert(leg), "two offers at once: {leg:?}"),
+            MediaAction::AcceptOffer { leg, .. }
+            | MediaAction::AcceptAnswer { leg, .. }
+            | MediaAction::Rollback { leg }
+            | MediaAction::Close { leg } => drop(self.offering.remove(&leg)),
+            _ => {}
+        }
         let refused = |sdp: &str| self.refused_sdp.is_some_and(|bad| sdp.contains(bad));
         let failed = |leg, step| {
             let error = offhook_media::MediaError::Sdp(offhook_media::SdpRefusal::NoAudio);

@@ -260,6 +260,29 @@ fn an_attended_transfer_connects_the_two_far_ends() {
 }
 
 #[test]
+fn who_is_across_is_told_when_the_devices_own_exchange_is_over() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (first, theirs) = net.established(a, b);
+    let (second, _) = net.established(a, c);
+    let to = replacing(&mut net, a, second, "1002");
+    net.slow = Some(std::collections::VecDeque::new());
+    let modify = Modify { method: ModifyMethod::Invite, offer: Some(HELD.to_owned()), headers: Vec::new() };
+    net.command(b, |agent, now| agent.modify(now, theirs, modify)).expect("sent");
+    refer(&mut net, a, first, &to);
+    let told = |net: &mut Network| {
+        net.events(b).into_iter().find_map(|event| match event {
+            Event::Updated { request, .. } => request.headers.text("P-Asserted-Identity"),
+            _ => None,
+        })
+    };
+    assert_eq!(told(&mut net), None);
+    while net.deliver() {}
+    assert!(told(&mut net).is_some_and(|told| told.contains("Cleo")));
+    net.assert_nothing_left();
+}
+
+#[test]
 fn nobody_takes_the_call_of_another_by_its_dialog() {
     let mut net = Network::new();
     let (a, b, c, d) = (net.phone("1000"), net.phone("1001"), net.phone("1002"), net.phone("1003"));

@@ -3,7 +3,7 @@
 use offhook_media::Direction;
 use offhook_sip::{Accept, CallKey, Event, Modify, ModifyMethod, ModifyOutcome};
 
-use super::network::{Network, SDP, VIDEO, Who};
+use super::network::{HELD, Network, SDP, VIDEO, Who};
 use crate::media::{LegId, MediaAction, OfferFor};
 
 const BOTH: Option<Direction> = Some(Direction::SendRecv);
@@ -11,6 +11,10 @@ const BOTH: Option<Direction> = Some(Direction::SendRecv);
 fn offer(net: &mut Network, who: Who, call: CallKey, sdp: &str) {
     let modify = Modify { method: ModifyMethod::Invite, offer: Some(sdp.to_owned()), headers: Vec::new() };
     net.command(who, |agent, now| agent.modify(now, call, modify)).expect("sent");
+}
+
+fn answer(net: &mut Network, who: Who, call: CallKey, sdp: &str) {
+    net.command(who, |agent, now| agent.answer_offer(now, call, sdp.to_owned())).expect("answered");
 }
 
 fn is_agreed(events: &[Event]) -> bool {
@@ -129,4 +133,203 @@ fn a_refresh_keeps_the_video() {
         Some(crate::switch::Action::Media(MediaAction::CreateOffer { purpose: OfferFor::Refresh, video: BOTH, .. }))
     );
     assert!(expected, "{refresh:?}");
+}
+
+/// The first phone's call of the second: the phones and their calls, and the legs, callee first.
+fn talking(video: bool) -> (Network, [(Who, CallKey); 2], [LegId; 2]) {
+    let mut net = Network::new();
+    let (a, b) = (net.phone("1000"), net.phone("1001"));
+    let (ours, theirs) = net.established(a, b);
+    let legs = [net.open[0], net.open[1]];
+    if video {
+        offer(&mut net, a, ours, VIDEO);
+        answer(&mut net, b, theirs, VIDEO);
+    }
+    net.events(a);
+    net.events(b);
+    wanted(&mut net);
+    (net, [(a, ours), (b, theirs)], legs)
+}
+
+/// The media tells nothing until it is asked to.
+fn slow(net: &mut Network) {
+    net.slow = Some(std::collections::VecDeque::new());
+}
+
+fn deliver(net: &mut Network) {
+    while net.deliver() {}
+}
+
+#[test]
+fn taken_away_and_added_again_at_once_the_other_is_asked_when_it_has_heard_of_the_first() {
+    let (mut net, [(a, ours), (b, theirs)], [callee, caller]) = talking(true);
+    offer(&mut net, a, ours, SDP);
+    assert!(is_agreed(&net.events(a)));
+    assert_eq!(wanted(&mut net), [(caller, false, None), (callee, true, None)]);
+    offer(&mut net, a, ours, VIDEO);
+    assert_eq!(wanted(&mut net), []);
+    assert_eq!(offered(&mut net, b), Some(Some(SDP.to_owned())));
+    answer(&mut net, b, theirs, SDP);
+    assert_eq!(wanted(&mut net), [(callee, true, BOTH)]);
+    assert_eq!(offered(&mut net, b), Some(Some(VIDEO.to_owned())));
+    answer(&mut net, b, theirs, VIDEO);
+    assert_eq!(wanted(&mut net), [(caller, false, BOTH)]);
+    assert!(is_agreed(&net.events(a)));
+    net.assert_nothing_left();
+}
+
+#[test]
+fn taken_away_while_the_other_changes_something_it_hears_of_it_after_that() {
+    let (mut net, [(a, ours), (b, theirs)], [callee, caller]) = talking(true);
+    slow(&mut net);
+    offer(&mut net, b, theirs, VIDEO);
+    offer(&mut net, a, ours, SDP);
+    deliver(&mut net);
+    assert!(is_agreed(&net.events(a)));
+    assert_eq!(offered(&mut net, b), Some(Some(SDP.to_owned())));
+    answer(&mut net, b, theirs, SDP);
+    deliver(&mut net);
+    // The device's came first, and its answer said what was known then.
+    let asked: Vec<_> = wanted(&mut net);
+    assert_eq!(asked[..2], [(callee, false, BOTH), (caller, false, None)]);
+    assert!(asked[2..].iter().all(|wanted| *wanted == (callee, true, None)), "{asked:?}");
+    net.assert_nothing_left();
+}
+
+#[test]
+fn an_offer_that_is_not_sent_yet_gives_way_to_the_devices() {
+    let (mut net, [(a, ours), (b, theirs)], [callee, caller]) = talking(false);
+    slow(&mut net);
+    offer(&mut net, a, ours, VIDEO);
+    offer(&mut net, b, theirs, HELD);
+    deliver(&mut net);
+    assert!(is_agreed(&net.events(b)) && !is_agreed(&net.events(a)));
+    answer(&mut net, b, theirs, VIDEO);
+    deliver(&mut net);
+    assert!(is_agreed(&net.events(a)));
+    // What it holds it is not sent.
+    let held = Some(Direction::RecvOnly);
+    let wanted = wanted(&mut net);
+    assert_eq!(wanted[..2], [(callee, true, BOTH), (callee, false, None)]);
+    assert_eq!((wanted[wanted.len() - 2], wanted[wanted.len() - 1]), ((callee, true, held), (caller, false, BOTH)));
+    net.assert_nothing_left();
+}
+
+#[test]
+fn both_add_video_at_once_and_neither_is_asked() {
+    for order in [[0, 1], [1, 0]] {
+        let (mut net, phones, _) = talking(false);
+        slow(&mut net);
+        for which in order {
+            let (who, call) = phones[which];
+            offer(&mut net, who, call, VIDEO);
+        }
+        deliver(&mut net);
+        for (who, _) in phones {
+            let events = net.events(who);
+            assert!(is_agreed(&events), "{events:?}");
+            assert!(!events.iter().any(|event| matches!(event, Event::RemoteOffer { .. })), "{events:?}");
+        }
+        assert!(net.switch.legs.values().all(|leg| leg.video == BOTH));
+        net.assert_nothing_left();
+    }
+}
+
+#[test]
+fn who_answers_491_is_offered_it_again_later() {
+    for sdp in [VIDEO, SDP] {
+        let (mut net, [(a, ours), (b, theirs)], _) = talking(sdp == SDP);
+        offer(&mut net, a, ours, sdp);
+        for _ in 0..2 {
+            assert_eq!(offered(&mut net, b), Some(Some(sdp.to_owned())));
+            net.command(b, |agent, now| agent.refuse_offer(now, theirs, 491)).expect("refused");
+            assert_eq!(offered(&mut net, b), None, "RFC 3261 §14.1");
+            net.advance(4_000);
+        }
+        assert_eq!(is_agreed(&net.events(a)), sdp == SDP);
+        answer(&mut net, b, theirs, sdp);
+        let video = (sdp == VIDEO).then_some(Direction::SendRecv);
+        assert!(net.switch.legs.values().all(|leg| leg.video == video));
+        net.assert_nothing_left();
+    }
+}
+
+#[test]
+fn who_asked_is_away_when_the_other_agrees_which_has_no_video_with_nobody() {
+    let (mut net, [(a, ours), (b, theirs)], [callee, _]) = talking(false);
+    offer(&mut net, a, ours, VIDEO);
+    assert!(offered(&mut net, b).is_some());
+    net.disconnect(a);
+    answer(&mut net, b, theirs, VIDEO);
+    assert_eq!(wanted(&mut net), [(callee, true, BOTH), (callee, true, None)]);
+    assert_eq!(offered(&mut net, b), Some(Some(SDP.to_owned())));
+    answer(&mut net, b, theirs, SDP);
+    assert!(net.switch.legs.values().all(|leg| leg.video.is_none() && leg.waiting.is_none()));
+    net.assert_nothing_left();
+}
+
+#[test]
+fn who_is_away_before_the_other_is_asked_asks_nothing() {
+    let (mut net, [(a, ours), (b, theirs)], _) = talking(false);
+    slow(&mut net);
+    offer(&mut net, a, ours, VIDEO);
+    net.disconnect(a);
+    deliver(&mut net);
+    assert_eq!(offered(&mut net, b), None);
+    // And what it asks for itself is asked.
+    net.reconnect(a);
+    net.register(a, 600, "secret-1000");
+    offer(&mut net, b, theirs, SDP);
+    deliver(&mut net);
+    assert!(is_agreed(&net.events(b)));
+    net.assert_nothing_left();
+}
+
+#[test]
+fn video_that_is_taken_away_while_the_device_waits_for_an_offer_is_gone_after_that() {
+    let (mut net, [(a, ours), (b, theirs)], [callee, caller]) = talking(true);
+    slow(&mut net);
+    let dialog = net.command(b, |agent, _| {
+        let view = agent.call(theirs).expect("a call");
+        let (local, remote) = (view.local_tag, view.remote_tag.expect("a dialog"));
+        format!(
+            "Via: SIP/2.0/WS b.invalid;branch=z9hG4bKlate\r\nFrom: <sip:1001@localhost>;tag={local}\r\n\
+             To: <sip:1000@localhost>;tag={remote}\r\nCall-ID: {}\r\nMax-Forwards: 70\r\n\
+             Contact: <sip:device-1@client.invalid;transport=ws>\r\n",
+            view.call_id
+        )
+    });
+    net.forge(b, format!("INVITE sip:localhost SIP/2.0\r\n{dialog}CSeq: 77 INVITE\r\nContent-Length: 0\r\n\r\n"));
+    assert_eq!(wanted(&mut net), [(callee, true, BOTH)]);
+    offer(&mut net, a, ours, SDP);
+    deliver(&mut net);
+    assert_eq!(wanted(&mut net), [(caller, false, None)], "the device's exchange is under way");
+    let length = VIDEO.len();
+    net.forge(
+        b,
+        format!(
+            "ACK sip:localhost SIP/2.0\r\n{dialog}CSeq: 77 ACK\r\nContent-Type: application/sdp\r\n\
+             Content-Length: {length}\r\n\r\n{VIDEO}"
+        ),
+    );
+    deliver(&mut net);
+    assert_eq!(wanted(&mut net), [(callee, true, None)]);
+    assert_eq!(offered(&mut net, b), Some(Some(SDP.to_owned())));
+    answer(&mut net, b, theirs, SDP);
+    deliver(&mut net);
+    assert!(net.switch.legs.values().all(|leg| leg.video.is_none()));
+    net.assert_nothing_left();
+}
+
+#[test]
+fn a_device_that_has_not_heard_yet_that_its_video_is_taken_away_learns_it_by_the_answer() {
+    let (mut net, [(a, ours), (b, theirs)], [callee, caller]) = talking(true);
+    slow(&mut net);
+    offer(&mut net, a, ours, SDP);
+    offer(&mut net, b, theirs, VIDEO);
+    deliver(&mut net);
+    assert!(is_agreed(&net.events(a)) && is_agreed(&net.events(b)));
+    assert_eq!(wanted(&mut net), [(caller, false, None), (callee, true, None), (callee, false, None)]);
+    assert!(net.switch.legs.values().all(|leg| leg.video.is_none()));
+    net.assert_nothing_left();
 }
