@@ -7,7 +7,8 @@
 //! | the device's, when ours is sent | the agent answers 491 |
 //! | an exchange that the agent has begun (the device's is not acknowledged, an UPDATE of ours) | again when that is over |
 //! | 491 | again when the agent has waited (RFC 3261 §14.1) |
-//! | a refusal, no answer, a lost connection | not again |
+//! | a lost connection | when the device is back and has made an offer; the question whether it takes part in video is answered no |
+//! | a refusal, no answer | not again |
 
 use offhook_media::Direction;
 use offhook_sip::{CallKey, CommandError, Modify, ModifyMethod, ModifyOutcome};
@@ -115,7 +116,7 @@ impl Switch {
             Err(CommandError::OfferPending | CommandError::WrongState { .. }) => self.put_off(leg, true),
             Err(error) => {
                 tracing::debug!(%error, "no offer can be sent");
-                self.not_offered(leg);
+                self.out_of_reach(leg, purpose);
             }
         }
     }
@@ -145,6 +146,7 @@ impl Switch {
                 }
             }
             ModifyOutcome::Glare => self.put_off(leg, true),
+            ModifyOutcome::ConnectionLost => self.out_of_reach(leg, purpose),
             _ => self.not_offered(leg),
         }
     }
@@ -235,6 +237,14 @@ impl Switch {
 
     fn stage(&self, leg: LegId) -> Option<Stage> {
         self.legs.get(&leg).map(|leg| leg.offers.stage)
+    }
+
+    /// The device has no connection. Nobody is made to wait until it is back.
+    fn out_of_reach(&mut self, leg: LegId, purpose: OfferFor) {
+        match purpose {
+            OfferFor::Video => self.not_offered(leg),
+            _ => self.put_off(leg, false),
+        }
     }
 
     /// Our offer is taken back, and made anew when nothing is in its way: not before the agent says so, or (not `wait`) when

@@ -1,7 +1,7 @@
 //! Video: what one device adds, the other is asked about.
 
 use offhook_media::Direction;
-use offhook_sip::{Accept, CallKey, Event, Modify, ModifyMethod, ModifyOutcome};
+use offhook_sip::{Accept, CallKey, ConnectionId, Event, Modify, ModifyMethod, ModifyOutcome};
 
 use super::network::{HELD, Network, SDP, VIDEO, Who};
 use crate::media::{LegId, MediaAction, OfferFor};
@@ -332,4 +332,28 @@ fn a_device_that_has_not_heard_yet_that_its_video_is_taken_away_learns_it_by_the
     assert_eq!(wanted(&mut net), [(caller, false, None), (callee, true, None), (callee, false, None)]);
     assert!(net.switch.legs.values().all(|leg| leg.video.is_none()));
     net.assert_nothing_left();
+}
+
+#[test]
+fn who_is_away_while_its_video_is_taken_away_learns_it_when_it_is_back() {
+    for is_sent in [false, true] {
+        let (mut net, [(a, ours), (b, theirs)], [callee, caller]) = talking(true);
+        if is_sent {
+            offer(&mut net, a, ours, SDP);
+            net.disconnect(b);
+        } else {
+            net.disconnect(b);
+            offer(&mut net, a, ours, SDP);
+        }
+        assert_eq!(wanted(&mut net), [(caller, false, None), (callee, true, None)]);
+        net.reconnect(b);
+        net.register(b, 600, "secret-1001");
+        let contact = net.contact(b);
+        net.command(b, |agent, now| agent.rebind(now, theirs, ConnectionId(0), contact)).expect("moved");
+        offer(&mut net, b, theirs, VIDEO);
+        assert_eq!(wanted(&mut net), [(callee, false, None)], "the other is not asked");
+        assert!(is_agreed(&net.events(b)));
+        assert!(net.switch.legs.values().all(|leg| leg.video.is_none()));
+        net.assert_nothing_left();
+    }
 }
