@@ -4,6 +4,7 @@ mod action;
 mod message;
 mod prompt;
 mod recording;
+mod silence;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -29,6 +30,7 @@ pub(crate) use prompt::Piece;
 
 use crate::events::CallId;
 use crate::recordings::NewFile;
+use silence::Silence;
 
 /// All media connections.
 pub(crate) struct MediaHost {
@@ -63,8 +65,8 @@ struct LegPeer {
     room: Option<RoomId>,
     /// What it is being told.
     prompt: Option<PromptId>,
-    /// While watched: packets seen, and since when it is so many.
-    watched: Option<(u64, Instant)>,
+    /// While watched.
+    silence: Option<Silence>,
 }
 
 enum Reply {
@@ -199,7 +201,7 @@ impl MediaHost {
             }
             MediaAction::Watch { leg, on } => {
                 if let Some(known) = self.legs.get_mut(&leg) {
-                    known.watched = on.then(|| (0, Instant::now()));
+                    known.silence = on.then(|| Silence::new(Instant::now()));
                 }
             }
             MediaAction::StartRecording { recording, call, of } => self.start_recording(recording, call, of),
@@ -254,7 +256,7 @@ impl MediaHost {
         match Peer::spawn(config) {
             Ok((peer, events)) => {
                 tokio::spawn(forward(leg, events, self.events.clone()));
-                let known = LegPeer { peer, codecs, bridged: None, room: None, prompt: None, watched: None };
+                let known = LegPeer { peer, codecs, bridged: None, room: None, prompt: None, silence: None };
                 self.legs.insert(leg, known);
             }
             Err(error) => {
@@ -268,7 +270,7 @@ impl MediaHost {
         let Some(gone) = self.legs.remove(&leg) else { return };
         self.open(leg, gone.codecs);
         let Some(known) = self.legs.get_mut(&leg) else { return };
-        known.watched = gone.watched.map(|_| (0, Instant::now()));
+        known.silence = gone.silence.map(|_| Silence::new(Instant::now()));
         if let Some(room) = gone.room {
             self.join(leg, room);
         }
@@ -341,7 +343,7 @@ impl MediaHost {
     }
 
     fn check(&mut self) {
-        for (&leg, known) in self.legs.iter().filter(|(_, known)| known.watched.is_some()) {
+        for (&leg, known) in self.legs.iter().filter(|(_, known)| known.silence.is_some()) {
             let stats = known.peer.stats().map(move |stats| match stats {
                 Ok(stats) => Reply::Packets { leg, received: Some(stats.inbound.packets_received) },
                 // The far end closed its side: nothing will come any more.
@@ -352,17 +354,9 @@ impl MediaHost {
     }
 
     fn packets(&mut self, leg: LegId, received: Option<u64>) -> Option<MediaEvent> {
-        let watched = self.legs.get_mut(&leg)?.watched.as_mut()?;
-        let (seen, since) = *watched;
-        if let Some(received) = received.filter(|&received| received != seen) {
-            *watched = (received, Instant::now());
-            return None;
-        }
-        if since.elapsed() < self.timeout {
-            return None;
-        }
-        *watched = (seen, Instant::now());
-        Some(MediaEvent::Silent { leg })
+        let silence = self.legs.get_mut(&leg)?.silence.as_mut()?;
+        let is_over = silence.look(Instant::now(), received, self.timeout, self.checks.period());
+        is_over.then_some(MediaEvent::Silent { leg })
     }
 }
 
