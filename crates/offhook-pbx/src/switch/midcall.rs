@@ -89,6 +89,7 @@ impl Switch {
                 return;
             }
             self.notify_owed(turn, leg);
+            // After this exchange.
             if let Some(with) = self.legs.get(&leg).and_then(|leg| leg.untold) {
                 self.tell_identity(turn, leg, with);
             }

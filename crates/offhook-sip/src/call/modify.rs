@@ -85,7 +85,6 @@ impl Agent {
         let mut fields = modify.headers;
         fields.extend(self.capabilities());
         fields.extend(self.live(call)?.session.refresh_fields());
-        let has_offer = modify.offer.is_some();
         let body = modify.offer.as_deref().and_then(compose::sdp);
         self.live(call)?.local_modify = Some(LocalModify { tx: 0, method: modify.method, canceled: false });
         match self.send_in_dialog(call, method, &fields, body, Owner::Modify(call)) {
@@ -95,7 +94,7 @@ impl Agent {
                 return Err(error);
             }
         }
-        if has_offer {
+        if modify.offer.is_some() {
             self.live(call)?.retry = None;
             self.timers.clear(TimerKey::Call(call, CallTimer::Glare));
         }

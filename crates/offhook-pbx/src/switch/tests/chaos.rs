@@ -2,11 +2,10 @@
 
 use offhook_media::MediaError;
 use offhook_sip::{
-    Accept, CallKey, ConnectionId, Credentials, Event, HeaderField, Invite, Modify, ModifyMethod, ModifyOutcome,
-    NameAddr, Ring, Uri,
+    Accept, CallKey, ConnectionId, Credentials, Event, HeaderField, Invite, ModifyOutcome, NameAddr, Ring, Uri,
 };
 
-use super::network::{HELD, Network, SDP, VIDEO, Who};
+use super::network::{HELD, Network, SDP, VIDEO, Who, reinvite};
 use crate::config::PbxConfig;
 use crate::directory::SwitchChange;
 use crate::extension::Extension;
@@ -27,6 +26,10 @@ const DIGITS: [&str; 12] =
 struct Dice(u64);
 
 impl Dice {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+
     fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -73,7 +76,7 @@ struct Device {
 
 impl Device {
     fn offer(&mut self, net: &mut Network, sdp: &str) {
-        let modify = Modify { method: ModifyMethod::Invite, offer: Some(sdp.to_owned()), headers: Vec::new() };
+        let modify = reinvite(sdp);
         let sent = net.command(self.who, |agent, now| agent.modify(now, self.call, modify));
         self.begun += usize::from(sent.is_ok());
     }
@@ -111,13 +114,13 @@ impl Device {
 
 /// Gives how many offers of its own the PBX has made.
 fn changing(seed: u64) -> usize {
-    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut dice = Dice::new(seed);
     let mut net = Network::new();
     let phones = ["1000", "1001"].map(|number| net.phone(number));
     let (ours, theirs) = net.established(phones[0], phones[1]);
     let device = |who, call| Device { who, call, video: false, asked: None, begun: 0, over: 0 };
     let mut devices = [device(phones[0], ours), device(phones[1], theirs)];
-    net.slow = Some(std::collections::VecDeque::new());
+    net.slow_down();
     for _ in 0..4 * STEPS {
         let device = &mut devices[dice.roll(2)];
         match dice.roll(8) {
@@ -136,7 +139,7 @@ fn changing(seed: u64) -> usize {
         nobody_waits_in_vain(&net);
     }
     for _ in 0..20 {
-        while net.deliver() {}
+        net.deliver_all();
         for device in &mut devices {
             device.hear(&mut net);
             let same = device.asked.clone().unwrap_or_default();
@@ -175,11 +178,11 @@ fn config() -> PbxConfig {
 }
 
 fn chaos(seed: u64) {
-    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut dice = Dice::new(seed);
     let mut net = Network::with(config());
     let phones: Vec<Who> = ["1000", "1001", "1001", "1002"].map(|number| net.phone(number)).to_vec();
     let mut calls: Vec<Vec<CallKey>> = vec![Vec::new(); phones.len()];
-    net.slow = Some(std::collections::VecDeque::new());
+    net.slow_down();
     for _ in 0..STEPS {
         let i = dice.roll(phones.len());
         let who = phones[i];
@@ -212,8 +215,7 @@ fn chaos(seed: u64) {
             8..=9 => {
                 let offer = dice.pick(&[HELD, SDP, VIDEO, VIDEO]).unwrap_or(SDP);
                 on(&mut net, who, call, |agent, now, call| {
-                    let modify =
-                        Modify { method: ModifyMethod::Invite, offer: Some(offer.to_owned()), headers: Vec::new() };
+                    let modify = reinvite(offer);
                     let _ = agent.modify(now, call, modify);
                 });
             }
@@ -286,7 +288,7 @@ fn chaos(seed: u64) {
     } else {
         come_to_rest(&mut net, &phones, &mut calls);
     }
-    while net.deliver() {}
+    net.deliver_all();
     net.slow = None;
     net.assert_nothing_left();
 }
@@ -351,13 +353,13 @@ fn nobody_waits_in_vain(net: &Network) {
 /// Everybody answers what is offered, as it is: then each call has video on both sides or on neither.
 fn come_to_rest(net: &mut Network, phones: &[Who], calls: &mut [Vec<CallKey>]) {
     for _ in 0..10 {
-        while net.deliver() {}
+        net.deliver_all();
         for (i, &who) in phones.iter().enumerate() {
             react(net, who, &mut calls[i], &mut Dice(0));
         }
         net.advance(2_000);
     }
-    while net.deliver() {}
+    net.deliver_all();
     nobody_waits_in_vain(net);
     for call in net.switch.calls.values().filter(|call| call.is_free()) {
         let Some((caller, callee)) = call.caller.zip(call.winner) else { continue };

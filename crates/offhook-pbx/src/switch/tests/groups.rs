@@ -84,12 +84,12 @@ fn an_answer_before_the_end_of_the_turn_has_the_call_though_its_media_is_slow() 
     net.call(a, "6200");
     let first = net.incoming(b);
     net.ring(b, first, None);
-    net.slow = Some(std::collections::VecDeque::new());
+    net.slow_down();
     net.answer(b, first);
     // It has the call: the end of its turn comes too late for another.
     net.advance(20_000);
     assert!(is_quiet(&mut net, c));
-    while net.deliver() {}
+    net.deliver_all();
     net.slow = None;
     assert!(net.events(a).iter().any(|event| matches!(event, Event::Confirmed { .. })));
     net.assert_nothing_left();

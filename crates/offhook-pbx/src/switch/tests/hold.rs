@@ -1,13 +1,13 @@
 //! Hold: answered by the PBX, the other side hears music.
 
-use offhook_sip::{CallKey, Event, Modify, ModifyMethod, ModifyOutcome};
+use offhook_sip::{CallKey, Event, ModifyOutcome};
 
-use super::network::{HELD, Network, SDP, Who};
+use super::network::{HELD, Network, SDP, Who, reinvite};
 use crate::media::{LegId, MediaAction, Sound};
 
 /// Changes a session, and checks that it is agreed.
 pub(super) fn change(net: &mut Network, who: Who, call: CallKey, offer: &str) {
-    let modify = Modify { method: ModifyMethod::Invite, offer: Some(offer.to_owned()), headers: Vec::new() };
+    let modify = reinvite(offer);
     net.command(who, |agent, now| agent.modify(now, call, modify)).expect("sent");
     let events = net.events(who);
     let agreed =
@@ -86,11 +86,7 @@ fn a_change_that_the_media_refuses_leaves_the_session_as_it_was() {
     let (a, b) = (net.phone("1000"), net.phone("1001"));
     let (ours, _) = net.established(a, b);
     net.refused_sdp = Some("m=video");
-    let modify = Modify {
-        method: ModifyMethod::Invite,
-        offer: Some("v=0\r\nm=video 9 X 96\r\n".to_owned()),
-        headers: Vec::new(),
-    };
+    let modify = reinvite("v=0\r\nm=video 9 X 96\r\n");
     net.command(a, |agent, now| agent.modify(now, ours, modify)).expect("sent");
     let Event::Modified { outcome: ModifyOutcome::Refused { status, .. }, .. } = net.next(a) else {
         panic!("not refused")

@@ -8,7 +8,8 @@ use offhook_media::Direction;
 use offhook_sip::message::HeadersExt as _;
 use offhook_sip::{
     Accept, Agent, AgentConfig, CallKey, ConnectionId, ConnectionKind, Credentials, Driven, Event, HeaderField, Input,
-    Invite, KeepAlive, Millis, NameAddr, Output, Register, RegistrationId, Ring, Termination, Uri,
+    Invite, KeepAlive, Millis, Modify, ModifyMethod, NameAddr, Output, Register, RegistrationId, Ring, Termination,
+    Uri,
 };
 
 use crate::config::PbxConfig;
@@ -366,6 +367,16 @@ impl Network {
         }
     }
 
+    /// From now on the media takes its time.
+    pub(super) fn slow_down(&mut self) {
+        self.slow = Some(VecDeque::new());
+    }
+
+    /// The slow media tells all that it has to tell.
+    pub(super) fn deliver_all(&mut self) {
+        while self.deliver() {}
+    }
+
     /// The slow media tells the next thing; says whether there was one.
     pub(super) fn deliver(&mut self) -> bool {
         let event = self.slow.as_mut().and_then(VecDeque::pop_front);
@@ -566,6 +577,11 @@ impl Network {
     pub(super) fn contact(&self, who: Who) -> NameAddr {
         NameAddr::new(uri(&format!("sip:device-{}@client.invalid;transport=ws", who.0)))
     }
+}
+
+/// A re-INVITE with this offer.
+pub(super) fn reinvite(offer: &str) -> Modify {
+    Modify { method: ModifyMethod::Invite, offer: Some(offer.to_owned()), headers: Vec::new() }
 }
 
 /// What the media makes, with video or without.

@@ -1,14 +1,14 @@
 //! Calls outlive connections.
 
-use offhook_sip::{Event, Modify, ModifyMethod, ModifyOutcome, NameAddr, Uri};
+use offhook_sip::{Event, ModifyOutcome, NameAddr, Uri};
 
-use super::network::{Network, SDP, Who};
+use super::network::{Network, SDP, Who, reinvite};
 
 fn move_call(net: &mut Network, who: Who, call: offhook_sip::CallKey) -> Event {
     let contact = NameAddr::new(Uri::parse("sip:moved@client.invalid;transport=ws").expect("a URI"));
     net.command(who, |agent, now| {
         agent.rebind(now, call, offhook_sip::ConnectionId(0), contact).expect("moved");
-        let modify = Modify { method: ModifyMethod::Invite, offer: Some(SDP.to_owned()), headers: Vec::new() };
+        let modify = reinvite(SDP);
         agent.modify(now, call, modify).expect("sent");
     });
     net.events(who).into_iter().rfind(|event| matches!(event, Event::Modified { .. })).expect("an answer")

@@ -251,7 +251,7 @@ fn a_file_that_cannot_be_written_is_told_and_the_call_goes_on() {
 #[test]
 fn a_code_dialled_while_the_file_is_opened_counts() {
     let mut talk = Talk::new(config());
-    talk.net.slow = Some(std::collections::VecDeque::new());
+    talk.net.slow_down();
     talk.dial(talk.to_a, "*1");
     talk.dial(talk.to_b, "*1");
     assert_eq!(talk.told(), nobody());
@@ -259,11 +259,11 @@ fn a_code_dialled_while_the_file_is_opened_counts() {
     let on_and_off = vec!["on".to_owned(), "off".to_owned()];
     assert_eq!(talk.told(), (on_and_off.clone(), on_and_off));
     // The call ends while a file is opened: what comes of it is nobody's.
-    talk.net.slow = Some(std::collections::VecDeque::new());
+    talk.net.slow_down();
     talk.end();
 
     let mut talk = Talk::new(config());
-    talk.net.slow = Some(std::collections::VecDeque::new());
+    talk.net.slow_down();
     talk.dial(talk.to_a, "*1");
     let ours = talk.ours;
     talk.net.command(talk.a, |agent, now| agent.hangup(now, ours, None)).expect("ends");

@@ -79,10 +79,10 @@ fn a_call_that_ends_while_it_is_taken_is_not_there() {
     let (ours, theirs) = net.established(a, b);
     let other = net.phone("1000");
     let named = replaces(&mut net, a, ours);
-    net.slow = Some(std::collections::VecDeque::new());
+    net.slow_down();
     take(&mut net, other, "1001", &named);
     net.command(b, |agent, now| agent.hangup(now, theirs, None)).expect("ends");
-    while net.deliver() {}
+    net.deliver_all();
     assert_eq!(net.refusal(other), 481);
     net.slow = None;
     net.assert_nothing_left();

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use offhook_sip::message::HeadersExt as _;
-use offhook_sip::{CallKey, Event, Modify, ModifyMethod, TerminationKind};
+use offhook_sip::{CallKey, Event, TerminationKind};
 
-use super::network::{HELD, Network, SDP, Who};
+use super::network::{HELD, Network, SDP, Who, reinvite};
 use crate::config::PbxConfig;
 use crate::events::PbxEvent;
 use crate::extension::{Extension, RecordPermissions};
@@ -28,7 +28,7 @@ fn hang_up(net: &mut Network, who: Who, call: CallKey) {
 }
 
 fn hold(net: &mut Network, who: Who, call: CallKey, sdp: &str) {
-    let modify = Modify { method: ModifyMethod::Invite, offer: Some(sdp.to_owned()), headers: Vec::new() };
+    let modify = reinvite(sdp);
     net.command(who, |agent, now| agent.modify(now, call, modify)).expect("sent");
     net.events(who);
 }
@@ -316,7 +316,7 @@ fn the_code_while_the_file_is_opened_counts_and_an_empty_room_stops_it() {
     let mut net = Network::with(recording());
     let a = net.phone("1000");
     let (call, leg) = enter(&mut net, a, "7000");
-    net.slow = Some(std::collections::VecDeque::new());
+    net.slow_down();
     net.dial(leg, "*1");
     net.dial(leg, "*1");
     assert!(net.deliver());

@@ -1,10 +1,10 @@
 //! REFER, with and without Replaces.
 
 use offhook_sip::message::HeadersExt as _;
-use offhook_sip::{CallKey, ConnectionId, Event, HeaderField, Modify, ModifyMethod, NameAddr, RequestOutcome, Uri};
+use offhook_sip::{CallKey, ConnectionId, Event, HeaderField, NameAddr, RequestOutcome, Uri};
 
 use super::hold::change;
-use super::network::{HELD, Network, SDP, Who, header};
+use super::network::{HELD, Network, SDP, Who, header, reinvite};
 use crate::media::{MediaAction, MediaEvent, Sound};
 
 /// Sends a REFER.
@@ -35,6 +35,14 @@ fn told(net: &mut Network, who: Who) -> (Vec<u16>, Vec<u16>, bool) {
         }
     }
     (answers, statuses, over)
+}
+
+/// Whom a device was told by UPDATE that it is connected with.
+fn identity(events: Vec<Event>) -> Option<String> {
+    events.into_iter().find_map(|event| match event {
+        Event::Updated { request, .. } => request.headers.text("P-Asserted-Identity"),
+        _ => None,
+    })
 }
 
 fn bridges(net: &mut Network) -> usize {
@@ -76,12 +84,8 @@ fn a_blind_transfer_rings_the_target_and_connects_the_transferee() {
         net.answer(c, target);
         assert_eq!(bridges(&mut net), 1);
         assert_eq!(told(&mut net, transferor), (Vec::new(), vec![200], false), "it is the transferor's to hang up");
-        let events = net.events(transferee);
-        let updated = events.iter().find_map(|event| match event {
-            Event::Updated { request, .. } => request.headers.text("P-Asserted-Identity"),
-            _ => None,
-        });
-        assert_eq!(updated.as_deref(), Some("\"Cleo\" <sip:1002@localhost>"), "{events:?}");
+        let updated = identity(net.events(transferee));
+        assert_eq!(updated.as_deref(), Some("\"Cleo\" <sip:1002@localhost>"));
         hang_up(&mut net, transferor, key);
         assert!(net.events(transferee).is_empty(), "the transferee stays");
         hang_up(&mut net, c, target);
@@ -247,10 +251,7 @@ fn an_attended_transfer_connects_the_two_far_ends() {
     hang_up(&mut net, a, first);
     assert_eq!(net.switch.calls(), 1);
     for (who, name) in [(b, "Cleo"), (c, "Ben")] {
-        let told = net.events(who).into_iter().find_map(|event| match event {
-            Event::Updated { request, .. } => request.headers.text("P-Asserted-Identity"),
-            _ => None,
-        });
+        let told = identity(net.events(who));
         assert!(told.is_some_and(|told| told.contains(name)));
     }
     hang_up(&mut net, b, theirs);
@@ -266,19 +267,13 @@ fn who_is_across_is_told_when_the_devices_own_exchange_is_over() {
     let (first, theirs) = net.established(a, b);
     let (second, _) = net.established(a, c);
     let to = replacing(&mut net, a, second, "1002");
-    net.slow = Some(std::collections::VecDeque::new());
-    let modify = Modify { method: ModifyMethod::Invite, offer: Some(HELD.to_owned()), headers: Vec::new() };
+    net.slow_down();
+    let modify = reinvite(HELD);
     net.command(b, |agent, now| agent.modify(now, theirs, modify)).expect("sent");
     refer(&mut net, a, first, &to);
-    let told = |net: &mut Network| {
-        net.events(b).into_iter().find_map(|event| match event {
-            Event::Updated { request, .. } => request.headers.text("P-Asserted-Identity"),
-            _ => None,
-        })
-    };
-    assert_eq!(told(&mut net), None);
-    while net.deliver() {}
-    assert!(told(&mut net).is_some_and(|told| told.contains("Cleo")));
+    assert_eq!(identity(net.events(b)), None);
+    net.deliver_all();
+    assert!(identity(net.events(b)).is_some_and(|told| told.contains("Cleo")));
     net.assert_nothing_left();
 }
 
@@ -336,7 +331,7 @@ fn a_transferor_that_was_away_is_told_the_outcome_when_it_is_back() {
     net.command(a, |agent, now| {
         let contact = NameAddr::new(Uri::parse("sip:moved@client.invalid;transport=ws").expect("a URI"));
         agent.rebind(now, ours, ConnectionId(0), contact).expect("moved");
-        let modify = Modify { method: ModifyMethod::Invite, offer: Some(SDP.to_owned()), headers: Vec::new() };
+        let modify = reinvite(SDP);
         agent.modify(now, ours, modify).expect("sent");
     });
     assert_eq!(told(&mut net, a).1, [486]);
@@ -352,10 +347,10 @@ fn the_target_answers_as_the_transferee_hangs_up_and_is_hung_up_too() {
     let (ours, theirs) = net.established(a, b);
     refer(&mut net, a, ours, "<sip:1002@localhost>");
     let target = net.incoming(c);
-    net.slow = Some(std::collections::VecDeque::new());
+    net.slow_down();
     net.answer(c, target);
     hang_up(&mut net, b, theirs);
-    while net.deliver() {}
+    net.deliver_all();
     assert!(net.ended(c).established);
     assert!(told(&mut net, a).2);
     assert_eq!(net.switch.calls(), 0);
@@ -379,7 +374,7 @@ fn a_notify_that_was_lost_with_its_connection_is_sent_again() {
     net.command(a, |agent, now| {
         let contact = NameAddr::new(Uri::parse("sip:moved@client.invalid;transport=ws").expect("a URI"));
         agent.rebind(now, ours, ConnectionId(0), contact).expect("moved");
-        let modify = Modify { method: ModifyMethod::Invite, offer: Some(SDP.to_owned()), headers: Vec::new() };
+        let modify = reinvite(SDP);
         agent.modify(now, ours, modify).expect("sent");
     });
     assert_eq!(told(&mut net, a).1, [486]);

@@ -1,15 +1,15 @@
 //! Video: what one device adds, the other is asked about.
 
 use offhook_media::Direction;
-use offhook_sip::{Accept, CallKey, ConnectionId, Event, Modify, ModifyMethod, ModifyOutcome};
+use offhook_sip::{Accept, CallKey, ConnectionId, Event, ModifyOutcome};
 
-use super::network::{HELD, Network, SDP, VIDEO, Who};
+use super::network::{HELD, Network, SDP, VIDEO, Who, reinvite};
 use crate::media::{LegId, MediaAction, OfferFor};
 
 const BOTH: Option<Direction> = Some(Direction::SendRecv);
 
 fn offer(net: &mut Network, who: Who, call: CallKey, sdp: &str) {
-    let modify = Modify { method: ModifyMethod::Invite, offer: Some(sdp.to_owned()), headers: Vec::new() };
+    let modify = reinvite(sdp);
     net.command(who, |agent, now| agent.modify(now, call, modify)).expect("sent");
 }
 
@@ -151,15 +151,6 @@ fn talking(video: bool) -> (Network, [(Who, CallKey); 2], [LegId; 2]) {
     (net, [(a, ours), (b, theirs)], legs)
 }
 
-/// The media tells nothing until it is asked to.
-fn slow(net: &mut Network) {
-    net.slow = Some(std::collections::VecDeque::new());
-}
-
-fn deliver(net: &mut Network) {
-    while net.deliver() {}
-}
-
 #[test]
 fn taken_away_and_added_again_at_once_the_other_is_asked_when_it_has_heard_of_the_first() {
     let (mut net, [(a, ours), (b, theirs)], [callee, caller]) = talking(true);
@@ -181,14 +172,14 @@ fn taken_away_and_added_again_at_once_the_other_is_asked_when_it_has_heard_of_th
 #[test]
 fn taken_away_while_the_other_changes_something_it_hears_of_it_after_that() {
     let (mut net, [(a, ours), (b, theirs)], [callee, caller]) = talking(true);
-    slow(&mut net);
+    net.slow_down();
     offer(&mut net, b, theirs, VIDEO);
     offer(&mut net, a, ours, SDP);
-    deliver(&mut net);
+    net.deliver_all();
     assert!(is_agreed(&net.events(a)));
     assert_eq!(offered(&mut net, b), Some(Some(SDP.to_owned())));
     answer(&mut net, b, theirs, SDP);
-    deliver(&mut net);
+    net.deliver_all();
     // The device's came first, and its answer said what was known then.
     let asked: Vec<_> = wanted(&mut net);
     assert_eq!(asked[..2], [(callee, false, BOTH), (caller, false, None)]);
@@ -199,13 +190,13 @@ fn taken_away_while_the_other_changes_something_it_hears_of_it_after_that() {
 #[test]
 fn an_offer_that_is_not_sent_yet_gives_way_to_the_devices() {
     let (mut net, [(a, ours), (b, theirs)], [callee, caller]) = talking(false);
-    slow(&mut net);
+    net.slow_down();
     offer(&mut net, a, ours, VIDEO);
     offer(&mut net, b, theirs, HELD);
-    deliver(&mut net);
+    net.deliver_all();
     assert!(is_agreed(&net.events(b)) && !is_agreed(&net.events(a)));
     answer(&mut net, b, theirs, VIDEO);
-    deliver(&mut net);
+    net.deliver_all();
     assert!(is_agreed(&net.events(a)));
     // What it holds it is not sent.
     let held = Some(Direction::RecvOnly);
@@ -219,12 +210,12 @@ fn an_offer_that_is_not_sent_yet_gives_way_to_the_devices() {
 fn both_add_video_at_once_and_neither_is_asked() {
     for order in [[0, 1], [1, 0]] {
         let (mut net, phones, _) = talking(false);
-        slow(&mut net);
+        net.slow_down();
         for which in order {
             let (who, call) = phones[which];
             offer(&mut net, who, call, VIDEO);
         }
-        deliver(&mut net);
+        net.deliver_all();
         for (who, _) in phones {
             let events = net.events(who);
             assert!(is_agreed(&events), "{events:?}");
@@ -271,16 +262,16 @@ fn who_asked_is_away_when_the_other_agrees_which_has_no_video_with_nobody() {
 #[test]
 fn who_is_away_before_the_other_is_asked_asks_nothing() {
     let (mut net, [(a, ours), (b, theirs)], _) = talking(false);
-    slow(&mut net);
+    net.slow_down();
     offer(&mut net, a, ours, VIDEO);
     net.disconnect(a);
-    deliver(&mut net);
+    net.deliver_all();
     assert_eq!(offered(&mut net, b), None);
     // And what it asks for itself is asked.
     net.reconnect(a);
     net.register(a, 600, "secret-1000");
     offer(&mut net, b, theirs, SDP);
-    deliver(&mut net);
+    net.deliver_all();
     assert!(is_agreed(&net.events(b)));
     net.assert_nothing_left();
 }
@@ -288,7 +279,7 @@ fn who_is_away_before_the_other_is_asked_asks_nothing() {
 #[test]
 fn video_that_is_taken_away_while_the_device_waits_for_an_offer_is_gone_after_that() {
     let (mut net, [(a, ours), (b, theirs)], [callee, caller]) = talking(true);
-    slow(&mut net);
+    net.slow_down();
     let dialog = net.command(b, |agent, _| {
         let view = agent.call(theirs).expect("a call");
         let (local, remote) = (view.local_tag, view.remote_tag.expect("a dialog"));
@@ -302,7 +293,7 @@ fn video_that_is_taken_away_while_the_device_waits_for_an_offer_is_gone_after_th
     net.forge(b, format!("INVITE sip:localhost SIP/2.0\r\n{dialog}CSeq: 77 INVITE\r\nContent-Length: 0\r\n\r\n"));
     assert_eq!(wanted(&mut net), [(callee, true, BOTH)]);
     offer(&mut net, a, ours, SDP);
-    deliver(&mut net);
+    net.deliver_all();
     assert_eq!(wanted(&mut net), [(caller, false, None)], "the device's exchange is under way");
     let length = VIDEO.len();
     net.forge(
@@ -312,11 +303,11 @@ fn video_that_is_taken_away_while_the_device_waits_for_an_offer_is_gone_after_th
              Content-Length: {length}\r\n\r\n{VIDEO}"
         ),
     );
-    deliver(&mut net);
+    net.deliver_all();
     assert_eq!(wanted(&mut net), [(callee, true, None)]);
     assert_eq!(offered(&mut net, b), Some(Some(SDP.to_owned())));
     answer(&mut net, b, theirs, SDP);
-    deliver(&mut net);
+    net.deliver_all();
     assert!(net.switch.legs.values().all(|leg| leg.video.is_none()));
     net.assert_nothing_left();
 }
@@ -324,10 +315,10 @@ fn video_that_is_taken_away_while_the_device_waits_for_an_offer_is_gone_after_th
 #[test]
 fn a_device_that_has_not_heard_yet_that_its_video_is_taken_away_learns_it_by_the_answer() {
     let (mut net, [(a, ours), (b, theirs)], [callee, caller]) = talking(true);
-    slow(&mut net);
+    net.slow_down();
     offer(&mut net, a, ours, SDP);
     offer(&mut net, b, theirs, VIDEO);
-    deliver(&mut net);
+    net.deliver_all();
     assert!(is_agreed(&net.events(a)) && is_agreed(&net.events(b)));
     assert_eq!(wanted(&mut net), [(caller, false, None), (callee, true, None), (callee, false, None)]);
     assert!(net.switch.legs.values().all(|leg| leg.video.is_none()));
