@@ -118,6 +118,43 @@ fn a_notification_is_not_undone_by_an_answer_from_before_it() {
 }
 
 #[test]
+fn a_pbx_that_wants_it_subscribed_again_may_have_told_what_was_not_heard() {
+    let mut world = World::with_pbx(|_| {});
+    world.run(5_000);
+    for again in [json!({"errcode": -3}), json!({"type": 20104, "msg": "{}"})] {
+        world.api.clear();
+        world.notify_raw(again.to_string());
+        assert_eq!(settings_asked(&world), SETTINGS);
+        // Again within the second: later, and with it they are read again.
+        world.api.clear();
+        world.notify_raw(again.to_string());
+        assert_eq!(settings_asked(&world), common::NOTHING);
+        world.run(5_000);
+        assert_eq!(settings_asked(&world), SETTINGS, "once");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_on_the_network_is_read_later() {
+    for answer in [Answer::Fail(HttpFailure::Timeout), Answer::Never, Answer::Raw(503, Vec::new())] {
+        let mut world = World::with_pbx(|_| {});
+        set_personal(&mut world.api, "enb_ctl_record", json!(1));
+        let changed = world.api.answers[PERSONAL].clone();
+        while_lost(&mut world, |api| drop(api.answers.insert(PERSONAL.to_owned(), answer.clone())));
+        world.run(60_000);
+        let tries = world.api.count(PERSONAL);
+        assert!((2..=3).contains(&tries), "{tries} in a minute");
+        assert_eq!(world.phone(A).record_permissions(), RecordPermissions::All);
+        world.api.answers.insert(PERSONAL.to_owned(), changed);
+        world.run(60_000);
+        assert_eq!(world.phone(A).record_permissions(), RecordPermissions::PauseResume);
+        world.api.clear();
+        world.run(60_000);
+        assert_eq!(settings_asked(&world), common::NOTHING, "once they are read");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_stays_as_it_was() {
     for answer in [
         Answer::Fail(HttpFailure::Timeout),
@@ -129,8 +166,10 @@ fn what_cannot_be_read_stays_as_it_was() {
         while_lost(&mut world, |api| {
             SETTINGS.iter().for_each(|path| drop(api.answers.insert((*path).to_owned(), answer.clone())))
         });
+        let refused = matches!(answer, Answer::Json(_) | Answer::Raw(..));
         world.run(60_000);
         assert_eq!((world.log(A), world.of_pbx().events.len()), (vec![], 0));
         assert_eq!(world.phone(A).record_permissions(), RecordPermissions::All);
+        assert_eq!(world.api.count(PERSONAL) == 1, refused, "what the PBX says no to is not asked for again");
     }
 }

@@ -115,8 +115,9 @@ pub(crate) enum Happened {
     TokenLost,
     /// The socket could not be opened, perhaps for that.
     TokenDoubted,
-    /// It is open, and what the PBX told since it was open last, or since the log-in, was not heard.
-    Reopened,
+    /// It is subscribed to anew: what the PBX told since it was subscribed last, or since the log-in, may not have been
+    /// heard.
+    Resubscribed,
     /// A message for us.
     Message(Value),
 }
@@ -159,17 +160,13 @@ impl Subscription {
         }
     }
 
-    /// Subscribes again on the open socket, not more than once a second.
-    pub(crate) fn subscribe_again(&mut self, now: Millis, out: &mut Outbox) {
-        if self.state != State::Open {
-            return;
+    /// Subscribes again on the open socket, not more than once a second. Returns whether it was now, as
+    /// [`on_time`](Self::on_time) does.
+    pub(crate) fn subscribe_again(&mut self, now: Millis, out: &mut Outbox) -> bool {
+        if self.state == State::Open {
+            self.resubscribe = Some(self.subscribed + SUBSCRIBE_MS);
         }
-        let earliest = self.subscribed + SUBSCRIBE_MS;
-        if earliest <= now {
-            self.subscribe(now, out);
-        } else {
-            self.resubscribe = Some(earliest);
-        }
+        self.resubscribe_on_time(now, out)
     }
 
     pub(crate) fn input(
@@ -187,7 +184,7 @@ impl Subscription {
                     self.answer_by = None;
                     self.subscribe(now, out);
                     if self.begun > 1 {
-                        return Happened::Reopened;
+                        return Happened::Resubscribed;
                     }
                 }
                 Happened::Nothing
@@ -197,7 +194,7 @@ impl Subscription {
         }
     }
 
-    pub(crate) fn on_time(&mut self, now: Millis, random: &mut Random, out: &mut Outbox) {
+    pub(crate) fn on_time(&mut self, now: Millis, random: &mut Random, out: &mut Outbox) -> bool {
         match self.state {
             State::Idle => {}
             State::Waiting { until } if until <= now => self.begin(now, out),
@@ -209,6 +206,7 @@ impl Subscription {
             State::Open => self.keep_alive(now, out),
             _ => {}
         }
+        self.resubscribe_on_time(now, out)
     }
 
     pub(crate) fn timeout(&self) -> Option<Millis> {
@@ -295,10 +293,15 @@ impl Subscription {
         }
     }
 
-    fn keep_alive(&mut self, now: Millis, out: &mut Outbox) {
-        if self.resubscribe.is_some_and(|at| at <= now) {
+    fn resubscribe_on_time(&mut self, now: Millis, out: &mut Outbox) -> bool {
+        let due = self.resubscribe.is_some_and(|at| at <= now);
+        if due {
             self.subscribe(now, out);
         }
+        due
+    }
+
+    fn keep_alive(&mut self, now: Millis, out: &mut Outbox) {
         match self.answer_by {
             Some(by) if by <= now => {
                 self.failures += 1;

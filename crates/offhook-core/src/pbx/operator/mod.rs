@@ -44,6 +44,8 @@ pub struct PbxOperator {
     generation: u32,
     renewed: Option<Millis>,
     subscription: Subscription,
+    /// Settings that could not be read are read again then.
+    reread: Option<Millis>,
     contacts: Contacts,
     uploads: Uploads,
     /// What the phone is to do.
@@ -188,6 +190,7 @@ impl PbxOperator {
             renewal: None,
             generation: 0,
             renewed: None,
+            reread: None,
             contacts: Contacts::default(),
             uploads: Uploads::default(),
             effects: VecDeque::new(),
@@ -215,7 +218,9 @@ impl PbxOperator {
             self.answered(now, what, Err(error));
         }
         self.renew_on_time(now, out);
-        self.subscription.on_time(now, &mut self.random, out);
+        if self.subscription.on_time(now, &mut self.random, out) || self.reread.is_some_and(|at| at <= now) {
+            self.read_settings(now, out);
+        }
     }
 
     /// Sends the next upload, if there is one. Ends every mutation.
@@ -238,6 +243,7 @@ impl PbxOperator {
         let renewal = self.renewal.as_ref().and_then(|renewal| renewal.retry);
         let uploads = self.uploads.timeout().filter(|_| self.may_upload());
         let leaving = self.leaving.as_ref().and_then(Leaving::timeout);
-        [flights, parked, renewal, uploads, leaving, self.subscription.timeout()].into_iter().flatten().min()
+        let subscription = self.subscription.timeout();
+        [flights, parked, renewal, uploads, leaving, subscription, self.reread].into_iter().flatten().min()
     }
 }

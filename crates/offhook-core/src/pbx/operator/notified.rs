@@ -19,7 +19,7 @@ impl PbxOperator {
             Happened::Nothing => {}
             Happened::TokenLost => self.token_lost(now.mono, out),
             Happened::TokenDoubted => self.try_token(now.mono, out),
-            Happened::Reopened => self.read_settings(now.mono, out),
+            Happened::Resubscribed => self.read_settings(now.mono, out),
             Happened::Message(_) if self.is_destroyed() => {}
             Happened::Message(message) => match Notice::read(&message) {
                 Ok(Some(notice)) => self.on_notice(now.mono, notice, out),
@@ -36,7 +36,11 @@ impl PbxOperator {
     fn on_notice(&mut self, now: Millis, notice: Notice, out: &mut Outbox) {
         self.overtaken_by(&notice);
         match notice {
-            Notice::SubscribeAgain => self.subscription.subscribe_again(now, out),
+            Notice::SubscribeAgain => {
+                if self.subscription.subscribe_again(now, out) {
+                    self.read_settings(now, out);
+                }
+            }
             Notice::LoggedIn { username } => {
                 if username == self.username() || username == self.extension_number() {
                     self.fatal(PbxError::LoggedInElsewhere);

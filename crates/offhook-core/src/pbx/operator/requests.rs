@@ -182,7 +182,7 @@ impl PbxOperator {
                 let result = answer.map(|answer| CdrPage::read(&answer, query.size));
                 self.effects.push_back(Effect::Cdr { command, result });
             }
-            What::Setting { setting, .. } => self.on_setting(setting, answer),
+            What::Setting { setting, .. } => self.on_setting(now, setting, answer),
             What::Upload => self.uploads.sent(now, answer.is_ok()),
             What::Renew | What::TryToken | What::Logout => {}
         }

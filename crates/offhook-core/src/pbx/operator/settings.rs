@@ -13,6 +13,9 @@ use crate::pbx::product::PlanMode;
 use crate::pbx::settings::{Global, Personal, Services};
 use crate::session::Outbox;
 
+/// Before what could not be read on the network is read again.
+const REREAD_MS: Millis = 30_000;
+
 /// What a request reads of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
@@ -55,8 +58,9 @@ impl Setting {
 }
 
 impl PbxOperator {
-    /// The subscription is there again after it was lost.
+    /// The subscription is there again after it was lost, or what was to be read then was not.
     pub(super) fn read_settings(&mut self, now: Millis, out: &mut Outbox) {
+        self.reread = None;
         if self.is_destroyed() {
             return;
         }
@@ -92,11 +96,15 @@ impl PbxOperator {
     }
 
     /// Takes what was read as the log-in does, and does with it what the notifications do.
-    pub(super) fn on_setting(&mut self, setting: Setting, answer: Result<Value, PbxError>) {
+    pub(super) fn on_setting(&mut self, now: Millis, setting: Setting, answer: Result<Value, PbxError>) {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::info!(%error, "settings that may have changed were not read");
+                // What the PBX says no to, it says no to again; with a new token they are read anyway.
+                if matches!(error, PbxError::Network { .. }) && self.renewal.is_none() {
+                    self.reread.get_or_insert(now + self.random.jitter(REREAD_MS));
+                }
                 return;
             }
         };
