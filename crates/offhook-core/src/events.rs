@@ -244,12 +244,12 @@ pub enum SessionEvent {
         /// In words.
         message: String,
     },
-    /// The signalling path of the call is lost; media may go on.
+    /// The signalling path of the call or its media path is lost; the other may go on.
     Reconnecting {
         /// Which call.
         call_id: CallId,
     },
-    /// The signalling path is back.
+    /// Both are there again.
     Reconnected {
         /// Which call.
         call_id: CallId,

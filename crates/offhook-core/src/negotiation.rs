@@ -170,6 +170,11 @@ impl Negotiation {
         self.refresh
     }
 
+    /// Before any exchange: the first one holds.
+    pub(crate) fn begin_held(&mut self) {
+        (self.held, self.want_held) = (true, true);
+    }
+
     pub(crate) fn want_held(&mut self, held: bool) {
         self.want_held = held;
     }
@@ -206,6 +211,10 @@ impl Negotiation {
         if !offline {
             self.backing_off = false;
         }
+    }
+
+    pub(crate) fn is_offline(&self) -> bool {
+        self.offline
     }
 
     pub(crate) fn back_off_over(&mut self) {

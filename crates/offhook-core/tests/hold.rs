@@ -5,7 +5,7 @@ mod common;
 use common::{A, B, World};
 use offhook_core::Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
 use offhook_core::media::MediaError;
-use offhook_core::{CallId, CommandId, PhoneError};
+use offhook_core::{CallId, CallOptions, CallState, CommandId, PhoneError};
 
 fn hold(world: &mut World, who: usize, call: &CallId) -> CommandId {
     world.act(who, |phone, now| phone.hold(now, call)).expect("holds")
@@ -39,6 +39,21 @@ fn hold_and_unhold_are_agreed_with_the_far_end_and_seen_there() {
     assert_eq!(world.outcome(A, command), Some(Ok(())));
     assert_eq!((holds(&world, A), holds(&world, B)), ((false, false), (false, false)));
     assert_eq!((world.media(A).directions(), world.media(B).directions()), (vec![SendRecv], vec![SendRecv]));
+}
+
+#[test]
+fn what_is_asked_for_before_the_ack_is_done_after_it() {
+    let mut world = World::new();
+    let (_, b) = world.ring();
+    world.act(B, |phone, now| phone.answer(now, &b, CallOptions::default())).expect("answers");
+    while !world.phone(B).session(&b).is_some_and(offhook_core::Session::is_accepted) {
+        world.run(1);
+    }
+    assert_ne!(world.phone(B).session(&b).expect("there").status().call_status, CallState::Talking);
+    let command = hold(&mut world, B, &b);
+    world.run(1_000);
+    assert_eq!(world.outcome(B, command), Some(Ok(())));
+    assert_eq!((holds(&world, B), holds(&world, A)), ((true, false), (false, true)));
 }
 
 #[test]

@@ -36,6 +36,28 @@ fn a_lost_path_is_looked_for_at_once_and_again_every_15_seconds_until_it_is_back
 }
 
 #[test]
+fn a_call_reconnects_while_signalling_or_media_has_no_path() {
+    let mut world = World::new();
+    let (a, _) = world.talk();
+    let told = |world: &mut World| {
+        let log = world.log(A).into_iter();
+        log.filter(|event| event == "reconnecting" || event == "reconnected").collect::<Vec<_>>()
+    };
+    media(&mut world, &a, MediaEvent::IceState(IceState::Disconnected));
+    media(&mut world, &a, MediaEvent::IceState(IceState::Failed));
+    assert_eq!(told(&mut world), ["reconnecting"], "once");
+    world.kill_server();
+    media(&mut world, &a, MediaEvent::IceState(IceState::Connected));
+    assert_eq!(told(&mut world), common::NOTHING, "signalling is lost by now");
+    world.server_up = true;
+    world.run(10_000);
+    assert_eq!(told(&mut world), ["reconnected"]);
+    media(&mut world, &a, MediaEvent::IceState(IceState::Disconnected));
+    media(&mut world, &a, MediaEvent::IceState(IceState::Connected));
+    assert_eq!(told(&mut world), ["reconnecting", "reconnected"]);
+}
+
+#[test]
 fn a_changed_network_restarts_ice_once() {
     let mut world = World::new();
     let (a, _) = world.talk();

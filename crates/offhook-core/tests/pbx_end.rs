@@ -126,6 +126,28 @@ fn logging_out_is_quiet_and_settles_when_all_is_given_back() {
 }
 
 #[test]
+fn a_token_that_is_on_its_way_when_we_leave_is_given_back() {
+    let mut world = World::with_pbx(|_| {});
+    world.run(1_000);
+    world.api.latency.insert("login".to_owned(), 500);
+    world.notify(20010, json!({}));
+    world.run(100);
+    assert_eq!(world.api.count("login"), 1, "it logs in again");
+    let logout = world.act(A, |phone, now| phone.logout(now));
+    world.run(2_000);
+    assert_eq!(world.outcome(A, logout), Some(Ok(())));
+    assert_eq!(header(world.api.last("logout"), "Authorization"), Some("token/2"));
+    assert_eq!(world.api.count("logout"), 1);
+    // A PBX that never answers is not waited for for ever.
+    let mut world = World::with_pbx(|_| {});
+    world.api.answers.insert("login".to_owned(), Answer::Never);
+    world.notify(20010, json!({}));
+    let logout = world.act(A, |phone, now| phone.logout(now));
+    world.run(20_000);
+    assert_eq!(world.outcome(A, logout), Some(Ok(())));
+}
+
+#[test]
 fn logging_out_works_of_a_phone_that_was_never_started() {
     let mut world = World::with_pbx_unregistered(|_| {});
     world.run(100);

@@ -340,6 +340,32 @@ fn giving_up_gives_the_token_back() {
 }
 
 #[test]
+fn giving_up_while_the_login_is_on_its_way_gives_its_token_back() {
+    let now = Now { mono: 1, wall: 1 };
+    let answer = |json: Value| Ok(HttpResponse { status: 200, body: json.to_string().into_bytes().into() });
+    for given in [true, false] {
+        let params = InitParams::new("a", "b", "https://pbx.example", [1; 32]);
+        let mut login = Driven::new(Login::new(now, params).expect("fits"));
+        let mut told = Vec::new();
+        let product = answer(json!({"errcode": 0, "product": {"base_oem_id": 0}}));
+        login.turn(|login| login.handle_http(now, HttpId(1), product), |_| {});
+        login.turn(|login| login.cancel(now), |output| told.push(format!("{output:?}")));
+        login.turn(|login| login.cancel(now), |output| told.push(format!("{output:?}")));
+        assert!(told.iter().all(|told| told.starts_with("Timeout")), "{told:?}");
+        told.clear();
+        let token = answer(json!({"errcode": if given { 0 } else { 1 }, "access_token": "t"}));
+        login.turn(|login| login.handle_http(now, HttpId(2), token), |output| told.push(format!("{output:?}")));
+        assert_eq!((told[0].contains("/v1.0/logout"), told[0].contains("Destroyed")), (given, !given), "{told:?}");
+        told.clear();
+        if given {
+            let done = answer(json!({"errcode": 0}));
+            login.turn(|login| login.handle_http(now, HttpId(3), done), |output| told.push(format!("{output:?}")));
+            assert!(told[0].contains("Destroyed"), "{told:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_secret_is_shown() {
     let (api, result) = log_in(|_| {});
     let logged_in = result.expect("logs in");

@@ -4,8 +4,8 @@ mod common;
 
 use common::pbx::{Answer, Api, SETTINGS};
 use common::{A, World};
-use offhook_core::RecordPermissions;
 use offhook_core::pbx::{ClientKind, HttpFailure, PbxEvent};
+use offhook_core::{RecordMethod, RecordPermissions};
 use serde_json::{Value, json};
 
 const PERSONAL: &str = "extension/getpersonal";
@@ -75,6 +75,30 @@ fn permissions_that_changed_meanwhile_are_told_once() {
     assert_eq!(world.log(A), ["recordPermissionsChange"]);
     while_lost(&mut world, |_| {});
     assert_eq!((world.log(A), world.phone(A).record_permissions()), (vec![], RecordPermissions::PauseResume));
+}
+
+#[test]
+fn what_the_program_has_set_since_is_not_undone_by_what_did_not_change() {
+    let mut world = World::with_pbx(|api| api.configure = |config| config.record = RecordMethod::Info);
+    world.act(A, |phone, now| {
+        phone.set_record_permissions(now, RecordPermissions::None);
+        phone.set_call_waiting(false);
+    });
+    world.talk();
+    world.log(A);
+    while_lost(&mut world, |_| {});
+    assert_eq!(settings_asked(&world), SETTINGS);
+    let phone = world.phone(A);
+    assert_eq!((&phone.config().record, phone.record_permissions()), (&RecordMethod::Info, RecordPermissions::None));
+    assert!(world.phone(A).is_max_call(), "one call at a time");
+    assert!(!world.log(A).contains(&"recordPermissionsChange".to_owned()));
+    // What changes at the PBX counts, and only a phone that records by a code takes another one.
+    world.notify(20047, json!({"enb_ctl_record": 1}));
+    world.notify(20008, json!({"record_feature_code": "*77"}));
+    assert_eq!(world.phone(A).record_permissions(), RecordPermissions::PauseResume);
+    assert_eq!(world.phone(A).config().record, RecordMethod::Info);
+    while_lost(&mut world, |api| set_personal(api, "enb_ctl_record", json!(1)));
+    assert_eq!(world.phone(A).record_permissions(), RecordPermissions::PauseResume);
 }
 
 #[test]

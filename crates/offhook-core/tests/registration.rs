@@ -229,6 +229,21 @@ fn stopping_has_a_bound_when_the_server_is_silent() {
 }
 
 #[test]
+fn a_start_after_one_that_was_stopped_before_the_registrar_answered_is_settled() {
+    let mut world = World::unregistered(1, |_| {});
+    world.lose = Box::new(|_, to_server, text| to_server && text.starts_with("REGISTER"));
+    let first = start(&mut world);
+    world.run(1_000);
+    let stop = world.act(A, |phone, now| phone.disconnect(now));
+    world.run(6_000);
+    assert_eq!((world.outcome(A, first), world.outcome(A, stop)), (Some(Err(PhoneError::Stopped)), Some(Ok(()))));
+    world.server_up = false;
+    let second = start(&mut world);
+    world.run(1_000);
+    assert!(matches!(world.outcome(A, second), Some(Err(PhoneError::Transport(_)))), "{:?}", world.outcome(A, second));
+}
+
+#[test]
 fn the_same_seed_and_inputs_give_the_same_bytes() {
     let play = || {
         let mut world = World::new();

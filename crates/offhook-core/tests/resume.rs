@@ -3,7 +3,7 @@
 mod common;
 
 use common::{A, B, World};
-use offhook_core::{CallId, Driven, Phone, PhoneConfig, RESUME_MS};
+use offhook_core::{CallId, Driven, Phone, PhoneConfig, RESUME_MS, RecordMethod, RecordStatus, StatusPatch};
 
 /// The program of a phone is started anew: gives the snapshot, with the new phone not started yet.
 fn reload(world: &mut World, who: usize) -> Option<String> {
@@ -95,6 +95,35 @@ fn a_held_call_stays_held_and_can_be_resumed() {
 }
 
 #[test]
+fn a_recording_goes_on_where_it_is_made() {
+    // A file of ours was complete when the program ended.
+    let mut world = World::with(|config| config.record = RecordMethod::Local { directory: "/calls".into() });
+    let (call, _) = world.talk();
+    world.act(A, |phone, now| phone.start_record(now, &call)).expect("records");
+    world.run(500);
+    let status = |world: &World| world.phone(A).session(&call).expect("there").status().record_status;
+    assert_eq!(status(&world), RecordStatus::Recording);
+    let text = reload(&mut world, A).expect("there is a call");
+    resume(&mut world, A, &text);
+    assert_eq!(status(&world), RecordStatus::Stop);
+    assert!(world.act(A, |phone, now| phone.pause_record(now, &call)).is_err(), "there is nothing to pause");
+    world.act(A, |phone, now| phone.start_record(now, &call)).expect("records");
+    world.run(500);
+    assert_eq!(status(&world), RecordStatus::Recording);
+
+    // What the server records goes on, or is paused, as it was.
+    for expected in [RecordStatus::Recording, RecordStatus::Pause] {
+        let mut world = World::with(|config| config.record = RecordMethod::FeatureCode("*1".to_owned()));
+        let (call, _) = world.talk();
+        let patch = StatusPatch { record_status: Some(expected), ..StatusPatch::default() };
+        world.act(A, |phone, now| phone.set_status(now, &call, patch)).expect("there");
+        let text = reload(&mut world, A).expect("there is a call");
+        resume(&mut world, A, &text);
+        assert_eq!(world.phone(A).session(&call).expect("there").status().record_status, expected);
+    }
+}
+
+#[test]
 fn a_call_that_comes_back_too_late_is_ended() {
     let mut world = World::new();
     world.talk();
@@ -160,7 +189,7 @@ fn a_snapshot_holds_no_secret_and_whatever_is_damaged_is_nothing() {
     };
     assert_eq!(sessions(&text), 1);
     assert_eq!(sessions(&format!("{text}\u{1e}x")), 0, "all or nothing");
-    assert_eq!(sessions(&text.replacen("calls 1", "calls 2", 1)), 0, "of another version");
+    assert_eq!(sessions(&text.replacen("calls 2", "calls 1", 1)), 0, "of another version");
     let shortened = (0..text.len()).filter(|&length| text.is_char_boundary(length));
     // Cut inside its last value it may still be read: never as more than it was.
     assert!(shortened.map(|length| sessions(&text[..length])).all(|count| count <= 1));

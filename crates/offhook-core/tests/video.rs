@@ -4,7 +4,7 @@ mod common;
 
 use common::{A, B, World};
 use offhook_core::media::Direction::{RecvOnly, SendOnly, SendRecv};
-use offhook_core::{CallId, CallOptions, CommandId, PhoneError, media::MediaError};
+use offhook_core::{CallId, CallOptions, CommandId, MediaCommand, PhoneError, media::MediaError};
 
 fn video() -> CallOptions {
     CallOptions { video: true, ..CallOptions::default() }
@@ -79,6 +79,19 @@ fn a_video_call_answered_without_video_is_an_audio_call() {
     assert!(world.log(A).iter().any(|event| event == "statusChange callStatus=talking isVideo=false"));
     world.run(5_000);
     assert_eq!(world.media(A).videos().len(), 1, "and it is not asked for again");
+}
+
+#[test]
+fn an_audio_call_answered_with_video_is_an_audio_call() {
+    let mut world = World::new();
+    let (a, b) = talk_with(&mut world, CallOptions::default(), video());
+    assert_eq!(is_video(&world), (false, false));
+    let opened = |command: &MediaCommand| matches!(command, MediaCommand::Open { options } if options.video);
+    assert!(!world.media(B).asked.iter().any(opened), "its camera stays off");
+    world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    world.act(B, |phone, now| phone.renegotiate(now, &b, None)).expect("talking");
+    world.run(2_000);
+    assert!(world.media(B).videos().iter().all(Option::is_none), "and no exchange brings it");
 }
 
 #[test]

@@ -125,6 +125,40 @@ fn between_200_and_ack_the_caller_that_loses_its_path_fails_and_the_callee_hears
 }
 
 #[test]
+fn the_caller_that_loses_its_path_after_its_ack_is_reached_again_also_if_the_answer_is_not_applied_yet() {
+    let mut applying = 0;
+    for after in 0..60 {
+        let mut t = ringing();
+        let call = t.call.clone();
+        t.world.answer(t.bob, &call).expect("rings");
+        while !t.world.view(t.bob).session(&call).is_some_and(offhook_core::Session::is_accepted) {
+            t.world.run(1);
+        }
+        t.world.run(after);
+        let talked = t.world.is_talking(t.ann, &call);
+        t.world.cut(t.ann, 3_000);
+        t.world.run(20_000);
+        if t.world.calls(t.ann).is_empty() {
+            // Before its ACK.
+            assert_eq!(t.told(t.ann), ["failed Connection Error"]);
+            continue;
+        }
+        applying += usize::from(!talked);
+        assert_eq!(t.told(t.ann), ["reconnecting", "reconnected"], "{after} ms after the 200");
+        t.world.command(t.ann, |phone, now| phone.hold(now, &call)).expect("talking");
+        t.world.run(1_000);
+        assert_eq!(
+            (t.held(t.ann), t.held(t.bob)),
+            (Some((true, false)), Some((false, true))),
+            "{after} ms after the 200"
+        );
+        t.world.hangup(t.ann, &call).expect("talking");
+        t.quiet();
+    }
+    assert!(applying > 0, "the answer was being applied in none");
+}
+
+#[test]
 fn between_200_and_ack_the_callee_that_loses_its_path_gives_up_and_tells_the_caller_when_it_is_back() {
     let mut t = ringing();
     let call = t.call.clone();

@@ -106,6 +106,77 @@ fn a_blind_transfer_that_comes_to_nothing_gives_the_call_back() {
 }
 
 #[test]
+fn a_transfer_that_fails_while_another_call_is_there_leaves_its_call_held() {
+    for answered in [true, false] {
+        let mut t = three();
+        let dan = t.world.phone("dan");
+        t.blind("cy");
+        t.world.run(1_500);
+        let other = t.world.call(t.ann, "dan").expect("one is being transferred");
+        t.world.run(500);
+        if answered {
+            t.world.answer(dan, &other).expect("rings");
+            t.world.run(1_000);
+        }
+        let theirs = t.world.ringing(t.cy).expect("rings");
+        t.world.command(t.cy, |phone, now| phone.reject(now, &theirs)).expect("rings");
+        t.world.run(2_000);
+        assert_eq!(t.names(t.ann).pop().as_deref(), Some("failed 486"));
+        let held = |t: &Three, call: &CallId| t.world.view(t.ann).session(call).map(|s| s.status().is_hold);
+        assert_eq!(held(&t, &t.call), Some(true), "the user is busy with the other");
+        assert_eq!(held(&t, &other), Some(false));
+        for call in [other, t.call.clone()] {
+            t.world.hangup(t.ann, &call).expect("there");
+        }
+        t.quiet();
+    }
+}
+
+#[test]
+fn a_call_that_replaces_another_is_held_and_muted_as_that_was() {
+    let mut t = three();
+    let parent = t.call.clone();
+    let second = t.world.consult(t.ann, &parent, "cy").expect("talking");
+    t.world.run(500);
+    let theirs = t.world.ringing(t.cy).expect("rings");
+    t.world.answer(t.cy, &theirs).expect("rings");
+    t.world.run(3_000);
+    t.world.command(t.cy, |phone, now| phone.mute(now, &theirs)).expect("talking");
+    t.world.command(t.cy, |phone, now| phone.hold(now, &theirs)).expect("talking");
+    t.world.run(1_000);
+    t.world.command(t.ann, |phone, now| phone.attended_transfer(now, &second)).expect("both are up");
+    t.world.run(3_000);
+    let new = t.world.calls(t.cy).pop().expect("with Bob");
+    assert_ne!(new, theirs);
+    let status = |t: &Three, phone| t.world.view(phone).session(&new).map(|s| s.status().clone()).expect("there");
+    let (cys, bobs) = (status(&t, t.cy), status(&t, t.bob));
+    assert_eq!((cys.is_hold, cys.is_mute, bobs.is_remote_hold), (true, true, true));
+    t.world.command(t.cy, |phone, now| phone.unhold(now, &new)).expect("held");
+    t.world.run(1_000);
+    assert!(!status(&t, t.cy).is_hold && !status(&t, t.bob).is_remote_hold);
+    t.world.hangup(t.bob, &new).expect("talking");
+    t.quiet();
+}
+
+#[test]
+fn who_is_transferred_while_held_is_not_heard_by_the_new_far_end() {
+    let mut t = three();
+    let call = t.call.clone();
+    t.world.command(t.bob, |phone, now| phone.hold(now, &call)).expect("talking");
+    t.world.run(1_000);
+    t.blind("cy");
+    t.world.run(1_000);
+    let theirs = t.world.ringing(t.cy).expect("rings");
+    t.world.answer(t.cy, &theirs).expect("rings");
+    t.world.run(2_000);
+    assert_eq!(t.world.calls(t.bob), std::slice::from_ref(&theirs));
+    assert_eq!(t.world.view(t.bob).session(&theirs).map(|s| s.status().is_hold), Some(true));
+    assert_eq!(t.world.view(t.cy).session(&theirs).map(|s| s.status().is_remote_hold), Some(true));
+    t.world.hangup(t.bob, &theirs).expect("talking");
+    t.quiet();
+}
+
+#[test]
 fn a_refused_refer_gives_the_call_back() {
     let mut world = World::new(3);
     let ann = world.phone("ann");

@@ -168,11 +168,13 @@ impl Login {
     fn answered(&mut self, now: Now, what: What, result: Result<HttpResponse, HttpFailure>) {
         match (&self.stage, what) {
             (Stage::Done, _) => {}
-            (Stage::LeavingWith(error), What::Logout) => {
+            (Stage::LeavingWith(error), what) => {
                 let error = error.clone();
-                self.done(Err(error));
+                if what == What::Token {
+                    self.token = api::read_login(result).ok();
+                }
+                self.leave(now, error);
             }
-            (Stage::LeavingWith(_), _) => {}
             (Stage::Asking, _) => {
                 if let Err(error) = self.take(now, what, result) {
                     self.fail(now, error);
@@ -261,13 +263,18 @@ impl Login {
     }
 
     fn fail(&mut self, now: Now, error: PbxError) {
-        self.waiting.clear();
-        match self.token.take() {
-            Some(token) => {
-                self.stage = Stage::LeavingWith(error);
-                self.ask(now, What::Logout, api::logout(&token));
-            }
-            None => self.done(Err(error)),
+        // The answer to the login may still bring a token.
+        self.waiting.retain(|waiting| waiting.what == What::Token);
+        self.leave(now, error);
+    }
+
+    /// Gives back what was given, and ends when nothing is waited for.
+    fn leave(&mut self, now: Now, error: PbxError) {
+        self.stage = Stage::LeavingWith(error.clone());
+        if let Some(token) = self.token.take() {
+            self.ask(now, What::Logout, api::logout(&token));
+        } else if self.waiting.is_empty() {
+            self.done(Err(error));
         }
     }
 

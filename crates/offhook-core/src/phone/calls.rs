@@ -256,7 +256,7 @@ impl Phone {
 impl Session {
     fn send_muted(&self, out: &mut crate::session::Outbox) {
         if self.is_media_open() {
-            out.media(self.call_id(), MediaCommand::SetMuted(self.status().is_mute || self.status().is_hold));
+            out.media(self.call_id(), MediaCommand::SetMuted(self.is_silent()));
         }
     }
 }

@@ -137,6 +137,8 @@ impl Phone {
     pub(super) fn stop(&mut self, now: Now, command: CommandId) {
         self.link.wanted = false;
         self.link.retry = None;
+        // The agent tells no more of a REGISTER under way than that it is unregistered.
+        self.link.registering = false;
         for start in std::mem::take(&mut self.link.starting) {
             self.out.settle(start, Err(PhoneError::Stopped));
         }

@@ -239,6 +239,7 @@ impl Phone {
             self.replace_in_conference(&replaced, &by);
             self.with_session(now, &replaced, |session, ctx| session.hang_up(ctx, TerminateType::Terminate));
         }
+        self.take_back(now);
         // Ending one can end another: a consultation call goes with its parent.
         while let Some(at) = self.sessions.iter().position(Session::is_finished) {
             let gone = self.sessions.remove(at);

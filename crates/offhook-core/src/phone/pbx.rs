@@ -89,7 +89,12 @@ impl Phone {
         let Some(effect) = self.pbx.as_mut().and_then(|pbx| pbx.effects.pop_front()) else { return false };
         match effect {
             Effect::Fatal(error) => self.leave(now, Some(&error)),
-            Effect::RecordCode(code) => self.config.record = RecordMethod::FeatureCode(code),
+            Effect::RecordCode(code) => {
+                // Who records otherwise does so by the program's own word.
+                if let RecordMethod::FeatureCode(known) = &mut self.config.record {
+                    *known = code;
+                }
+            }
             Effect::IceServers(servers) => self.config.ice_servers = servers,
             Effect::RecordPermissions(permissions) => self.change_record_permissions(permissions),
             Effect::CallWaiting(offered) => self.waiting_offered = offered,

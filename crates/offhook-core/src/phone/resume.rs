@@ -10,7 +10,7 @@ use crate::session::{Lines, Session, Snapshot};
 use crate::status::TerminateType;
 
 /// What a snapshot begins with. Another version reads none of it.
-const HEAD: &str = "offhook-calls 1";
+const HEAD: &str = "offhook-calls 2";
 /// What stands before each call, and before the dialog of one. Nothing else in a snapshot is such a character.
 const CALL: char = '\u{1e}';
 const DIALOG: char = '\u{1d}';
@@ -89,7 +89,13 @@ impl Phone {
                 let _ = self.sip.run(|agent| agent.hangup(now.mono, key, None));
                 continue;
             }
-            let session = Session::resumed(now, key, kept);
+            // It was made before. Without it, a consultation call is a call as any other.
+            let parent =
+                kept.parent.as_ref().and_then(|parent| self.session(parent)).map(|parent| parent.as_parent(now));
+            let mut session = Session::resumed(now, key, kept);
+            if let Some(parent) = parent {
+                session.set_parent(parent);
+            }
             let call_id = session.call_id().clone();
             self.sessions.push(session);
             self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });

@@ -105,8 +105,11 @@ impl Phone {
         let told_later = match replaced {
             None => self.look_up_first(now, &mut session, true),
             // It is answered at once.
-            Some(_) => {
+            Some(ref replaced) => {
                 session.want_look_up();
+                if let Some(replaced) = self.session(replaced) {
+                    session.follow(replaced);
+                }
                 false
             }
         };

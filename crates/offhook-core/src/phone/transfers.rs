@@ -11,14 +11,15 @@ use crate::events::PhoneEvent;
 use crate::io::{CommandId, Now};
 use crate::number;
 use crate::session::Session;
-use crate::status::{TerminateType, TransferParent};
+use crate::status::TerminateType;
 
 /// A consultation call whose far end does not hang up after the transfer is hung up by us.
 const CONSULTATION_GRACE_MS: u64 = 10_000;
 
 impl Phone {
     /// Sends the far end of a call to another number. The call is held, and stays until the new call is answered: then it
-    /// ends. If nothing comes of it, it is given back as it was (`transferFailed`). Settled when the outcome is known.
+    /// ends. If nothing comes of it, it is given back as it was (`transferFailed`), and stays held if another call is talking
+    /// by then. Settled when the outcome is known.
     ///
     /// # Errors
     /// [`PhoneError::UnknownCall`], [`PhoneError::InvalidNumber`], [`PhoneError::WrongState`] before the answer and while
@@ -44,15 +45,7 @@ impl Phone {
     ) -> Result<(CommandId, CallId), PhoneError> {
         let target = self.check_call(now, number, &options, Some(parent))?;
         let parent = self.answered(parent, "consult").map_err(|_| PhoneError::ParentNotFound)?;
-        let (status, timer) = (parent.status(), parent.timer(now));
-        let parent = TransferParent {
-            call_id: parent.call_id().clone(),
-            avatar: status.avatar.clone(),
-            name: status.name.clone(),
-            number: status.number.clone(),
-            call_duration: timer.call_duration,
-            hold_duration: timer.hold_duration,
-        };
+        let parent = parent.as_parent(now);
         self.make_call(now, target, options, Some(parent))
     }
 
@@ -111,6 +104,19 @@ impl Phone {
         }
     }
 
+    /// Takes calls from hold again whose transfers have failed. A call that is
+    /// talking or being made by now goes on instead.
+    pub(super) fn take_back(&mut self, now: Now) {
+        let given_back = |session: &mut Session| session.take_given_back().then(|| session.call_id().clone());
+        for call_id in self.sessions.iter_mut().filter_map(given_back).collect::<Vec<_>>() {
+            let other = |other: &Session| other.call_id() != &call_id && !self.confer(&call_id, other.call_id());
+            let busy = |session: &Session| session.is_talking() || (session.is_connecting() && !session.is_ending());
+            if !self.sessions.iter().any(|session| busy(session) && other(session)) {
+                self.with_session(now, &call_id, |session, ctx| session.hold(ctx, None, false));
+            }
+        }
+    }
+
     // --- being transferred ---
 
     /// A REFER in a call: makes the new call. The status to answer with.
@@ -130,6 +136,9 @@ impl Phone {
         let target = (refer_to.target, number);
         let mut session = Session::outbound(now, call_id.clone(), target, headers, CallOptions::default());
         session.refer_by(referrer);
+        if let Some(referring) = self.sessions.iter().find(|session| session.key() == Some(referrer)) {
+            session.follow(referring);
+        }
         session.want_look_up();
         self.sessions.push(session);
         self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });

@@ -340,10 +340,10 @@ impl Session {
 
     /// The connection is lost; the call goes on without it.
     pub(crate) fn on_signalling_lost(&mut self, ctx: &mut Ctx<'_>) {
-        if self.confirmed && !self.is_ending() && !self.signalling_lost {
+        if self.acknowledged && !self.is_ending() && !self.signalling_lost {
             self.signalling_lost = true;
             self.negotiation.set_offline(true);
-            ctx.out.session(SessionEvent::Reconnecting { call_id: self.call_id.clone() });
+            self.tell_lost(ctx);
         }
     }
 
@@ -385,12 +385,21 @@ impl Session {
         self.settle_where(ctx.out, |w| matches!(w, Waiting::Held { held: h, .. } if h == held), &Ok(()));
         if refreshed {
             self.settle_where(ctx.out, |w| matches!(w, Waiting::Refresh { .. }), &Ok(()));
-            self.signalling_is_back(ctx);
+            // An exchange that was under way when signalling was lost may be over before it is back.
+            if !self.negotiation.is_offline() {
+                self.signalling_lost = false;
+                self.tell_lost(ctx);
+            }
         }
-        match self.exchange.queued.take() {
-            Some(offer) => self.take_remote_offer(ctx, offer),
-            None => self.offer_if_due(ctx),
+        if let Some(offer) = self.exchange.queued.take() {
+            self.take_remote_offer(ctx, offer);
         }
+        self.carry_on(ctx);
+    }
+
+    /// Goes on with what is wanted, if nothing is in its way.
+    pub(super) fn carry_on(&mut self, ctx: &mut Ctx<'_>) {
+        self.offer_if_due(ctx);
         self.transfer_when_held(ctx);
     }
 
@@ -429,9 +438,16 @@ impl Session {
         self.exchange_is_over(ctx);
     }
 
-    fn signalling_is_back(&mut self, ctx: &mut Ctx<'_>) {
-        if std::mem::take(&mut self.signalling_lost) {
-            ctx.out.session(SessionEvent::Reconnected { call_id: self.call_id.clone() });
+    /// Tells that signalling or the media path is lost, or that both are there again.
+    pub(super) fn tell_lost(&mut self, ctx: &mut Ctx<'_>) {
+        let lost = self.signalling_lost || self.ice_lost;
+        if self.confirmed && std::mem::replace(&mut self.told_lost, lost) != lost {
+            let call_id = self.call_id.clone();
+            ctx.out.session(if lost {
+                SessionEvent::Reconnecting { call_id }
+            } else {
+                SessionEvent::Reconnected { call_id }
+            });
         }
     }
 

@@ -12,6 +12,17 @@ pub(super) struct Membership {
     at_server: bool,
 }
 
+impl Membership {
+    /// Of a call that is in no conference of ours.
+    pub(super) fn at_server(at_server: bool) -> Self {
+        Self { at_server, ..Self::default() }
+    }
+
+    pub(super) fn is_at_server(&self) -> bool {
+        self.at_server
+    }
+}
+
 impl Session {
     pub(crate) fn is_conferring(&self) -> bool {
         self.membership.member

@@ -107,5 +107,6 @@ impl Session {
         }
         let call_id = self.call_id.clone();
         ctx.out.session(SessionEvent::WarningMessage { call_id, code, message: message.to_owned() });
+        self.tell_lost(ctx);
     }
 }

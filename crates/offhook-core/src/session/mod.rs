@@ -70,6 +70,8 @@ pub struct Session {
     /// When to look for another path again.
     find_path_at: Option<Millis>,
     signalling_lost: bool,
+    /// `reconnecting` was told, and no `reconnected` since.
+    told_lost: bool,
     /// The user is asked when the far end wants video.
     ask_for_video: bool,
     volume: Volume,
@@ -91,6 +93,8 @@ pub struct Session {
     transfer: Option<transfer::Transfer>,
     /// A transfer has succeeded: the end of this call is no loss.
     transferred: bool,
+    /// A transfer has failed that had put the call on hold.
+    given_back: bool,
     /// The call whose far end asked for this one by REFER.
     referrer: Option<CallKey>,
     /// The call that this one takes the place of when it is confirmed.
@@ -216,6 +220,7 @@ impl Session {
             ice_lost: false,
             find_path_at: None,
             signalling_lost: false,
+            told_lost: false,
             ask_for_video: false,
             volume: Volume::FULL,
             heard: None,
@@ -232,6 +237,7 @@ impl Session {
             started_wall: now.wall,
             transfer: None,
             transferred: false,
+            given_back: false,
             referrer: None,
             replaces: None,
             end_at: None,
@@ -300,6 +306,19 @@ impl Session {
         self.confirmed
     }
 
+    /// What a consultation call knows of it.
+    pub(crate) fn as_parent(&self, now: Now) -> TransferParent {
+        let (status, timer) = (&self.status, self.timer(now));
+        TransferParent {
+            call_id: self.call_id.clone(),
+            avatar: status.avatar.clone(),
+            name: status.name.clone(),
+            number: status.number.clone(),
+            call_duration: timer.call_duration,
+            hold_duration: timer.hold_duration,
+        }
+    }
+
     pub(crate) fn set_parent(&mut self, parent: TransferParent) {
         self.status.is_transfer = true;
         self.status.transfer_parent = Some(parent);
@@ -313,9 +332,28 @@ impl Session {
         self.replaces = Some(replaced);
     }
 
+    /// The user has that call and has done nothing for this one, which goes on from it: held or muted as that is.
+    pub(crate) fn follow(&mut self, other: &Self) {
+        self.ask_for_video = other.ask_for_video;
+        self.status.is_mute = other.status.is_mute;
+        if other.negotiation.wants_held() {
+            self.negotiation.begin_held();
+        }
+    }
+
     /// The call to end now that this one is confirmed; once.
     pub(crate) fn take_replaced(&mut self) -> Option<CallId> {
         if self.confirmed { self.replaces.take() } else { None }
+    }
+
+    /// Whether it may be taken from hold again, as a transfer of it has failed; once.
+    pub(crate) fn take_given_back(&mut self) -> bool {
+        std::mem::take(&mut self.given_back)
+    }
+
+    /// Whether the far end is not to hear the microphone.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.status.is_mute || self.negotiation.held()
     }
 
     pub(crate) fn key(&self) -> Option<CallKey> {

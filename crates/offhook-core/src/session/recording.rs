@@ -368,6 +368,9 @@ impl Session {
             ctx.out.media(&self.call_id, MediaCommand::PauseRecording(!on));
             return None;
         }
+        if !on {
+            return None;
+        }
         self.recording.files += 1;
         let first = self
             .recording

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use offhook_sip::{CallKey, DialogSnapshot, Millis};
 
+use super::conference::Membership;
 use super::{Ctx, Session, Setup};
 use crate::call_id::CallId;
 use crate::config::CallOptions;
@@ -23,8 +24,10 @@ pub(crate) struct Snapshot {
     pub(crate) call_id: CallId,
     number: String,
     identity: StaticPatch,
-    /// `outbound manual held remote-held muted video-sends video-receives consultation conference recorded ask`, each 0 or 1.
+    /// `outbound manual held remote-held muted video-sends video-receives conference recorded paused ask`, each 0 or 1.
     flags: [bool; 11],
+    /// Of a consultation call: the call that it was made for.
+    pub(crate) parent: Option<CallId>,
     began: u64,
     dialed: Option<u64>,
     rang: Option<u64>,
@@ -55,11 +58,14 @@ impl Session {
                 status.is_mute,
                 video.is_some_and(Direction::sends),
                 video.is_some_and(Direction::receives),
-                status.is_transfer,
-                status.is_conference,
-                status.record_status != RecordStatus::Stop,
+                // One of ours ends with the peer connections that are mixed.
+                self.membership.is_at_server(),
+                // A file of ours is complete now.
+                status.record_status != RecordStatus::Stop && self.recording_path().is_none(),
+                status.record_status == RecordStatus::Pause,
                 self.ask_for_video,
             ],
+            parent: status.transfer_parent.as_ref().map(|parent| parent.call_id.clone()),
             began: status.call_start_time,
             dialed: wall(moments.dialed),
             rang: wall(moments.rang),
@@ -70,7 +76,7 @@ impl Session {
 
     /// The call in its next life: as it was, with signalling lost and no peer connection yet.
     pub(crate) fn resumed(now: Now, key: CallKey, kept: Snapshot) -> Self {
-        let [outbound, manual, held, remote_held, muted, sends, receives, consultation, conference, recorded, ask] =
+        let [outbound, manual, held, remote_held, muted, sends, receives, conference, recorded, paused, ask] =
             kept.flags;
         let kind = if outbound { CommunicationType::Outbound } else { CommunicationType::Inbound };
         let identity = Identity { number: kept.number, name: None };
@@ -91,11 +97,12 @@ impl Session {
         status.is_remote_hold = remote_held;
         status.is_mute = muted;
         status.is_video = video.is_some();
-        status.is_transfer = consultation;
         status.is_conference = conference;
         if recorded {
-            status.record_status = RecordStatus::Recording;
+            status.record_status = if paused { RecordStatus::Pause } else { RecordStatus::Recording };
         }
+        session.membership = Membership::at_server(conference);
+        let status = &mut session.status;
         status.call_start_time = kept.began;
         let mono = |moment: Option<u64>| moment.map(|at| now.mono.saturating_sub(now.wall.saturating_sub(at)));
         session.moments.dialed = mono(kept.dialed);
@@ -111,12 +118,12 @@ impl Session {
         let ice_servers = ctx.config.ice_servers.clone();
         let options = CallOptions { video: self.status.is_video, ice_servers, ..CallOptions::default() };
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
-        if self.status.is_mute || self.status.is_hold {
+        if self.is_silent() {
             ctx.out.media(&self.call_id, MediaCommand::SetMuted(true));
         }
         let call_id = self.call_id.clone();
-        ctx.out.session(SessionEvent::Peerconnection { call_id: call_id.clone() });
-        ctx.out.session(SessionEvent::Reconnecting { call_id });
+        ctx.out.session(SessionEvent::Peerconnection { call_id });
+        self.tell_lost(ctx);
         self.begin_reports(ctx);
     }
 }
@@ -130,8 +137,9 @@ impl Snapshot {
         // Writing into a String cannot fail.
         let _ = write!(
             out,
-            "{}\n{}\n{}\n{}\n{}\n{flags}\n{}\n{}\n{}\n{}\n{}",
+            "{}\n{}\n{}\n{}\n{}\n{}\n{flags}\n{}\n{}\n{}\n{}\n{}",
             self.call_id,
+            self.parent.as_ref().map(ToString::to_string).unwrap_or_default(),
             self.number.replace(char::is_control, " "),
             text(name),
             text(avatar),
@@ -147,7 +155,8 @@ impl Snapshot {
     /// `None`: that is none.
     pub(crate) fn read(lines: &mut Lines<'_>) -> Option<Self> {
         let mut text = || lines.next().map(str::to_owned);
-        let (call_id, number) = (CallId::new(text()?), text()?);
+        let (call_id, parent, number) = (CallId::new(text()?), text()?, text()?);
+        let parent = Some(parent).filter(|parent| !parent.is_empty()).map(CallId::new);
         let identity = StaticPatch { name: Some(text()?), avatar: Some(text()?), company: Some(text()?) };
         let mut flags = [false; 11];
         let written = lines.next().filter(|written| written.len() == flags.len())?;
@@ -158,7 +167,7 @@ impl Snapshot {
         let began = moment()?;
         let mut some = || moment().map(|at| Some(at).filter(|at| *at > 0));
         let (dialed, rang, answered, held) = (some()?, some()?, some()?, some()?);
-        Some(Self { call_id, number, identity, flags, began, dialed, rang, answered, held })
+        Some(Self { call_id, number, identity, flags, parent, began, dialed, rang, answered, held })
     }
 
     /// Whether the dialog is that of this call.

@@ -12,6 +12,7 @@ use crate::events::{PhoneEvent, SdpType, SessionEvent};
 use crate::identity;
 use crate::io::CommandId;
 use crate::media::{Direction, MediaCommand, Volume};
+use crate::sdp;
 use crate::status::CallState;
 
 /// Early dialogs of a forked call whose answers are kept.
@@ -150,7 +151,10 @@ impl Session {
             (crate::negotiation::Phase::AwaitingAck, None) => {
                 self.end(ctx, Ending::fault(Cause::MissingSdp), Some((488, "No SDP in the ACK")));
             }
-            _ => self.confirm(ctx),
+            _ => {
+                self.confirm(ctx);
+                self.carry_on(ctx);
+            }
         }
     }
 
@@ -161,13 +165,17 @@ impl Session {
         &mut self,
         ctx: &mut Ctx<'_>,
         command: Option<CommandId>,
-        options: CallOptions,
+        mut options: CallOptions,
         extra: Vec<HeaderField>,
     ) {
         self.announce(ctx);
         let Setup::Inbound { offer, headers } = &mut self.side else { return };
         *headers = extra;
         let offer = offer.take();
+        // An answer adds nothing to what is offered (RFC 3264 §6): the camera stays off.
+        if offer.as_deref().is_some_and(|offer| !sdp::takes_video(offer)) {
+            (options.video, options.offer_to_receive_video) = (false, false);
+        }
         self.give_up_ringing = None;
         self.waiting.extend(command.map(|command| (command, Waiting::Confirmed)));
         self.change(ctx.out, |s| s.is_ring = false);
@@ -204,7 +212,7 @@ impl Session {
         }
         self.plan_recording(&options);
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
-        if self.status.is_mute {
+        if self.is_silent() {
             ctx.out.media(&self.call_id, MediaCommand::SetMuted(true));
         }
         if self.volume != Volume::FULL {
@@ -230,8 +238,11 @@ impl Session {
         self.confirmed = true;
         let (wall, remote_held) = (ctx.now.wall, self.negotiation.remote_held());
         let video = self.negotiation.video().is_some();
+        let held = self.negotiation.held();
+        self.moments.held = held.then_some(ctx.now.mono);
         self.change(ctx.out, |s| {
             s.call_status = CallState::Talking;
+            s.is_hold = held;
             s.call_start_time = wall;
             s.is_remote_hold = remote_held;
             s.is_video = video;
@@ -239,6 +250,8 @@ impl Session {
         ctx.out.session(SessionEvent::Confirmed { call_id: self.call_id.clone() });
         self.settle_where(ctx.out, |w| w == Waiting::Confirmed, &Ok(()));
         self.notify_referrer(ctx, 200);
+        // It may have been lost since the ACK.
+        self.tell_lost(ctx);
     }
 }
 

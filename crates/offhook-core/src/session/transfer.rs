@@ -7,12 +7,12 @@
 //! | --- | --- | --- |
 //! | holding | agreed, or refused | REFER (a far end that does not take a hold may take a transfer) |
 //! | referring | NOTIFY before the 202 | counts as if after it |
-//! | referring | 300–699 | `transferFailed`, unhold |
+//! | referring | 300–699 | `transferFailed`, unhold unless another call is talking by now |
 //! | accepted | NOTIFY 1xx | `transferProgress` |
 //! | accepted | NOTIFY 2xx | `transferProgress`, BYE: the command has succeeded |
-//! | accepted | NOTIFY 300–699 | `transferFailed`, unhold |
+//! | accepted | NOTIFY 300–699 | likewise |
 //! | accepted | BYE | the command has succeeded: the far end has gone where it was sent |
-//! | accepted | nothing for longer than anybody rings | `transferFailed` 408, unhold |
+//! | accepted | nothing for longer than anybody rings | `transferFailed` 408, and likewise |
 //! | any | the connection lost | the call goes on; `transferFailed` 503 |
 
 use offhook_sip::message::{HeadersExt, Request};
@@ -177,9 +177,7 @@ impl Session {
         let Some(transfer) = self.transfer.take() else { return };
         ctx.out.session(SessionEvent::TransferFailed { call_id: self.call_id.clone(), status_code: status });
         ctx.out.settle(transfer.command, Err(error));
-        if transfer.resume && !self.is_ending() {
-            self.hold(ctx, None, false);
-        }
+        self.given_back = transfer.resume && !self.is_ending();
     }
 
     /// The call is over while its transfer was under way: settles the command.

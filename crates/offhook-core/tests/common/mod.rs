@@ -168,7 +168,8 @@ impl World {
     pub fn with_pbx_unregistered(script: impl FnOnce(&mut pbx::Api)) -> Self {
         let mut world = Self::unregistered(2, |_| {});
         script(&mut world.api);
-        let logged_in = world.api.log_in().expect("logs in");
+        let mut logged_in = world.api.log_in().expect("logs in");
+        (world.api.configure)(logged_in.config_mut());
         world.phones[A].phone = Driven::new(Phone::with_pbx(logged_in));
         world.act(A, |_, _| ());
         world

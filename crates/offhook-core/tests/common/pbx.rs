@@ -6,7 +6,7 @@ use bytes::Bytes;
 use offhook_core::pbx::{
     HttpFailure, HttpId, HttpRequest, HttpResponse, InitParams, LoggedIn, Login, LoginOutput, PbxError,
 };
-use offhook_core::{Driven, Now, Secret};
+use offhook_core::{Driven, Now, PhoneConfig, Secret};
 use offhook_sip::{DigestAlgorithm, ha1};
 use serde_json::{Value, json};
 
@@ -40,6 +40,8 @@ pub struct Api {
     pub tokens: u32,
     /// The good one.
     pub token: String,
+    /// What the program changes of the phone's configuration.
+    pub configure: fn(&mut PhoneConfig),
 }
 
 impl Api {
@@ -93,6 +95,7 @@ impl Api {
             requests: Vec::new(),
             tokens: 0,
             token: String::new(),
+            configure: |_| {},
         }
     }
 

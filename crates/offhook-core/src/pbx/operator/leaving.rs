@@ -49,7 +49,8 @@ impl PbxOperator {
     pub(crate) fn leave(&mut self, now: Millis, disconnect: CommandId) {
         self.uploads.flush(now);
         self.renewal = None;
-        let of_flight = self.in_flight.extract_if(.., |flight| !matches!(flight.what, What::Upload));
+        // A token that is on its way is to be given back too.
+        let of_flight = self.in_flight.extract_if(.., |flight| !matches!(flight.what, What::Upload | What::Renew));
         let gone: Vec<What> =
             of_flight.map(|flight| flight.what).chain(self.parked.drain(..).map(|p| p.what)).collect();
         for what in gone {
@@ -88,8 +89,10 @@ impl PbxOperator {
     /// Goes on with the end: when the calls are over, the token is given back and the subscription closed. The commands
     /// to settle when it is done, once.
     pub(crate) fn go_on_leaving(&mut self, now: Millis, calls: bool, out: &mut Outbox) -> Option<Vec<CommandId>> {
+        let renewing = self.in_flight.iter().any(|flight| matches!(flight.what, What::Renew));
+        let idle = !calls && !renewing && self.uploads.is_idle();
         let leaving = self.leaving.as_mut()?;
-        if leaving.logout == Logout::NotYet && ((!calls && self.uploads.is_idle()) || leaving.until <= now) {
+        if leaving.logout == Logout::NotYet && (idle || leaving.until <= now) {
             leaving.logout = Logout::Asked;
             self.in_flight.clear();
             self.ask(now, What::Logout, now + api::LOGOUT_MS, out);

@@ -60,10 +60,8 @@ impl PbxOperator {
                     self.fatal(PbxError::SdkPlanDisabled);
                 }
             }
-            Notice::RecordCode(code) => self.effects.push_back(Effect::RecordCode(code)),
-            Notice::RecordPermissions(permissions) => {
-                self.effects.push_back(Effect::RecordPermissions(permissions));
-            }
+            Notice::RecordCode(code) => self.on_record_code(code),
+            Notice::RecordPermissions(permissions) => self.on_record_permissions(permissions),
             Notice::CallStatus(status) => self.effects.push_back(Effect::CallStatus(status)),
             Notice::CdrChange(change) => {
                 if change.ext_num.is_empty() || change.ext_num == self.extension_number() {
@@ -76,7 +74,7 @@ impl PbxOperator {
                 self.tell_stun();
             }
             Notice::RegisterInfo(info) => self.effects.push_back(Effect::Register(info.credentials())),
-            Notice::CallWaiting(offered) => self.effects.push_back(Effect::CallWaiting(offered)),
+            Notice::CallWaiting(offered) => self.on_call_waiting(offered),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::pbx::notice::Notice;
 use crate::pbx::params::ClientKind;
 use crate::pbx::product::PlanMode;
 use crate::pbx::settings::{Global, Personal, Services};
+use crate::recording::RecordPermissions;
 use crate::session::Outbox;
 
 /// Before what could not be read on the network is read again.
@@ -143,9 +144,28 @@ impl PbxOperator {
         }
     }
 
+    pub(super) fn on_record_code(&mut self, code: String) {
+        self.logged_in.global.record_code.clone_from(&code);
+        self.effects.push_back(Effect::RecordCode(code));
+    }
+
+    pub(super) fn on_record_permissions(&mut self, permissions: RecordPermissions) {
+        self.logged_in.personal.record = permissions;
+        self.effects.push_back(Effect::RecordPermissions(permissions));
+    }
+
+    pub(super) fn on_call_waiting(&mut self, offered: bool) {
+        self.logged_in.personal.call_waiting = offered;
+        self.effects.push_back(Effect::CallWaiting(offered));
+    }
+
+    // What is read again and says the same changes nothing: the program may have changed it since.
+
     fn on_global(&mut self, global: Global) {
-        if let Ok(code) = crate::tones::parse(&global.record_code) {
-            self.effects.push_back(Effect::RecordCode(code));
+        if global.record_code != self.logged_in.global.record_code
+            && let Ok(code) = crate::tones::parse(&global.record_code)
+        {
+            self.on_record_code(code);
         }
         let enabled = global.internal_client;
         self.logged_in.global = global;
@@ -154,8 +174,12 @@ impl PbxOperator {
     }
 
     fn on_personal(&mut self, personal: Personal) {
-        self.effects.push_back(Effect::RecordPermissions(personal.record));
-        self.effects.push_back(Effect::CallWaiting(personal.call_waiting));
+        if personal.record != self.logged_in.personal.record {
+            self.on_record_permissions(personal.record);
+        }
+        if personal.call_waiting != self.logged_in.personal.call_waiting {
+            self.on_call_waiting(personal.call_waiting);
+        }
         self.on_client(PlanMode::En, Some(ClientKind::WebClient), personal.web_client);
         self.on_client(PlanMode::En, Some(ClientKind::WebPc), personal.desktop_client);
         // Its number stays: the phone is registered with it.

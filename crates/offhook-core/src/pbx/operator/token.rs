@@ -46,7 +46,13 @@ impl PbxOperator {
     }
 
     pub(super) fn on_renewed(&mut self, now: Millis, result: Result<Secret, PbxError>, out: &mut Outbox) {
-        let Some(renewal) = &mut self.renewal else { return };
+        let Some(renewal) = &mut self.renewal else {
+            // We leave: the token is there to be given back.
+            if let Ok(token) = result {
+                self.logged_in.token = token;
+            }
+            return;
+        };
         match result {
             Ok(token) => {
                 self.renewal = None;
