@@ -34,6 +34,7 @@ export class Media {
   /** Counts rollbacks: what was begun before one is of no use after it. */
   #generation = 0;
   #muted = false;
+  #holds = false;
   /** Commands whose tones wait for the media. */
   #untoned = [];
   /** Requests whose tones are not all sent. */
@@ -312,14 +313,19 @@ export class Media {
     else this.#withoutVideo(ours);
     if (!video) this.#hide();
     // Whom we hold is not to see us, whatever becomes of the packets on their way.
-    const holds = direction === 'sendonly' || direction === 'inactive';
-    for (const track of this.localStream?.getTracks() ?? []) track.enabled = !holds;
+    this.#holds = direction === 'sendonly' || direction === 'inactive';
+    for (const track of this.#seen()) track.enabled = !this.#holds;
+  }
+
+  /** The self view, and the camera that waits. */
+  #seen() {
+    return [...(this.localStream?.getTracks() ?? []), this.#camera].filter(Boolean);
   }
 
   /** Lets go of the camera and the screen. */
   #hide() {
     if (!this.localStream) return;
-    for (const track of [...this.localStream.getTracks(), this.#camera]) if (track) this.#drop(track);
+    for (const track of this.#seen()) this.#drop(track);
     this.#screen = this.#camera = undefined;
     this.#show();
   }
@@ -334,6 +340,7 @@ export class Media {
 
   /** This is the self view now. */
   #show(track) {
+    if (this.#holds && track) track.enabled = false;
     this.localStream = track ? new MediaStream([track]) : null;
     this.#tell.localStream();
   }

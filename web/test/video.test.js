@@ -181,6 +181,37 @@ test('the screen is shared instead of the camera, also in a call without video',
   assert.deepEqual([refused.code, refused.media], [-202, 'denied']);
 });
 
+test('who is held sees nothing, whatever is plugged in or shared meanwhile, and all of it afterwards', async () => {
+  const [a, b] = await talk({ video: true }, { video: true });
+  await sees(b);
+  const hold = (wanted) => a.evaluate((wanted) => (wanted ? softphone.last.hold() : softphone.last.unhold()), wanted);
+  const held = (wanted) => until(a, (wanted) => softphone.last.status.isHold === wanted, wanted);
+  /** Does it, and looks at what is sent: that it is what is shown here, and whether it is black. */
+  const sends = async (act, enabled) => {
+    assert.equal((await a.evaluate(act)).code, 200, String(act));
+    const sent = await a.evaluate(() => {
+      const { track } = softphone.last.RTCSession.connection.getSenders().find(({ track }) => track?.kind === 'video');
+      return { shown: track === softphone.last.localStream.getTracks()[0], enabled: track.enabled };
+    });
+    assert.deepEqual(sent, { shown: true, enabled }, String(act));
+  };
+  const share = () => (softphone.showScreen('red'), softphone.last.shareScreen());
+  const unshare = () => softphone.last.stopSharing();
+  const replace = () => softphone.last.setInputDevice(undefined, 'video');
+  await hold(true);
+  await held(true);
+  for (const act of [replace, share, replace, unshare]) await sends(act, false);
+  // What was sent before is seen first.
+  await until(b, async () => (await softphone.picture()).moved === 0);
+  await sends(share, false);
+  await until(b, async () => (await softphone.picture()).moved === 0);
+  await hold(false);
+  await held(false);
+  await seesColour(b, 'red');
+  await sends(unshare, true);
+  await until(b, async () => (await softphone.picture()).colour?.[1] > 90);
+});
+
 test('who has no camera shares the screen all the same', async () => {
   const [a, b] = await talk({}, {});
   await b.evaluate(() => (softphone.last.agreeChangeVideo = () => true));
