@@ -173,16 +173,14 @@ export class Media {
 
   acceptAnswer({ request, sdp, early }) {
     this.#later(request, async () => {
-      if (early) this.#early = sdp;
-      await this.#remote(early ? 'pranswer' : 'answer', sdp);
-      // The far end wants no video. What was shared since we offered none waits for the next offer.
-      if (!early && this.#offered && !this.#transceiver('video')) this.#hide();
+      if (early) await this.#remote('pranswer', (this.#early = sdp));
+      else await this.#answered(sdp);
       return ['applied', request];
     });
   }
 
   confirmEarly() {
-    this.#later(undefined, () => this.#remote('answer', this.#early));
+    this.#later(undefined, () => this.#answered(this.#early));
   }
 
   rollback() {
@@ -385,6 +383,13 @@ export class Media {
     const fits = ({ receiver, currentDirection, direction }) =>
       receiver.track.kind === kind && currentDirection !== 'stopped' && direction !== 'stopped';
     return this.connection.getTransceivers().find(fits);
+  }
+
+  /** The answer is final. */
+  async #answered(sdp) {
+    await this.#remote('answer', sdp);
+    // The far end wants no video. What was shared since we offered none waits for the next offer.
+    if (this.#offered && !this.#transceiver('video')) this.#hide();
   }
 
   async #remote(type, sdp) {

@@ -5,11 +5,14 @@ import { after, afterEach, before, test } from 'node:test';
 
 import { hearTone } from '../../interop/jssip/lib/scene.js';
 import { Scene, happened, journal, until } from './lib/scene.js';
+import { Wire, header, status, withBody } from './lib/wire.js';
 
 let scene;
+let wire;
 
 before(async () => {
   scene = await Scene.open();
+  wire = scene.place(await Wire.open(scene.ws));
 });
 afterEach(() => scene.clear());
 after(() => scene?.close());
@@ -103,6 +106,26 @@ test('a call with video that is answered without has none, and one may be answer
   assert.equal(await looks.evaluate(() => softphone.last.localStream), null);
   assert.equal(await caller.evaluate(() => softphone.last.status.isVideo), true);
 });
+
+for (const [title, answered] of [['repeats it', (text) => text], ['has none', (text) => withBody(text, '')]]) {
+  test(`the camera is let go if video is refused before the answer already, which ${title}`, async () => {
+    const page = await scene.phone('1000', { server: wire.url });
+    const ok = new Promise((resolve) => {
+      wire.down = (text) => (status(text) === 200 && /INVITE/.test(header(text, 'CSeq')) ? resolve(text) : text);
+    });
+    // The echo has no video.
+    await page.evaluate(() => softphone.call('600', { video: true }));
+    wire.say((await ok).replace('SIP/2.0 200 OK', 'SIP/2.0 183 Session Progress'));
+    await happened(page, 'progress');
+    const camera = await page.evaluateHandle(() => softphone.last.localStream.getTracks()[0]);
+    wire.say(answered(await ok));
+    await happened(page, 'confirmed');
+    await until(page, () => softphone.last.localStream === null);
+    assert.equal(await camera.evaluate(({ readyState }) => readyState), 'ended');
+    assert.equal(await page.evaluate(() => softphone.last.status.isVideo), false);
+    await hearTone(page, 440);
+  });
+}
 
 test('video is added when the far end agrees, refused when it does not, and taken away by either', async () => {
   const [a, b] = await talk({}, {});
