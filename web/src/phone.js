@@ -211,13 +211,15 @@ export class Phone extends Emitter {
         end = true;
       }
     }
-    if (end) {
-      for (const [callId] of calls) {
-        for (const track of this.#prepared.get(callId)?.stream.getTracks() ?? []) track.stop();
-        this.#prepared.delete(callId);
-      }
-    }
     this.#driver.run('resume', text, end);
+    // Whoever is asked for the microphone may answer too late.
+    for (const [callId] of calls) if (!this.#driver.read('status', callId)) this.#forget(callId);
+  }
+
+  /** Lets go of what a call was prepared with and does not take. */
+  #forget(callId) {
+    for (const track of this.#prepared.get(callId)?.stream.getTracks() ?? []) track.stop();
+    this.#prepared.delete(callId);
   }
 
   /** The tab that was registered has gone. */
@@ -288,7 +290,6 @@ export class Phone extends Emitter {
       return;
     }
     const { options, stream } = this.#prepared.get(callId) ?? {};
-    this.#prepared.delete(callId);
     const driver = this.#driver;
     const tell = {
       event: (kind, request, text = '') => void driver.run('media', callId, kind, request, text),
@@ -307,9 +308,10 @@ export class Phone extends Emitter {
       media = new Media(tell, { iceServers: servers, iceTransportPolicy, audio, ...options, ...this.#devices(options) });
     } catch (error) {
       // Servers that are none.
-      for (const track of stream?.getTracks() ?? []) track.stop();
+      this.#forget(callId);
       return tell.event('other', undefined, error.message);
     }
+    this.#prepared.delete(callId);
     this.#media.set(callId, media);
     this.#sessions.get(callId)?.connect(media.connection);
     if (stream) media.take(stream);
@@ -329,7 +331,7 @@ export class Phone extends Emitter {
       case 'deleteSession':
         this.#sessions.delete(callId);
         this.#described.delete(callId);
-        this.#prepared.delete(callId);
+        this.#forget(callId);
         return this[emit](name, payload);
       case 'registrationFailed': {
         const { cause, ...more } = payload;
@@ -368,6 +370,7 @@ export class Phone extends Emitter {
     navigator.mediaDevices?.removeEventListener('devicechange', this.#surveyed);
     this.#life.stop();
     for (const media of this.#media.values()) media.close();
+    for (const callId of this.#prepared.keys()) this.#forget(callId);
     this.#driver.stop();
     this.#media.clear();
     this.#sessions.clear();

@@ -103,6 +103,33 @@ test('calls that cannot go on after a reload are ended', async () => {
   assert.equal((await happened(other, 'failed')).payload[0].cause, 'Canceled');
 });
 
+test('a microphone that is given too late for the call of before the reload is let go', async () => {
+  for (const [late, hears] of [[() => softphone.sleep(21), 'ended'], [() => void phone.destroy()]]) {
+    const [page, other] = await talk();
+    await reload(page);
+    const registered = await page.evaluateHandle((config) => {
+      softphone.sleeps();
+      const { mediaDevices } = navigator;
+      const open = mediaDevices.getUserMedia;
+      const asked = new Promise((resolve) => {
+        mediaDevices.getUserMedia = async (constraints) => {
+          await new Promise((give) => resolve((window.give = give)));
+          return (window.given = await open.call(mediaDevices, constraints));
+        };
+      });
+      const registered = softphone.register(config);
+      return asked.then(() => ({ registered }));
+    }, { ...scene.account('1000'), ...KEPT });
+    await page.evaluate(late);
+    await page.evaluate(() => give());
+    await registered.evaluate(({ registered }) => registered);
+    assert.deepEqual(await page.evaluate(() => given.getTracks().map(({ readyState }) => readyState)), ['ended']);
+    assert.equal(await page.evaluate(() => softphone.sessions.length), 0);
+    if (hears) await happened(other, hears);
+    await scene.clear();
+  }
+});
+
 test('a call with video that is reloaded', async () => {
   const [page, other] = [await scene.phone('1000', KEPT), await scene.phone('1001')];
   await page.evaluate(() => softphone.call('1001', { video: true }));
