@@ -9,7 +9,7 @@ export function createPhone(config: PhoneConfig): Promise<Phone>;
 /**
  * Logs in to a P-Series PBX, reads its settings, subscribes to what happens there, and makes the phone, which is not started:
  * add listeners, then `phone.start()`. Rejects with a `PBXError`: −1 (`offhook.wasm` cannot be loaded), −2, −3, −4,
- * −101 to −104, −106, −110.
+ * −101 to −104, −106, −110; with `oneTab` −107 to −109 as well.
  */
 export function init(params: InitParams): Promise<Operator>;
 
@@ -36,6 +36,7 @@ export interface InitParams {
   /**
    * Of several tabs, one logs in; `init` of the others waits until it has gone (Web Locks). A tab that brings calls along comes first.
    * When another tab takes its place, the phone tells so by `standby` and is unregistered: `destroy` it, and `init` waits for the next turn.
+   * When the PBX ends the phone (`runtimeError`), `init` of those that wait rejects with that error: a log-in would undo it.
    */
   oneTab?: boolean | Turn;
   audio?: PhoneConfig['audio'];

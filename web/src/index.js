@@ -76,9 +76,14 @@ export async function init(params) {
 /** Waits until this tab is the phone. One that brings calls along comes first. */
 async function turn(tab, { kept, steal, waits, signal }) {
   signal?.throwIfAborted();
+  const since = Date.now();
   if (await tab.take(steal || kept)) return;
   waits?.();
   if (!(await tab.wait(signal))) throw signal.reason;
+  const error = tab.ended(since);
+  if (!error) return;
+  tab.letGo();
+  throw new PBXError(error);
 }
 
 function phoneOf(driver, core, server, config, tab, tellPBX) {

@@ -45,6 +45,7 @@ export class Phone extends Emitter {
       media: (callId, name, command) => this.#carryOut(callId, name, command),
       filter: (callId) => this.#described.get(callId)?.sdp ?? '',
       pbx: (payload) => {
+        if (payload.event === 'runtimeError') tab.end(payload);
         tellPBX(payload);
         // Whoever waits for this very end is told first.
         if (payload.event === 'destroyed') setTimeout(() => this.#release());

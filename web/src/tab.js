@@ -3,6 +3,8 @@
 const LOCK = 'offhook-phone ';
 /** When a tab of this phone was last left with calls, ms since 1970-01-01. */
 const LEFT = 'offhook-left ';
+/** Why the PBX has ended a tab's phone last: the error, and `at`, ms since 1970-01-01. */
+const ENDED = 'offhook-ended ';
 /** A reload is done by then. */
 const RELOAD_MS = 5_000;
 
@@ -29,7 +31,7 @@ export class Tab {
     while (!this.mine) {
       if (!(await this.#lock({ signal }))) return false;
       // A page that has gone with its calls may be back, and takes the lock then.
-      const left = Date.now() - stored(this.#name);
+      const left = Date.now() - stored(LEFT + this.#name);
       await new Promise((resolve) => setTimeout(resolve, left < RELOAD_MS ? RELOAD_MS : 0));
       if (signal.aborted) {
         this.#release?.();
@@ -42,7 +44,18 @@ export class Tab {
 
   /** This page is left with its calls. */
   leave() {
-    localStorage.setItem(LEFT + this.#name, Date.now());
+    stored(LEFT + this.#name, Date.now());
+  }
+
+  /** The PBX ends the phone: the tabs that wait are not to undo that. A tab whose place was taken here has nothing to say. */
+  end(error) {
+    if (this.mine) stored(ENDED + this.#name, { ...error, at: Date.now() });
+  }
+
+  /** Why the PBX has ended the phone since then, if it has. */
+  ended(since) {
+    const error = stored(ENDED + this.#name);
+    return error?.at > since && error;
   }
 
   /** Another one may be the phone. Nothing is waited for any more. */
@@ -69,11 +82,13 @@ export class Tab {
   }
 }
 
-function stored(name) {
+/** What the tabs keep there; from now on `value`, if one is given. */
+function stored(key, value) {
   try {
-    return Number(localStorage.getItem(LEFT + name));
+    if (value) localStorage.setItem(key, JSON.stringify(value));
+    return JSON.parse(localStorage.getItem(key));
   } catch {
     // The page may keep nothing.
-    return 0;
+    return null;
   }
 }

@@ -5,7 +5,7 @@ import { createServer, connect } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 
 import { hearTone } from '../../interop/jssip/lib/scene.js';
-import { Scene, happened, journal, until } from './lib/scene.js';
+import { Scene, happened, journal, subscribed, until } from './lib/scene.js';
 
 let scene;
 
@@ -251,7 +251,8 @@ test('of two tabs one registers, and the other when that is gone', async () => {
   await happened(second, 'incoming');
 });
 
-test('of two tabs one logs in: the other waits, takes its place, or gives up waiting', async () => {
+/** A page that is logged in; more tabs of its browser; and `init` in one of them. */
+async function tabs() {
   const params = await scene.params('1000');
   const first = await scene.operator('1000', { oneTab: true });
   const tab = async () => {
@@ -268,6 +269,11 @@ test('of two tabs one logs in: the other waits, takes its place, or gives up wai
       const oneTab = { steal, waits: () => (window.waited = true), signal: patience.signal };
       softphone.init({ ...params, oneTab }).then((refused) => (window.came = { refused }));
     }, [params, steal]);
+  return { first, tab, init };
+}
+
+test('of two tabs one logs in: the other waits, takes its place, or gives up waiting', async () => {
+  const { first, tab, init } = await tabs();
   const second = await tab();
   await init(second);
   await until(second, () => window.waited);
@@ -294,6 +300,37 @@ test('of two tabs one logs in: the other waits, takes its place, or gives up wai
   await second.evaluate(() => destroy());
   assert.deepEqual(await until(first, () => window.came), { refused: null });
   assert.equal((await first.evaluate(() => phone.start())).code, 200);
+});
+
+test('a tab that waits does not undo that the user logged in elsewhere', async () => {
+  const { first, tab, init } = await tabs();
+  await subscribed(first);
+  const second = await tab();
+  await init(second);
+  await until(second, () => window.waited);
+  const elsewhere = await scene.operator('1000');
+  await subscribed(elsewhere);
+  assert.equal((await happened(first, 'runtimeError')).payload[0].code, -107);
+  const { refused } = await until(second, () => window.came);
+  assert.deepEqual([refused.code, refused.message, refused.isError], [-107, 'LOGGED_IN_ELSEWHERE', true]);
+  assert.ok(refused.detail);
+  assert.deepEqual((await names(elsewhere)).filter((name) => name === 'runtimeError'), []);
+
+  // The user wants it here after all.
+  await init(second);
+  assert.deepEqual(await until(second, () => window.came), { refused: null });
+  assert.equal((await happened(elsewhere, 'runtimeError')).payload[0].code, -107);
+
+  // That one tab logs in instead of another is none of it.
+  await subscribed(second);
+  const third = await tab();
+  await init(third);
+  await until(third, () => window.waited);
+  await init(first, true);
+  assert.deepEqual(await until(first, () => window.came), { refused: null });
+  assert.equal((await happened(second, 'runtimeError')).payload[0].code, -107);
+  await first.evaluate(() => destroy());
+  assert.deepEqual(await until(third, () => window.came), { refused: null });
 });
 
 test('a phone handles no errors of its page and sends nothing of it anywhere', async () => {
