@@ -34,7 +34,9 @@ export class Media {
   /** Counts rollbacks: what was begun before one is of no use after it. */
   #generation = 0;
   #muted = false;
+  /** We hold, from the description under way on; and as it was agreed last. */
   #holds = false;
+  #held = false;
   /** Commands whose tones wait for the media. */
   #untoned = [];
   /** Requests whose tones are not all sent. */
@@ -166,6 +168,7 @@ export class Media {
       await this.#remote('offer', sdp);
       this.#direct(direction, video, false);
       await this.connection.setLocalDescription(await this.connection.createAnswer());
+      this.#held = this.#holds;
       await this.#gathered();
       return ['description', request, this.connection.localDescription.sdp];
     });
@@ -190,6 +193,7 @@ export class Media {
       const description = { type: 'rollback' };
       if (connection.signalingState === 'have-local-offer') await connection.setLocalDescription(description);
       if (connection.signalingState === 'have-remote-offer') await connection.setRemoteDescription(description);
+      this.#veil(this.#held);
     });
   }
 
@@ -310,9 +314,13 @@ export class Media {
     if (video) this.#directOne('video', video, this.localStream, ours);
     else this.#withoutVideo(ours);
     if (!video) this.#hide();
-    // Whom we hold is not to see us, whatever becomes of the packets on their way.
-    this.#holds = direction === 'sendonly' || direction === 'inactive';
-    for (const track of this.#seen()) track.enabled = !this.#holds;
+    this.#veil(direction === 'sendonly' || direction === 'inactive');
+  }
+
+  /** Whom we hold is not to see us, whatever becomes of the packets on their way. */
+  #veil(holds) {
+    this.#holds = holds;
+    for (const track of this.#seen()) track.enabled = !holds;
   }
 
   /** The self view, and the camera that waits. */
@@ -388,6 +396,7 @@ export class Media {
   /** The answer is final. */
   async #answered(sdp) {
     await this.#remote('answer', sdp);
+    this.#held = this.#holds;
     // The far end wants no video. What was shared since we offered none waits for the next offer.
     if (this.#offered && !this.#transceiver('video')) this.#hide();
   }

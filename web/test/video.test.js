@@ -5,7 +5,7 @@ import { after, afterEach, before, test } from 'node:test';
 
 import { hearTone } from '../../interop/jssip/lib/scene.js';
 import { Scene, happened, journal, until } from './lib/scene.js';
-import { Wire, header, status, withBody } from './lib/wire.js';
+import { Wire, answer, header, status, withBody } from './lib/wire.js';
 
 let scene;
 let wire;
@@ -18,8 +18,8 @@ afterEach(() => scene.clear());
 after(() => scene?.close());
 
 /** Two pages that talk: the caller's and the other's. */
-async function talk(calls, answers) {
-  const [a, b] = [await scene.phone('1000'), await scene.phone('1001')];
+async function talk(calls, answers, config) {
+  const [a, b] = [await scene.phone('1000', config), await scene.phone('1001')];
   assert.equal((await a.evaluate((options) => softphone.call('1001', options), calls)).code, 200);
   await happened(b, 'incoming');
   assert.equal(await b.evaluate(() => softphone.last.status.isVideo), !!calls.video, 'the call says whether it is with video');
@@ -233,6 +233,33 @@ test('who is held sees nothing, whatever is plugged in or shared meanwhile, and 
   await seesColour(b, 'red');
   await sends(unshare, true);
   await until(b, async () => (await softphone.picture()).colour?.[1] > 90);
+});
+
+test('a hold that is refused hides nothing, and who is held sees nothing when its end is refused', async () => {
+  const [a] = await talk({ video: true }, { video: true }, { server: wire.url });
+  const change = async (verb) => {
+    const after = wire.mark();
+    await a.evaluate((verb) => softphone.last[verb](), verb);
+    await wire.seen('ACK', { after });
+  };
+  const is = (held) => until(a, (held) => {
+    const { status, localStream, RTCSession } = softphone.last;
+    return RTCSession.connection.signalingState === 'stable' && status.isHold === held && localStream.getTracks()[0].enabled === !held;
+  }, held);
+  const refuses = (text) => {
+    if (text.startsWith('INVITE ')) wire.say(answer(text, 488));
+    // The ACK of an answer that the PBX does not know.
+    else if (!text.startsWith('ACK ')) return text;
+  };
+  wire.up = refuses;
+  await change('hold');
+  await is(false);
+  wire.up = (text) => text;
+  await change('hold');
+  await is(true);
+  wire.up = refuses;
+  await change('unhold');
+  await is(true);
 });
 
 test('who has no camera shares the screen all the same', async () => {
