@@ -3,7 +3,8 @@
 import { el, put, say } from './dom.js';
 import { texts } from './texts.js';
 
-export function createLine({ phone, user }) {
+/** `signal`: of its end. */
+export function createLine({ phone, user, signal }) {
   const text = el('span');
   const element = el('p', { class: 'line', role: 'status' }, el('i', { 'aria-hidden': 'true' }), text);
   const tell = (state, words) => {
@@ -19,7 +20,7 @@ export function createLine({ phone, user }) {
   phone.on('reconnecting', ({ delayMs }) => tell('waiting', texts.line.waiting(Math.max(1, Math.round(delayMs / 1_000)))));
   phone.on('connected', () => phone.isRegistered || tell('waiting', texts.line.connecting));
   // The browser knows before the connection does.
-  addEventListener('offline', () => tell('off', texts.line.offline));
+  addEventListener('offline', () => tell('off', texts.line.offline), { signal });
   tell(phone.isRegistered ? 'ready' : 'waiting', phone.isRegistered ? texts.line.ready(user) : texts.line.connecting);
   return { element };
 }

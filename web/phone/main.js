@@ -58,14 +58,17 @@ async function show(account, steal = false) {
   }
   if (displaced) return give(account, connection);
   const left = (error) => {
-    removeEventListener('pagehide', carry);
+    connection.end();
     leave(account, error);
   };
   // For the page after this one, if this one is being reloaded in a call: it may be asked for no password then.
   const carry = () => calls.all.length > 0 && login.carry(account);
   addEventListener('pagehide', carry);
-  connection.end = () => removeEventListener('pagehide', carry);
   const view = createPhoneView({ ...connection, calls, user: account.user, sound, left });
+  connection.end = () => {
+    removeEventListener('pagehide', carry);
+    view.end();
+  };
   app.replaceChildren(view.element);
   view.focus();
 }

@@ -23,8 +23,10 @@ import { speak } from './spoken.js';
 /** So long a PBX may take to begin with a recording, ms. */
 const RECORD_MS = 10_500;
 
-/** `left(error?)`: logged out, or thrown out. */
+/** `left(error?)`: logged out, or thrown out. What it gives is to be ended: `sound` and the page are those of the next log-in, too. */
 export function createPhoneView({ phone, pbx, close, calls, user, sound, left }) {
+  const ending = new AbortController();
+  const { signal } = ending;
   let cameras = 0;
   let dialog = null;
   /** A dialog belongs to a call, and ends with it. */
@@ -157,6 +159,8 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
   const keypad = createKeypad({ call: dial, sound });
   const recent = createRecent({ pbx, call: (number) => dial(number) });
   const chosen = (kind, more) => {
+    // The list of devices may come after the end.
+    if (signal.aborted) return;
     if (kind === 'list') cameras = more.cameras.length;
     phone.deviceIds = { microphoneId: settings.microphone || undefined, cameraId: settings.camera || undefined };
     if (kind === 'speaker' && canChooseSpeaker()) sound.route();
@@ -178,7 +182,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     left();
   };
   let gone = false;
-  const line = createLine({ phone, user });
+  const line = createLine({ phone, user, signal });
   const callView = createCallView({ act, can, sound });
   const idle = createIdle((number) => dial(number));
   const incoming = createIncoming({ act, hasCamera: can.video });
@@ -232,10 +236,11 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     document.title = title(taken, ringing);
   };
 
+  const on = (target, name, listener) => target.addEventListener(name, listener, { signal });
   speak(calls);
-  calls.addEventListener('change', update);
+  on(calls, 'change', update);
   let frontId;
-  calls.addEventListener('change', () => {
+  on(calls, 'change', () => {
     const { front } = calls;
     if (front?.callId === frontId) return;
     const before = frontId;
@@ -247,13 +252,13 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     if (!before) element.dataset.view = 'call';
     callView.focus();
   });
-  calls.addEventListener('incoming', ({ detail: { call } }) => {
+  on(calls, 'incoming', ({ detail: { call } }) => {
     update();
     // Whoever types is not interrupted: the announcement is read out all the same.
     const typing = document.activeElement?.matches('input, select, dialog *') && document.activeElement.value !== '';
     if (!typing) incoming.focus(call);
   });
-  calls.addEventListener('ended', ({ detail: { call } }) => {
+  on(calls, 'ended', ({ detail: { call } }) => {
     if (dialog?.call === call) dialog.close();
     const name = nameOf(call.status);
     if (call.transferring && call.answered) notices.show({ title: texts.transfer.done(call.transferTo), text: '', kind: 'good' });
@@ -263,13 +268,13 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     if (parent && !parent.transferring && parent.status.isHold) parent.session.unhold();
   });
   const withAbout = (error) => error && { ...error, about: 'call' };
-  calls.addEventListener('transferFailed', ({ detail: { statusCode } }) => {
+  on(calls, 'transferFailed', ({ detail: { statusCode } }) => {
     for (const call of calls.all) call.transferring = false;
     notify(TRANSFER_FAILED(statusCode));
   });
-  calls.addEventListener('videoWanted', ({ detail: { call } }) => ask(call, askVideo(call, cameras > 0, call.agree)));
+  on(calls, 'videoWanted', ({ detail: { call } }) => ask(call, askVideo(call, cameras > 0, call.agree)));
   for (const [target, name] of [[sound, 'blocked'], [calls, 'soundBlocked']]) {
-    target.addEventListener(name, () => notify({ ...BLOCKED_SOUND, about: 'sound' }));
+    on(target, name, () => notify({ ...BLOCKED_SOUND, about: 'sound' }));
   }
   // Any click is the one that the browser waits for.
   element.addEventListener('click', () => {
@@ -277,7 +282,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     unlock();
     notices.clear('sound');
   });
-  calls.addEventListener('deviceLost', ({ detail }) => notify({ ...ofLost(detail), about: 'device' }));
+  on(calls, 'deviceLost', ({ detail }) => notify({ ...ofLost(detail), about: 'device' }));
   let speakers;
   phone.on('deviceChange', ({ devices }) => {
     const before = speakers;
@@ -287,7 +292,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     if (calls.taken.length > 0) notify({ ...SPEAKER_LOST, about: 'device' });
   });
   phone.on('reconnecting', () => notify({ ...(navigator.onLine ? LOST : OFFLINE), about: 'line' }));
-  addEventListener('offline', () => gone || notify({ ...OFFLINE, about: 'line' }));
+  on(window, 'offline', () => gone || notify({ ...OFFLINE, about: 'line' }));
   phone.on('registered', () => notices.clear('line'));
   pbx.on('runtimeError', (error) => {
     if (gone) return;
@@ -298,7 +303,13 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
   tabs.select('keypad');
   update();
   announce(texts.spoken.loggedIn(user));
-  return { element, focus: () => keypad.focus() };
+  const end = () => {
+    gone = true;
+    ending.abort();
+    preferences.end();
+    dialog?.close();
+  };
+  return { element, focus: () => keypad.focus(), end };
 }
 
 /** Whether video is sent when the offer that is being made has been answered. */

@@ -85,7 +85,11 @@ export function createSettings({ user, sound, chosen, logOut, notify }) {
     const found = await choice.refresh();
     chosen('list', found);
   };
-  onDevices(refresh);
+  const unlisten = onDevices(refresh);
+  const end = () => {
+    quiet();
+    unlisten();
+  };
   refresh();
-  return { element, refresh, quiet };
+  return { element, refresh, quiet, end };
 }

@@ -86,6 +86,45 @@ test('a second tab takes the phone over when its user wants, and the first one w
   assert.equal(await second.getAttribute('.phone', 'data-calls'), '1');
 });
 
+test('a log-in after another has the page for itself: devices that change disturb no call', async () => {
+  const page = await scene.phone();
+  await page.click('#tab-settings');
+  await page.click('text=Log out');
+  await page.waitForSelector('#user');
+  await logIn(page);
+  await ready(page);
+  await dial(page, '600');
+  await state(page, 'talking');
+  await heard(page, ({ playing }) => playing);
+  await lasts(page, 1);
+  const playing = () => page.evaluate(() => new Set(window.players.filter(({ paused, srcObject }) => !paused && srcObject?.active)).size);
+  const before = await playing();
+  await page.evaluate(() => {
+    window.titles = new Set();
+    new MutationObserver(() => window.titles.add(document.title)).observe(document.querySelector('title'), { childList: true });
+    navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+  });
+  // The page has drawn itself anew by then.
+  await lasts(page, 3);
+  assert.deepEqual(await page.evaluate(() => [...window.titles]), [await page.title()]);
+  assert.match(await page.title(), /^Call with/);
+  assert.equal(await playing(), before, 'the far end is heard as often as before');
+});
+
+test('a dialog goes with the phone to the other tab', async () => {
+  const first = await scene.phone();
+  await dial(first, '600');
+  await state(first, 'talking');
+  await first.click('[data-control=devices]');
+  await first.waitForSelector('dialog[open]');
+  const second = await scene.page({ beside: first });
+  await logIn(second);
+  await second.click('text=Use it here');
+  await ready(second);
+  await first.waitForSelector('text=open in another tab');
+  await first.waitForSelector('dialog', { state: 'detached' });
+});
+
 test('without a network that is said, and it goes on when there is one again', async () => {
   const page = await scene.phone();
   await dial(page, '600');
