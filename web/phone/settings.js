@@ -18,8 +18,11 @@ export function createSettings({ user, sound, chosen, logOut, notify }) {
 
   const meter = el('meter', { min: 0, max: 1, low: 0.15, 'aria-label': t.level, hidden: true });
   let stop = null;
+  /** Counts tests begun and ended: one whose permission comes later than the next of these is over before it began. */
+  let turn = 0;
   const test = el('button', { class: 'plain', type: 'button' }, t.test);
   const quiet = () => {
+    turn++;
     stop?.();
     stop = null;
     meter.hidden = true;
@@ -27,12 +30,16 @@ export function createSettings({ user, sound, chosen, logOut, notify }) {
   };
   test.addEventListener('click', async () => {
     if (stop) return quiet();
+    const mine = ++turn;
     try {
-      stop = await listen(settings.microphone, (level) => (meter.value = level));
+      const opened = await listen(settings.microphone, (level) => (meter.value = level));
+      if (mine !== turn) return opened();
+      stop = opened;
       meter.hidden = false;
       say(test, t.testing);
       refresh();
     } catch ({ name }) {
+      if (mine !== turn) return;
       notify(ofCall({ media: FAULTS[name] ?? (navigator.mediaDevices ? 'other' : 'insecureContext') }));
     }
   });

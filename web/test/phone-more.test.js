@@ -153,6 +153,71 @@ test('devices: chosen, tested, and used from the next call on', async () => {
   await page.waitForFunction((speaker) => window.players.at(-1)?.sinkId === speaker, speaker);
 });
 
+/** Before the page's scripts: `window.tracks` of the microphone, which `window.held` has wait for permission; `allow()` gives it. */
+function prompt() {
+  window.tracks = [];
+  const waiting = [];
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    if (window.held) await new Promise((resolve) => waiting.push(resolve));
+    const stream = await open(wanted);
+    window.tracks.push(...stream.getTracks());
+    return stream;
+  };
+  window.allow = () => waiting.forEach((resolve) => resolve());
+}
+
+/** Waits until the microphone was opened so often, and is open `live` times. */
+const opened = (page, times, live) =>
+  page.waitForFunction(
+    ([times, live]) => window.tracks.length === times && window.tracks.filter(({ readyState }) => readyState === 'live').length === live,
+    [times, live],
+  );
+
+test('the test of the microphone ends with the log-in, whoever ends that', async () => {
+  const page = await scene.phone('1000', { before: prompt });
+  await page.click('#tab-settings');
+  await page.click('text=Test the microphone');
+  await page.waitForSelector('text=Stop the test');
+  await opened(page, 1, 1);
+  await page.click('text=Log out');
+  await page.waitForSelector('#user');
+  await opened(page, 1, 0);
+
+  await page.fill('#user', '1000');
+  await page.fill('#password', 'secret-1000');
+  await page.click('button[type=submit]');
+  await page.click('#tab-settings');
+  await page.click('text=Test the microphone');
+  await opened(page, 2, 1);
+  // Another device logs in as the same extension.
+  await scene.phone();
+  await page.waitForSelector('.problem p');
+  await opened(page, 2, 0);
+});
+
+test('a test of the microphone that is allowed when it is no longer wanted opens none', async () => {
+  const page = await scene.phone('1000', { before: prompt });
+  const hold = (is) => page.evaluate((is) => (is ? (window.held = true) : window.allow()), is);
+  await page.click('#tab-settings');
+  await hold(true);
+  await page.click('text=Test the microphone');
+  await page.click('#tab-keypad');
+  await hold(false);
+  await opened(page, 1, 0);
+  await page.click('#tab-settings');
+  assert.ok(await page.isHidden('meter'));
+
+  // Asked for twice, it is open once, and can be stopped.
+  await page.click('text=Test the microphone');
+  await page.click('text=Test the microphone');
+  await hold(false);
+  await page.waitForSelector('text=Stop the test');
+  await opened(page, 3, 1);
+  await page.click('text=Stop the test');
+  await opened(page, 3, 0);
+});
+
 test('appearance: chosen, and kept from the first moment of the next visit', async () => {
   const page = await scene.phone();
   await page.click('#tab-settings');
