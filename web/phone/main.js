@@ -17,12 +17,13 @@ const sound = new Sound();
 /** Shows the log-in, with what was wrong before. */
 function showLogin(before) {
   document.title = texts.name;
-  const view = createLogin(enter, before);
+  const view = createLogin((account, keep) => enter(account, keep, view.element), before);
   app.replaceChildren(view.element);
   view.focus();
 }
 
-async function enter(account, keep) {
+/** `form`: where it was asked for. */
+async function enter(account, keep, form) {
   // In the click: later, a browser would allow no sound.
   sound.unlock();
   if (keep) login.keep(account);
@@ -32,7 +33,9 @@ async function enter(account, keep) {
     // It is wanted in this tab after all, and goes on there.
     if (failure.name === 'AbortError') return;
     login.forget();
-    throw failure;
+    if (form.isConnected) throw failure;
+    // The form went while this tab waited for another.
+    showLogin({ user: account.user, error: ofLogin(failure) });
   }
 }
 

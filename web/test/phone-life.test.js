@@ -20,9 +20,9 @@ function lasts(page, least) {
   }, least);
 }
 
-async function logIn(page, user = '1000') {
+async function logIn(page, user = '1000', password = `secret-${user}`) {
   await page.fill('#user', user);
-  await page.fill('#password', `secret-${user}`);
+  await page.fill('#password', password);
   await page.click('button[type=submit]');
 }
 
@@ -84,6 +84,21 @@ test('a second tab takes the phone over when its user wants, and the first one w
   await logIn(third, '1002');
   await ready(third);
   assert.equal(await second.getAttribute('.phone', 'data-calls'), '1');
+});
+
+test('a second tab whose log-in fails after it has waited asks again, and says why', async () => {
+  const first = await scene.phone();
+  const second = await scene.page({ beside: first });
+  await logIn(second, '1000', 'wrong');
+  await second.waitForSelector('text=open in another tab');
+  await first.close();
+  await second.waitForSelector('.problem p');
+  assert.match(await second.textContent('.problem'), /password is wrong/);
+  assert.equal(await second.inputValue('#user'), '1000');
+  assert.equal(await focused(second), 'INPUT#password');
+  assert.equal(await second.locator('#waiting-title').count(), 0);
+  await logIn(second);
+  await ready(second);
 });
 
 test('a log-in after another has the page for itself: devices that change disturb no call', async () => {
