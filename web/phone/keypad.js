@@ -5,13 +5,13 @@ import { texts } from './texts.js';
 
 export const KEYS = ['1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '0', '#'];
 
-/** Twelve keys; `press(key)` for each. */
+/** Twelve keys; `press(key, event)` for each. */
 export function createKeys(press) {
   const names = { '*': texts.keypad.star, '#': texts.keypad.hash };
   const key = (sign, index) =>
     el(
       'button',
-      { class: 'key', type: 'button', 'data-key': sign, 'aria-label': names[sign], onclick: () => press(sign) },
+      { class: 'key', type: 'button', 'data-key': sign, 'aria-label': names[sign], onclick: (event) => press(sign, event) },
       el('b', {}, sign),
       el('small', {}, texts.keypad.letters[index]),
     );
@@ -40,9 +40,10 @@ export function createKeypad({ call, sound }) {
     number.setSelectionRange(start + text.length, start + text.length);
     update();
   };
-  let held;
-  const keys = createKeys((key) => {
-    if (held === key) return (held = undefined);
+  let held = false;
+  const keys = createKeys((key, { detail }) => {
+    // The click that ends a long press; one by the keyboard, which counts no clicks, ends none.
+    if (key === '0' && held && detail > 0) return (held = false);
     sound.key(key);
     edit(key);
   });
@@ -50,8 +51,11 @@ export function createKeypad({ call, sound }) {
   const zero = keys.querySelector('[data-key="0"]');
   let timer;
   zero.addEventListener('pointerdown', () => {
+    clearTimeout(timer);
+    // Not every long press ends in a click, and a finger has left the key before that comes: only the next press tells.
+    held = false;
     timer = setTimeout(() => {
-      held = '0';
+      held = true;
       edit('+');
     }, 600);
   });

@@ -54,6 +54,43 @@ test('a number by click: keys, the last one taken back, ringing, and given up', 
   assert.ok(await page.isVisible('#number'));
 });
 
+test('zero for long is a plus, and the next zero a zero, wherever the pointer or the finger went', async () => {
+  const page = await scene.phone();
+  const value = (wanted) => page.waitForFunction((wanted) => document.querySelector('#number').value === wanted, wanted);
+  const { x, y } = await page.locator('.keypad [data-key="0"]').boundingBox();
+  const press = async () => {
+    await page.mouse.move(x + 9, y + 9);
+    await page.mouse.down();
+  };
+  await press();
+  await value('+');
+  await page.mouse.up();
+  await page.click('.keypad [data-key="0"]');
+  await value('+0');
+  // Let go of beside the key: no click follows.
+  await press();
+  await value('+0+');
+  await page.mouse.move(x + 9, y - 200);
+  await page.mouse.up();
+  await page.click('.keypad [data-key="0"]');
+  await value('+0+0');
+  await press();
+  await value('+0+0+');
+  await page.mouse.move(x + 9, y - 200);
+  await page.mouse.up();
+  await page.focus('.keypad [data-key="0"]');
+  await page.keyboard.press('Enter');
+  await value('+0+0+0');
+
+  const touched = await page.context().newCDPSession(page);
+  const touch = (type, ...touchPoints) => touched.send('Input.dispatchTouchEvent', { type, touchPoints });
+  await touch('touchStart', { x: x + 9, y: y + 9 });
+  await value('+0+0+0+');
+  await touch('touchEnd');
+  await page.click('.keypad [data-key="0"]');
+  await value('+0+0+0+0');
+});
+
 test('what becomes of a call that is refused is said in words', async () => {
   const page = await scene.phone();
   for (const [number, text] of [
