@@ -14,7 +14,7 @@ function open(content, id, closed) {
   return dialog;
 }
 
-/** `now(number)`, `ask(number)`. Gives what closes it. */
+/** `now(number)`, `ask(number)`. Gives the dialog. */
 export function askTransfer(call, { now, ask }) {
   const t = texts.transfer;
   const number = el('input', {
@@ -52,10 +52,10 @@ export function askTransfer(call, { now, ask }) {
   );
   const dialog = open(form, 'transfer-title');
   number.focus();
-  return () => dialog.close();
+  return dialog;
 }
 
-/** `answer(agreed)`, once. `camera`: there is one. Gives what closes it. */
+/** `answer(agreed)`, once. `camera`: there is one. Gives the dialog. */
 export function askVideo(call, camera, answer) {
   const t = texts.videoAsk;
   let agreed = false;
@@ -76,10 +76,10 @@ export function askVideo(call, camera, answer) {
     ),
   );
   const dialog = open(content, 'video-title', () => answer(agreed));
-  return () => dialog.close();
+  return dialog;
 }
 
-/** `chosen(kind)`: another device is wanted, now. Gives what closes it. */
+/** `chosen(kind)`: another device is wanted, now. Gives the dialog. */
 export function chooseDevices(chosen) {
   const t = texts.devices;
   const choice = createDeviceChoice('call-', chosen);
@@ -96,5 +96,5 @@ export function chooseDevices(chosen) {
   const unlisten = onDevices(choice.refresh);
   const dialog = open(content, 'devices-title', unlisten);
   choice.refresh();
-  return () => dialog.close();
+  return dialog;
 }

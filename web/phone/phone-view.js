@@ -29,10 +29,19 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
   const { signal } = ending;
   let cameras = 0;
   let dialog = null;
-  /** A dialog belongs to a call, and ends with it. */
+  /** A dialog belongs to a call, and ends with it. All else is inert meanwhile: what rings, and what is read out, is in it for so long. */
   const ask = (call, opened) => {
     dialog?.close();
-    dialog = { call, close: opened };
+    dialog = { call, close: () => opened.close() };
+    const spoken = document.getElementById('spoken');
+    opened.prepend(incoming.element);
+    opened.append(spoken);
+    opened.addEventListener('close', () => {
+      // The next dialog may have them already.
+      if (!opened.contains(spoken)) return;
+      notices.element.after(incoming.element);
+      document.body.append(spoken);
+    });
   };
 
   const notices = createNotices({ settings: () => tabs.select('settings'), sound: () => unlock() });
@@ -136,6 +145,8 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     answer: async (call, video) => {
       notices.clear('call');
       sound.unlock();
+      // It was about the call that is put on hold now.
+      dialog?.close();
       incoming.busy(call, true);
       element.dataset.view = 'call';
       const result = await call.session.answer({ video });
@@ -232,7 +243,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     sound.hear(taken);
     const alone = taken.length === 1 && taken[0];
     const rings = alone && alone.status.callStatus === 'ringing' && !alone.session.remoteStream;
-    sound.ring(ringing.length > 0 ? (has ? null : 'ringtone') : rings ? 'ringback' : null);
+    sound.ring(ringing.length > 0 ? (has ? 'waiting' : 'ringtone') : rings ? 'ringback' : null);
     document.title = title(taken, ringing);
   };
 
@@ -254,9 +265,11 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
   });
   on(calls, 'incoming', ({ detail: { call } }) => {
     update();
-    // Whoever types is not interrupted: the announcement is read out all the same.
-    const typing = document.activeElement?.matches('input, select, dialog *') && document.activeElement.value !== '';
-    if (!typing) incoming.focus(call);
+    // Whoever types, sends tones or is being asked something is not interrupted: it is read out all the same.
+    const active = document.activeElement;
+    const occupied = active?.closest('dialog, .pad') || (active?.matches('input, select') && active.value !== '');
+    if (occupied) announce(texts.titles.incoming(nameOf(call.status)));
+    else incoming.focus(call);
   });
   on(calls, 'ended', ({ detail: { call } }) => {
     if (dialog?.call === call) dialog.close();

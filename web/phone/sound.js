@@ -12,8 +12,11 @@ const RINGTONES = {
   classic: [[0.4, [440, 480]], [0.2, []], [0.4, [440, 480]], [2, []]],
   soft: [[0.22, [523]], [0.04, []], [0.22, [659]], [0.04, []], [0.4, [784]], [2.2, []]],
 };
-/** What a caller hears while it rings at the far end (ITU-T E.180). */
-const RINGBACK = [[1, [425]], [4, []]];
+/** What a caller hears while it rings at the far end, and who talks while another one calls (ITU-T E.180). */
+const TONES = {
+  ringback: [[1, [425]], [4, []]],
+  waiting: [[0.2, [425]], [0.2, []], [0.2, [425]], [5, []]],
+};
 
 export class Sound extends EventTarget {
   #context;
@@ -47,15 +50,15 @@ export class Sound extends EventTarget {
     await Promise.all([...calls, this.#context && this.#route(this.#context)]);
   }
 
-  /** Rings, gives the ringback, or is quiet: `ringtone`, `ringback` or `null`. */
+  /** Rings, gives one of the tones of a line, or is quiet: `ringtone`, `ringback`, `waiting` or `null`. */
   ring(what) {
     const name = what === 'ringtone' ? settings.ringtone : what;
     if (this.#on?.name === name) return;
     this.#on?.stop();
     this.#on = null;
-    const pattern = what === 'ringback' ? RINGBACK : RINGTONES[name];
-    if (!what || !pattern) return;
-    const loud = what === 'ringback' ? 0.12 : settings.volume * 0.4;
+    const pattern = what === 'ringtone' ? RINGTONES[name] : TONES[name];
+    if (!pattern) return;
+    const loud = what === 'ringtone' ? settings.volume * 0.4 : 0.12;
     this.#on = { name, stop: this.#repeat(pattern, loud) };
   }
 

@@ -149,11 +149,16 @@ test('an incoming call, declined; and one whose caller gives up', async () => {
   assert.equal(await page.locator('.notice').count(), 0);
 });
 
+/** Waits until a call is read out. */
+const saidCalling = (page, where = '') =>
+  page.waitForFunction((where) => /is calling/.test(document.querySelector(`${where}#spoken`)?.textContent), where);
+
 test('whoever types a number is not interrupted by a call', async () => {
   const page = await scene.phone();
   await page.keyboard.type('12');
   await scene.native('1001', ['call', '1000']);
   await page.waitForSelector('.ringing');
+  await saidCalling(page);
   await page.keyboard.type('34');
   assert.equal(await page.inputValue('#number'), '1234');
 });
@@ -231,6 +236,67 @@ test('a second call: announced, taken, switched to and fro', async () => {
   await first.event('ended');
   await page.waitForFunction((name) => document.querySelector('#far').textContent === name, name);
   assert.equal(await page.getAttribute('.phone', 'data-calls'), '1');
+});
+
+/** Before the page's scripts: `window.tones`, the notes that the page itself has played, Hz. */
+function notes() {
+  window.tones = [];
+  window.OscillatorNode = class extends OscillatorNode {
+    constructor(context, options) {
+      super(context, options);
+      window.tones.push(options.frequency);
+    }
+  };
+}
+
+test('a call that comes while a dialog is open: heard, read out, and taken there or afterwards', async () => {
+  const page = await scene.phone('1000', { before: notes });
+  const first = await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  await page.click(control('devices'));
+  await page.waitForSelector('dialog[open]');
+  await page.evaluate(() => (window.tones = []));
+  const early = await scene.native('1002', ['call', '1000']);
+  await page.waitForSelector('dialog .ringing');
+  await page.waitForFunction(() => window.tones.length > 0);
+  assert.deepEqual(await page.evaluate(() => window.tones.slice(0, 2)), [425, 425]);
+  assert.equal(await page.evaluate(() => !!document.activeElement.closest('dialog') && !document.activeElement.closest('.ringing')), true, 'the focus stays');
+  await saidCalling(page, 'dialog ');
+  await look(page, 'incoming-dialog');
+  await page.click('dialog >> text=Done');
+  await page.click('.phone > .incoming >> text=Decline');
+  await early.event('failed');
+  assert.equal(await page.locator('body > #spoken').count(), 1);
+
+  await page.click(control('transfer'));
+  await page.keyboard.type('10');
+  const second = await scene.native('1002', ['call', '1000']);
+  await page.waitForSelector('dialog .ringing');
+  await page.keyboard.type('01');
+  assert.equal(await page.inputValue('#transfer-number'), '1001');
+  await page.click('dialog .ringing button >> text="Answer"');
+  await second.event('confirmed');
+  await page.waitForSelector('dialog', { state: 'detached' });
+  await page.waitForSelector('.others li');
+  assert.equal(await focused(page), 'H2#far');
+  assert.equal(first.events('ended').length, 0);
+});
+
+test('whoever sends tones is not interrupted by a call', async () => {
+  const page = await scene.phone();
+  const far = await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  await heard(page, ({ received }) => received > 10);
+  await page.click(control('keys'));
+  await page.keyboard.type('1');
+  await scene.native('1002', ['call', '1000']);
+  await page.waitForSelector('.ringing');
+  await saidCalling(page);
+  await page.keyboard.type('2');
+  await far.event('dtmf', { fits: ({ tone }) => tone === '2' });
+  assert.equal(await page.textContent('.tones'), '12');
 });
 
 test('a second call that is made: the first waits', async () => {
