@@ -165,3 +165,36 @@ fn two_branches_ring_and_the_one_that_loses_is_hung_up() {
     solo.reply(&sent, "200 OK", "t2", &contact(2), &other);
     assert_eq!(solo.take_sent(), [acks[0].clone()]);
 }
+
+#[test]
+fn each_fork_counts_its_requests_by_itself() {
+    // The third answers without having rung.
+    for (winner, old, next) in [(2, Some(6), 8), (3, None, 1)] {
+        let mut solo = Solo::client();
+        solo.act(|agent, now| agent.invite(now, LINK, invite())).expect("connected");
+        let sent = solo.take_sent().remove(0);
+        let from = |fork: u8, method: &str, cseq: u32| {
+            let ends = [header(&sent, "To"), header(&sent, "From"), header(&sent, "Call-ID")];
+            let dialog = format!("From: {};tag=t{fork}\r\nTo: {}\r\nCall-ID: {}\r\n", ends[0], ends[1], ends[2]);
+            let text = request(method, "sip:alice@alice.invalid", &dialog, cseq, "", "");
+            text.replace("z9hG4bKraw", &format!("z9hG4bKfork{fork}"))
+        };
+        let contact = |fork: u8| format!("Contact: <sip:bob@b{fork}.invalid>\r\n");
+        solo.reply(&sent, "183 Progress", "t1", &contact(1), "");
+        solo.reply(&sent, "183 Progress", "t2", &contact(2), "");
+        solo.receive(from(1, "OPTIONS", 5_000));
+        solo.receive(from(2, "OPTIONS", 7));
+        solo.receive(from(1, "OPTIONS", 4_999));
+        solo.reply(&sent, "200 OK", &format!("t{winner}"), &contact(winner), ANSWER);
+        let mut expected = vec!["200 OPTIONS", "200 OPTIONS", "500 OPTIONS", "ACK"];
+        if let Some(old) = old {
+            solo.receive(from(winner, "OPTIONS", old));
+            expected.push("500 OPTIONS");
+        }
+        solo.receive(from(winner, "BYE", next));
+        expected.push("200 BYE");
+        let sent: Vec<String> = solo.take_sent().iter().map(|text| summary(text)).collect();
+        assert_eq!(sent, expected, "fork {winner} answers");
+        assert_eq!(terminated(&solo.take()).map(|t| t.kind), Some(TerminationKind::Bye));
+    }
+}

@@ -10,6 +10,7 @@ use crate::error::CommandError;
 use crate::event::{CallKey, ConnectionId, Event};
 use crate::header::HeaderField;
 use crate::message::{HeadersExt as _, Message, Method, Request, Response};
+use crate::name_addr::NameAddr;
 
 /// How long the transaction user may take to answer a request, ms.
 const UNANSWERED_MS: u64 = 30_000;
@@ -120,11 +121,13 @@ impl Agent {
         let Some(call) = self.calls.get_mut(&key) else { return };
         // §12.2.2: out of order is 500; the number is remembered whatever the request comes to.
         let number = crate::dialog::cseq(&request.headers).unwrap_or(0);
-        if call.dialog.remote_cseq.is_some_and(|last| number <= last) {
+        let from = request.headers.address("From");
+        let last = call.remote_cseq_mut(from.as_ref().and_then(NameAddr::tag).unwrap_or(""));
+        if last.is_some_and(|last| number <= last) {
             self.answer(tx, 500, &[], None, None);
             return;
         }
-        call.dialog.remote_cseq = Some(number);
+        *last = Some(number);
         if call.view(key).is_none() && request.method != Method::Bye {
             // Over for our user, who waits for nothing but the ACK.
             return self.answer(tx, 481, &[], None, None);

@@ -174,6 +174,16 @@ impl Call {
         }
     }
 
+    /// The last number of theirs in the dialog of this tag: each early dialog has its own (§12.1.2, §12.2.2).
+    pub(crate) fn remote_cseq_mut(&mut self, tag: &str) -> &mut Option<u32> {
+        let is_early = !self.is_established();
+        let outbound = self.outbound.as_mut().filter(|_| is_early);
+        match outbound.and_then(|outbound| outbound.early_cseq_mut(tag)) {
+            Some(number) => number,
+            None => &mut self.dialog.remote_cseq,
+        }
+    }
+
     fn is_established(&self) -> bool {
         matches!(self.state, CallState::Answered | CallState::Established)
     }

@@ -48,6 +48,8 @@ pub(crate) struct Outbound {
 struct Early {
     tag: String,
     answer: Option<String>,
+    /// The last number of theirs in this dialog.
+    remote_cseq: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,10 @@ impl Outbound {
 
     pub(super) fn has_early(&self, tag: &str) -> bool {
         self.early.iter().any(|early| early.tag == tag)
+    }
+
+    pub(super) fn early_cseq_mut(&mut self, tag: &str) -> Option<&mut Option<u32>> {
+        self.early.iter_mut().find(|early| early.tag == tag).map(|early| &mut early.remote_cseq)
     }
 }
 
@@ -248,7 +254,7 @@ impl Agent {
                 Some(index) => index,
                 None if outbound.early.len() >= max_early => return,
                 None => {
-                    outbound.early.push(Early { tag, answer: None });
+                    outbound.early.push(Early { tag, answer: None, remote_cseq: None });
                     outbound.early.len() - 1
                 }
             };
@@ -277,7 +283,9 @@ impl Agent {
         call.dialog.learn_from_response(&response.headers);
         let tag = call.dialog.remote_tag.clone().unwrap_or_default();
         let index = outbound.early.iter().position(|early| early.tag == tag);
-        let known = index.and_then(|i| outbound.early.get(i)).and_then(|early| early.answer.clone());
+        let winner = index.and_then(|i| outbound.early.get(i));
+        call.dialog.remote_cseq = winner.and_then(|early| early.remote_cseq);
+        let known = winner.and_then(|early| early.answer.clone());
         let sdp = sdp_body(&response.headers, response.body()).filter(|sdp| known.as_ref() != Some(sdp));
         let early = index.and_then(|i| u32::try_from(i).ok()).map(EarlyId);
         let has_offer = outbound.has_offer;
