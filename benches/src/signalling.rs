@@ -126,6 +126,7 @@ impl Pair {
                             sdp: "v=0\r\no=- 2 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n".to_owned(),
                             contact: address("1001"),
                             headers: Vec::new(),
+                            credentials: None,
                         };
                         agent.accept(now, call, accept).expect("rings");
                     });

@@ -251,7 +251,7 @@ impl Server {
 
     fn accept(&mut self, call: CallKey) {
         let now = self.now;
-        let accept = Accept { sdp: SDP.to_owned(), contact: contact(), headers: Vec::new() };
+        let accept = Accept { sdp: SDP.to_owned(), contact: contact(), headers: Vec::new(), credentials: None };
         drop(self.turn(|agent| agent.accept(now, call, accept)));
     }
 

@@ -68,6 +68,8 @@ pub struct Accept {
     pub contact: NameAddr,
     /// More headers.
     pub headers: Vec<HeaderField>,
+    /// For 401/407 to our requests in the dialog.
+    pub credentials: Option<Credentials>,
 }
 
 /// A change of an established session: [`Agent::modify`](crate::Agent::modify).

@@ -113,7 +113,8 @@ fn a_cancel_after_the_answer_changes_nothing() {
     solo.receive(invite.clone());
     let events = solo.take();
     let Some(Event::Incoming { call, .. }) = events.first() else { panic!("{events:?}") };
-    let accept = offhook_sip::Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new() };
+    let accept =
+        offhook_sip::Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new(), credentials: None };
     solo.act(|agent, now| agent.accept(now, *call, accept)).expect("rings");
     solo.take_sent();
     solo.receive(

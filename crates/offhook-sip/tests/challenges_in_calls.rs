@@ -2,7 +2,9 @@
 mod common;
 
 use common::*;
-use offhook_sip::{Event, HeaderField, Invite, Modify, ModifyMethod, ModifyOutcome, RequestOutcome, TerminationKind};
+use offhook_sip::{
+    Accept, Event, HeaderField, Invite, Modify, ModifyMethod, ModifyOutcome, RequestOutcome, TerminationKind,
+};
 
 const CHALLENGE: &str = "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n1\", qop=\"auth,auth-int\", opaque=\"o\"\r\n";
 
@@ -103,4 +105,36 @@ fn requests_inside_the_dialog_are_authenticated_with_its_next_number() {
     solo.reply(&bye, "407 Proxy Authentication Required", "", CHALLENGE, "");
     let again = solo.take_sent().pop().expect("sent again");
     assert_eq!((header(&bye, "CSeq"), header(&again, "CSeq")), ("6 BYE".into(), "7 BYE".into()));
+}
+
+#[test]
+fn requests_in_a_call_that_came_in_are_authenticated_too() {
+    let mut solo = Solo::client();
+    let caller = "From: <sip:a@b>;tag=1\r\n";
+    solo.receive(request("INVITE", "sip:c@d", &format!("{caller}To: <sip:c@d>\r\nCall-ID: x\r\n"), 1, "", OFFER));
+    let Some(Event::Incoming { call, .. }) = solo.take().first().cloned() else { panic!("an INVITE") };
+    let credentials = invite().credentials;
+    let accept = Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new(), credentials };
+    assert!(!format!("{accept:?}").contains("wonderland"), "{accept:?}");
+    solo.act(|agent, now| agent.accept(now, call, accept)).expect("rings");
+    let to = header(&solo.take_sent()[0], "To");
+    solo.receive(request("ACK", "sip:c@d", &format!("{caller}To: {to}\r\nCall-ID: x\r\n"), 1, "", ""));
+    solo.take();
+    for (method, offer) in [(ModifyMethod::Invite, Some(OFFER.to_owned())), (ModifyMethod::Update, None)] {
+        let modify = Modify { method, offer, headers: Vec::new() };
+        solo.act(|agent, now| agent.modify(now, call, modify)).expect("idle");
+        let first = solo.take_sent().remove(0);
+        solo.reply(&first, "407 Proxy Authentication Required", "", CHALLENGE, "");
+        let again = solo.take_sent().pop().expect("sent again");
+        assert!(header(&again, "Proxy-Authorization").contains("username=\"alice\""), "{again}");
+        solo.reply(&again, "200 OK", "", "Contact: <sip:a@b>\r\n", "");
+        solo.take_sent();
+        assert!(matches!(&solo.take()[..], [Event::Modified { outcome: ModifyOutcome::Accepted { .. }, .. }]));
+    }
+    solo.act(|agent, now| agent.hangup(now, call, None)).expect("up");
+    let bye = solo.take_sent().remove(0);
+    solo.reply(&bye, "407 Proxy Authentication Required", "", CHALLENGE, "");
+    let again = solo.take_sent().pop().expect("sent again");
+    assert_eq!(summary(&again), "BYE");
+    assert!(header(&again, "Proxy-Authorization").contains("username=\"alice\""), "{again}");
 }

@@ -29,7 +29,7 @@ impl Server {
         server.receive(OWN, "INVITE", 1);
         let [Event::Incoming { call, .. }] = server.events[..] else { panic!("{:?}", server.events) };
         let contact = NameAddr::parse("<sip:server@x.invalid>").expect("an address");
-        let accept = Accept { sdp: "v=0\r\n".to_owned(), contact, headers: Vec::new() };
+        let accept = Accept { sdp: "v=0\r\n".to_owned(), contact, headers: Vec::new(), credentials: None };
         server.act(|agent| agent.accept(0, call, accept)).expect("accepted");
         let (_, ok) = server.sent.last().expect("a 200").clone();
         let to = ok.lines().find(|line| line.starts_with("To:")).expect("To");

@@ -174,7 +174,7 @@ impl Scene {
             }
             Output::Event(Event::Incoming { call, .. }) => {
                 let contact = NameAddr::parse("<sip:pbx@pbx.test;transport=ws>").expect("a constant");
-                let accept = Accept { sdp: SDP.to_owned(), contact, headers: Vec::new() };
+                let accept = Accept { sdp: SDP.to_owned(), contact, headers: Vec::new(), credentials: None };
                 self.turn_server(|agent, now| _ = agent.accept(now, call, accept));
             }
             Output::Event(Event::RemoteOffer { call, .. }) => {

@@ -191,7 +191,12 @@ impl Session {
     /// The answer (or our offer, when the INVITE had none) is made: sends the 200.
     pub(super) fn send_accept(&mut self, ctx: &mut Ctx<'_>, sdp: String) {
         let (Setup::Inbound { headers, .. }, Some(key)) = (&mut self.side, self.key) else { return };
-        let accept = Accept { sdp, contact: ctx.sip.contact.clone(), headers: std::mem::take(headers) };
+        let accept = Accept {
+            sdp,
+            contact: ctx.sip.contact.clone(),
+            headers: std::mem::take(headers),
+            credentials: ctx.config.credentials.clone(),
+        };
         match ctx.sip.run(|agent| agent.accept(ctx.now.mono, key, accept)) {
             Ok(()) => self.accept(ctx),
             // It ended in this instant: its Terminated is on its way.

@@ -164,7 +164,7 @@ impl Server {
             Event::Accepted { call, sdp, .. } => {
                 let peer = self.peers[&call];
                 let sdp = sdp.expect("no early media between phones");
-                let accept = Accept { sdp, contact: contact(), headers: self.headers.clone() };
+                let accept = Accept { sdp, contact: contact(), headers: self.headers.clone(), credentials: None };
                 let _ = self.run(|agent| agent.accept(now, peer, accept));
             }
             Event::Terminated { call, termination } => {
@@ -237,7 +237,7 @@ impl Server {
         let to = request.headers.address("To").expect("To");
         let number = to.uri().user();
         let early = || Some(sdp_with(50, 1, offhook_core::Direction::SendRecv));
-        let accept = |sdp| Accept { sdp, contact: contact(), headers: Vec::new() };
+        let accept = |sdp| Accept { sdp, contact: contact(), headers: Vec::new(), credentials: None };
         let done = match number.as_str() {
             "486" | "480" | "404" | "603" | "503" | "302" => {
                 let status = number.parse().expect("a status");

@@ -247,7 +247,9 @@ impl Switch {
         // Of a ring group, who has answered.
         let identity = self.address_of(&b.extension).and_then(|address| headers::identity(&address));
         let headers = b.carried.iter().cloned().chain(identity).collect();
-        if crossing("accept", turn.agent.accept(turn.now, key, Accept { sdp, contact, headers })).is_none() {
+        if crossing("accept", turn.agent.accept(turn.now, key, Accept { sdp, contact, headers, credentials: None }))
+            .is_none()
+        {
             return self.end(turn, id, 500, "Not answered");
         }
         self.establish(caller);

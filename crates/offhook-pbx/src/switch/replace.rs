@@ -41,7 +41,9 @@ impl Switch {
         let Some(contact) = self.calls.get(&id).and_then(|call| self.contact(&call.to)) else { return };
         let number = across.and_then(|across| self.legs.get(&across)).map_or(to, |leg| leg.extension.clone());
         let headers = self.address_of(&number).and_then(|address| headers::identity(&address)).into_iter().collect();
-        if crossing("accept", turn.agent.accept(turn.now, key, Accept { sdp, contact, headers })).is_none() {
+        if crossing("accept", turn.agent.accept(turn.now, key, Accept { sdp, contact, headers, credentials: None }))
+            .is_none()
+        {
             return self.end(turn, id, 500, "Not answered");
         }
         if let Some(call) = self.calls.get_mut(&id) {

@@ -81,7 +81,7 @@ impl Switch {
             return self.set_deadline(id, Some((turn.now + PLAY_MS, Due::Refuse(603))));
         }
         let Some(contact) = self.contact(&to) else { return };
-        let accept = Accept { sdp, contact, headers: Vec::new() };
+        let accept = Accept { sdp, contact, headers: Vec::new(), credentials: None };
         if crossing("accept", turn.agent.accept(turn.now, key, accept)).is_none() {
             return self.end(turn, id, 500, "Not answered");
         }

@@ -235,7 +235,7 @@ impl Phone {
         self.act(move |agent, now| agent.ring(now, key, Ring::default())).await.expect("rings");
         let (peer, events, ear) = media(config);
         let sdp = peer.accept_offer(offer, Direction::SendRecv).await.expect("an answer");
-        let accept = Accept { sdp, contact: self.contact(), headers: Vec::new() };
+        let accept = Accept { sdp, contact: self.contact(), headers: Vec::new(), credentials: None };
         self.act(move |agent, now| agent.accept(now, key, accept)).await.expect("answers");
         let confirmed = self.next().await;
         assert!(matches!(confirmed, Event::Confirmed { .. }), "{confirmed:?}");

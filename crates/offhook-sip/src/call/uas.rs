@@ -3,6 +3,8 @@
 //! Who wins when CANCEL and our final response cross: the response that went out first (§9.2). A CANCEL after it is
 //! answered 200 and changes nothing.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{Call, CallState, CallTimer};
@@ -160,6 +162,7 @@ impl Agent {
         let capabilities = self.capabilities();
         let found = self.live(call)?;
         found.dialog.contact = accept.contact;
+        found.credentials = accept.credentials.map(Arc::new);
         found.state = CallState::Answered;
         let (tag, contact) = (found.dialog.local_tag.clone(), found.dialog.contact.clone());
         let mut fields = accept.headers;

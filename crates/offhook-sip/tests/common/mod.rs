@@ -174,7 +174,7 @@ impl Lab {
     }
 
     pub fn accept(&mut self, call: CallKey) {
-        let accept = Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new() };
+        let accept = Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new(), credentials: None };
         self.act(B, |agent, now| agent.accept(now, call, accept)).expect("it rings");
     }
 
@@ -310,7 +310,7 @@ impl Solo {
     pub fn answered(&mut self, dialog: &str) -> (CallKey, String) {
         self.receive(request("INVITE", "sip:c@d", dialog, 1, "", OFFER));
         let Some(Event::Incoming { call, .. }) = self.take().first().cloned() else { panic!("an INVITE") };
-        let accept = Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new() };
+        let accept = Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new(), credentials: None };
         self.act(|agent, now| agent.accept(now, call, accept)).expect("rings");
         (call, self.take_sent().pop().expect("200"))
     }

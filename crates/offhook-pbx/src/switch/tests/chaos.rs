@@ -203,8 +203,11 @@ fn chaos(seed: u64) {
                 let _ = agent.ring(now, call, Ring { status, sdp, ..Ring::default() });
             }),
             4..=5 => on(&mut net, who, call, |agent, now, call| {
-                let _ =
-                    agent.accept(now, call, Accept { sdp: SDP.to_owned(), contact: contact(i), headers: Vec::new() });
+                let _ = agent.accept(
+                    now,
+                    call,
+                    Accept { sdp: SDP.to_owned(), contact: contact(i), headers: Vec::new(), credentials: None },
+                );
             }),
             6 => on(&mut net, who, call, |agent, now, call| {
                 let _ = agent.reject(now, call, 486, Vec::new());

@@ -223,7 +223,7 @@ impl Network {
     }
 
     pub(super) fn answer_with(&mut self, who: Who, call: CallKey, headers: Vec<HeaderField>) {
-        let accept = Accept { sdp: SDP.to_owned(), contact: self.contact(who), headers };
+        let accept = Accept { sdp: SDP.to_owned(), contact: self.contact(who), headers, credentials: None };
         self.command(who, |agent, now| agent.accept(now, call, accept)).expect("answers");
     }
 

@@ -49,7 +49,7 @@ fn a_call_with_video_offers_it_to_the_device_and_answers_with_what_that_takes() 
         net.call_with(a, "1001", |invite| invite.offer = Some(VIDEO.to_owned()));
         let theirs = net.incoming(b);
         let contact = net.contact(b);
-        let accept = Accept { sdp: answer.to_owned(), contact, headers: Vec::new() };
+        let accept = Accept { sdp: answer.to_owned(), contact, headers: Vec::new(), credentials: None };
         net.command(b, |agent, now| agent.accept(now, theirs, accept)).expect("accepted");
         let legs = net.open.clone();
         assert_eq!(wanted(&mut net), [(legs[0], true, BOTH), (legs[1], false, video)], "{answer}");
