@@ -2,7 +2,7 @@
 mod common;
 
 use common::*;
-use offhook_sip::{Event, SessionTimer, TerminationKind};
+use offhook_sip::{Accept, Event, Ring, SessionTimer, TerminationKind};
 
 #[test]
 fn the_session_is_refreshed_by_update_at_half_the_interval_and_stays_up() {
@@ -81,4 +81,44 @@ fn switched_off_there_is_no_timer() {
     assert!(lab.sent(A).iter().all(|line| line != "UPDATE"));
     lab.act(A, |agent, now| agent.hangup(now, a, None)).expect("up");
     lab.assert_idle();
+}
+
+#[test]
+fn an_update_before_the_answer_is_answered_and_starts_no_session_timer() {
+    let extra = "Supported: timer\r\nSession-Expires: 90;refresher=uac\r\n";
+    // Inbound: the caller's own invitation must not end by it.
+    let mut solo = Solo::server();
+    solo.receive(request(
+        "INVITE",
+        "sip:c@d",
+        "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\n",
+        1,
+        "",
+        OFFER,
+    ));
+    let Some(Event::Incoming { call, .. }) = solo.take().first().cloned() else { panic!("an INVITE") };
+    solo.act(|agent, now| agent.ring(now, call, Ring::default())).expect("rings");
+    let to = header(&solo.take_sent()[0], "To");
+    let dialog = format!("From: <sip:a@b>;tag=1\r\nTo: {to}\r\nCall-ID: x\r\n");
+    solo.receive(request("UPDATE", "sip:c@d", &dialog, 2, extra, ""));
+    let answer = solo.take_sent().remove(0);
+    assert_eq!((summary(&answer), header(&answer, "Session-Expires")), ("200 UPDATE".into(), String::new()));
+    solo.advance(600_000);
+    assert!(matches!(solo.take()[..], [Event::Updated { .. }]), "it rings on");
+    assert_eq!(solo.take_sent().iter().filter(|text| text.len() > 4).count(), 0);
+    let accept = Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new(), credentials: None };
+    solo.act(|agent, now| agent.accept(now, call, accept)).expect("rings");
+    let ok = solo.take_sent().remove(0);
+    assert_eq!((summary(&ok), header(&ok, "Session-Expires")), ("200 INVITE".into(), "1800;refresher=uas".into()));
+    // Outbound, from who rings.
+    let mut solo = Solo::client();
+    solo.act(|agent, now| agent.invite(now, LINK, invite())).expect("connected");
+    let sent = solo.take_sent().remove(0);
+    solo.reply(&sent, "180 Ringing", "t", "Contact: <sip:b@b>\r\n", "");
+    let (to, from, call_id) = (header(&sent, "To"), header(&sent, "From"), header(&sent, "Call-ID"));
+    let dialog = format!("From: {to};tag=t\r\nTo: {from}\r\nCall-ID: {call_id}\r\n");
+    solo.receive(request("UPDATE", "sip:alice@alice.invalid", &dialog, 1, extra, ""));
+    assert_eq!(summary(&solo.take_sent()[0]), "200 UPDATE");
+    solo.advance(600_000);
+    assert!(matches!(solo.take()[..], [Event::Provisional { .. }, Event::Updated { .. }]), "it rings on");
 }

@@ -68,14 +68,6 @@ impl Agent {
         self.answer(tx, 200, &[], None, None);
         let Some(call) = self.calls.get(&key) else { return };
         let established = call.is_established();
-        let waiting_invite = match (call.state, &call.inbound) {
-            (CallState::Incoming, Some(inbound)) => Some((inbound.tx, call.dialog.local_tag.clone())),
-            _ => None,
-        };
-        if let Some((invite, tag)) = waiting_invite {
-            // §15.1.2: requests still pending in the dialog get 487.
-            self.answer(invite, 487, &[], None, Some(&tag));
-        }
         let (status, reason) = compose::read_reason(&bye.headers);
         let kind = if established { TerminationKind::Bye } else { TerminationKind::Canceled };
         let termination = Termination { status, reason, ..Termination::new(established, Originator::Remote, kind) };
@@ -164,8 +156,11 @@ impl Agent {
         for tx in invites.into_iter().flatten().filter(|tx| self.clients.contains_key(tx)) {
             self.timers.set(TimerKey::Abandoned(tx), self.now + 64 * self.config.timers.t1_ms);
         }
-        if let Some(modify) = call.remote_modify.as_ref().filter(|modify| modify.ok.is_none()) {
-            self.answer(modify.tx, 487, &[], None, Some(&call.dialog.local_tag));
+        // §15.1.2: their requests still pending in the dialog get 487.
+        let invite = call.inbound.as_ref().filter(|_| call.state == CallState::Incoming).map(|inbound| inbound.tx);
+        let modify = call.remote_modify.as_ref().filter(|modify| modify.ok.is_none()).map(|modify| modify.tx);
+        for tx in [invite, modify].into_iter().flatten() {
+            self.answer(tx, 487, &[], None, Some(&call.dialog.local_tag));
         }
     }
 

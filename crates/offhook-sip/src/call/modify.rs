@@ -14,7 +14,7 @@
 //! kind leaves the session as it was (RFC 6141 §3.4): the user rolls its offer back.
 
 use super::uas::RepeatedOk;
-use super::{CallState, CallTimer};
+use super::{Call, CallState, CallTimer};
 use crate::Millis;
 use crate::agent::{Agent, Fault, Owner, TimerKey, TxId};
 use crate::command::{Modify, ModifyMethod};
@@ -239,13 +239,18 @@ impl Agent {
         if offer.is_some() {
             return self.offer_received(key, id, tx, ModifyMethod::Update, offer, request);
         }
-        let Some(fields) = self.accept_session(key, tx, &request) else { return };
+        // Before the answer there is no session to keep: its timer is agreed in the INVITE and its 2xx (RFC 4028 §7.2, §9).
+        let has_session = self.calls.get(&key).is_some_and(Call::is_established);
+        let fields = if has_session { self.accept_session(key, tx, &request) } else { Some(Vec::new()) };
+        let Some(fields) = fields else { return };
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.dialog.retarget(&request.headers);
         let contact = HeaderField::contact(&call.dialog.contact);
         let fields: Vec<HeaderField> = [contact].into_iter().chain(fields).collect();
         self.answer(tx, 200, &fields, None, None);
-        self.start_session_timers(key);
+        if has_session {
+            self.start_session_timers(key);
+        }
         self.event(Event::Updated { call: key, request: Box::new(request) });
     }
 
