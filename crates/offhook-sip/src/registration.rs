@@ -109,6 +109,7 @@ impl Agent {
         }
         state.connection = connection;
         state.stage = Stage::Registering;
+        self.timers.clear(TimerKey::Registration(registration, RegistrationTimer::Refresh));
         self.disown_registers(registration);
         self.send_register(registration);
         self.fire_due();
@@ -188,7 +189,8 @@ impl Agent {
     pub(crate) fn registration_timer(&mut self, id: RegistrationId, timer: RegistrationTimer) {
         match timer {
             RegistrationTimer::Refresh => {
-                if let Some(state) = self.registrations.get_mut(&id) {
+                // §10.2: no second REGISTER before the first is answered, and none against what was decided meanwhile.
+                if let Some(state) = self.registrations.get_mut(&id).filter(|state| state.stage == Stage::Registered) {
                     state.stage = Stage::Registering;
                     self.send_register(id);
                 }

@@ -228,6 +228,29 @@ fn unregistering_while_registering_happens_after_it() {
 }
 
 #[test]
+fn the_refresh_that_was_planned_does_not_cross_a_reregister_and_what_follows_it() {
+    let mut solo = Solo::client();
+    let register = register(Credentials::password("a", "b"));
+    let id = solo.act(|agent, now| agent.register(now, LINK, register)).expect("connected");
+    let first = solo.take_sent().remove(0);
+    solo.reply(&first, "200 OK", "t", "Expires: 60\r\n", "");
+    solo.advance(47_000);
+    solo.take_sent();
+    solo.act(|agent, now| agent.reregister(now, id, LINK, None)).expect("registered");
+    let second = solo.take_sent().remove(0);
+    solo.act(|agent, now| agent.unregister(now, id)).expect("under way");
+    // The time at which the first would have been refreshed.
+    solo.advance(8_000);
+    assert!(solo.take_sent().is_empty(), "one REGISTER at a time (§10.2)");
+    solo.reply(&second, "200 OK", "t", "Expires: 60\r\n", "");
+    let last = solo.take_sent().remove(0);
+    assert_eq!((header(&last, "Expires"), header(&last, "CSeq")), ("0".into(), "3 REGISTER".into()));
+    solo.reply(&last, "200 OK", "t", "", "");
+    let events = solo.take();
+    assert!(matches!(events[..], [Event::Registered { .. }, Event::Unregistered { .. }]), "{events:?}");
+}
+
+#[test]
 fn a_request_the_user_forgets_is_answered_500() {
     let mut lab = Lab::new();
     start(&mut lab, Credentials::password("alice", "wonderland"));
