@@ -2,7 +2,7 @@
 mod common;
 
 use common::*;
-use offhook_sip::{CallKey, CommandError, Event, Modify, ModifyMethod, ModifyOutcome, TerminationKind};
+use offhook_sip::{Accept, CallKey, CommandError, Event, Modify, ModifyMethod, ModifyOutcome, TerminationKind};
 
 const HOLD: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=sendonly\r\n";
 
@@ -346,4 +346,79 @@ fn an_update_that_crosses_a_reinvite_is_refused_as_it_is_and_both_get_through_in
     assert_eq!(done, [true, true]);
     lab.act(A, |agent, now| agent.hangup(now, a, None)).expect("up");
     lab.assert_idle();
+}
+
+#[test]
+fn an_update_of_ours_without_an_offer_refuses_no_reinvite_that_crosses_it() {
+    let mut solo = Solo::server();
+    let (call, ok) = solo.answered("From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\n");
+    let dialog = format!("From: <sip:a@b>;tag=1\r\nTo: {}\r\nCall-ID: x\r\n", header(&ok, "To"));
+    solo.receive(request("ACK", "sip:c@d", &dialog, 1, "", ""));
+    for (cseq, update_first) in [(2, true), (3, false)] {
+        solo.take();
+        let update = Modify { method: ModifyMethod::Update, offer: None, headers: Vec::new() };
+        solo.act(|agent, now| agent.modify(now, call, update)).expect("idle");
+        let update = solo.take_sent().remove(0);
+        solo.receive(request("INVITE", "sip:c@d", &dialog, cseq, "", OFFER));
+        assert!(matches!(solo.take()[..], [Event::RemoteOffer { .. }]));
+        let reinvite = solo.act(|agent, now| agent.modify(now, call, hold(ModifyMethod::Invite)));
+        assert_eq!(reinvite, Err(CommandError::OfferPending));
+        let over = |solo: &mut Solo| {
+            solo.reply(&update, "200 OK", "", "Contact: <sip:a@b>\r\n", "");
+            let events = solo.take();
+            assert!(matches!(events[0], Event::Modified { outcome: ModifyOutcome::Accepted { sdp: None }, .. }));
+            events.len()
+        };
+        if update_first {
+            assert_eq!(over(&mut solo), 1, "theirs is pending");
+        }
+        solo.act(|agent, now| agent.answer_offer(now, call, ANSWER.to_owned())).expect("asked");
+        assert_eq!(solo.take_sent().iter().map(|text| summary(text)).collect::<Vec<_>>(), ["200 INVITE"]);
+        solo.receive(request("ACK", "sip:c@d", &dialog, cseq, "", ""));
+        if update_first {
+            assert!(matches!(solo.take()[..], [Event::ModifyRetry { .. }]));
+        } else {
+            assert!(solo.take().is_empty(), "ours is pending");
+            assert_eq!(over(&mut solo), 2, "and what had to wait may be sent");
+        }
+    }
+    solo.act(|agent, now| agent.modify(now, call, hold(ModifyMethod::Invite))).expect("idle");
+}
+
+#[test]
+fn an_offer_before_the_first_is_answered_is_refused_as_whose_that_is_demands() {
+    let answered = |solo: &mut Solo| {
+        let sent = solo.take_sent().pop().expect("answered");
+        (summary(&sent), !header(&sent, "Retry-After").is_empty())
+    };
+    // Our INVITE and its offer (§14.2, RFC 3311 §5.2).
+    let mut solo = Solo::client();
+    solo.act(|agent, now| agent.invite(now, LINK, invite())).expect("connected");
+    let sent = solo.take_sent().remove(0);
+    solo.reply(&sent, "183 Progress", "t", "Contact: <sip:b@b>\r\n", "");
+    let (to, from, call_id) = (header(&sent, "To"), header(&sent, "From"), header(&sent, "Call-ID"));
+    let dialog = format!("From: {to};tag=t\r\nTo: {from}\r\nCall-ID: {call_id}\r\n");
+    for (cseq, method) in [(1, "UPDATE"), (2, "INVITE")] {
+        solo.receive(request(method, "sip:alice@alice.invalid", &dialog, cseq, "", OFFER));
+        assert_eq!(answered(&mut solo), (format!("491 {method}"), false));
+    }
+    for late in [true, false] {
+        let mut solo = Solo::server();
+        let caller = "From: <sip:a@b>;tag=1\r\nCall-ID: x\r\n";
+        let offer = if late { "" } else { OFFER };
+        solo.receive(request("INVITE", "sip:c@d", &format!("{caller}To: <sip:c@d>\r\n"), 1, "", offer));
+        let Some(Event::Incoming { call, .. }) = solo.take().first().cloned() else { panic!("an INVITE") };
+        let accept = Accept { sdp: ANSWER.to_owned(), contact: contact("bob"), headers: Vec::new(), credentials: None };
+        solo.act(|agent, now| agent.accept(now, call, accept)).expect("rings");
+        let dialog = format!("{caller}To: {}\r\n", header(&solo.take_sent()[0], "To"));
+        solo.receive(request("UPDATE", "sip:c@d", &dialog, 2, "", OFFER));
+        let status = if late { "491 UPDATE" } else { "500 UPDATE" };
+        assert_eq!(answered(&mut solo), (status.to_owned(), !late), "not acknowledged yet; our offer: {late}");
+        solo.receive(request("ACK", "sip:c@d", &dialog, 1, "", if late { ANSWER } else { "" }));
+        // Our offer in the 2xx of theirs.
+        solo.receive(request("INVITE", "sip:c@d", &dialog, 3, "", offer));
+        solo.act(|agent, now| agent.answer_offer(now, call, HOLD.to_owned())).expect("asked");
+        solo.receive(request("UPDATE", "sip:c@d", &dialog, 4, "", OFFER));
+        assert_eq!(answered(&mut solo), (status.to_owned(), !late), "not acknowledged yet; our offer: {late}");
+    }
 }

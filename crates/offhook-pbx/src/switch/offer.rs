@@ -125,11 +125,14 @@ impl Switch {
     pub(super) fn modified(&mut self, key: CallKey, outcome: ModifyOutcome) {
         let Some(leg) = self.leg_of(key) else { return };
         let Some(known) = self.legs.get_mut(&leg) else { return };
-        let Stage::Sent(purpose) = known.offers.stage else {
-            // It was an UPDATE that tells who is across.
-            known.untold =
-                known.untold.filter(|_| matches!(outcome, ModifyOutcome::Glare | ModifyOutcome::ConnectionLost));
-            return;
+        let purpose = match known.offers.stage {
+            Stage::Sent(purpose) if purpose != OfferFor::Reinvite => purpose,
+            _ => {
+                // It was an UPDATE that tells who is across; an offer of ours in the 200 to the device's is not concerned.
+                known.untold =
+                    known.untold.filter(|_| matches!(outcome, ModifyOutcome::Glare | ModifyOutcome::ConnectionLost));
+                return;
+            }
         };
         match outcome {
             ModifyOutcome::Accepted { sdp: Some(sdp) } => {

@@ -4,10 +4,11 @@
 //!
 //! | pending here | comes in | answer |
 //! | --- | --- | --- |
-//! | our re-INVITE or UPDATE offer | re-INVITE, UPDATE with offer | 491 (§14.2, RFC 3311 §5.2) |
+//! | our INVITE, or an offer of ours in whatever message | re-INVITE, UPDATE with offer | 491 (§14.2, RFC 3311 §5.2) |
+//! | our UPDATE without an offer | re-INVITE, UPDATE with offer | taken: it concerns no session |
 //! | their offer, not answered by us | re-INVITE, UPDATE with offer | 500 with Retry-After 0–10 s |
 //! | our 2xx, not acknowledged | re-INVITE | taken: it stands for the ACK, which was lost |
-//! | our 2xx, not acknowledged | UPDATE with offer | 500 with Retry-After 0–10 s |
+//! | our 2xx with an answer, not acknowledged | UPDATE with offer | 500 with Retry-After 0–10 s |
 //! | any | UPDATE without SDP | 200 |
 //!
 //! Our own request refused with 491 waits 2.1–4 s when we made the call's Call-ID, else 0–2 s (§14.1). A refusal of any
@@ -33,6 +34,7 @@ const MODIFY_PATIENCE_MS: Millis = 64_000;
 pub(crate) struct LocalModify {
     pub(super) tx: TxId,
     method: ModifyMethod,
+    has_offer: bool,
     canceled: bool,
 }
 
@@ -54,6 +56,19 @@ pub(crate) enum Retry {
     Waiting,
     /// Another exchange is pending.
     Due,
+}
+
+impl Call {
+    /// Whether an INVITE or an offer of ours is under way, so that theirs is answered 491 (§14.2, RFC 3311 §5.2).
+    fn must_not_be_offered(&self, method: ModifyMethod) -> bool {
+        // Until the 2xx, no answer is certain: one in a 1xx that is not reliable counts for nothing to who sent it (§13.2.1).
+        let early = self.outbound.as_ref().filter(|_| !self.is_established());
+        let in_invite = early.is_some_and(|outbound| outbound.has_offer || method == ModifyMethod::Invite);
+        let in_ok = self.inbound.as_ref().is_some_and(|inbound| inbound.ok.is_some() && !inbound.has_offer);
+        let in_modify = self.local_modify.as_ref().is_some_and(|modify| modify.has_offer);
+        let in_modify_ok = self.remote_modify.as_ref().is_some_and(|modify| modify.ok.is_some() && !modify.has_offer);
+        in_invite || in_ok || in_modify || in_modify_ok
+    }
 }
 
 impl Agent {
@@ -86,7 +101,8 @@ impl Agent {
         fields.extend(self.capabilities());
         fields.extend(self.live(call)?.session.refresh_fields());
         let body = modify.offer.as_deref().and_then(compose::sdp);
-        self.live(call)?.local_modify = Some(LocalModify { tx: 0, method: modify.method, canceled: false });
+        let has_offer = modify.offer.is_some();
+        self.live(call)?.local_modify = Some(LocalModify { tx: 0, method: modify.method, has_offer, canceled: false });
         match self.send_in_dialog(call, method, &fields, body, Owner::Modify(call)) {
             Ok(tx) => self.resent(Owner::Modify(call), tx),
             Err(error) => {
@@ -94,7 +110,7 @@ impl Agent {
                 return Err(error);
             }
         }
-        if modify.offer.is_some() {
+        if has_offer {
             self.live(call)?.retry = None;
             self.timers.clear(TimerKey::Call(call, CallTimer::Glare));
         }
@@ -271,7 +287,7 @@ impl Agent {
         if call.told {
             return self.answer(tx, 487, &[], None, None);
         }
-        if call.local_modify.is_some() {
+        if call.must_not_be_offered(method) {
             return self.answer(tx, 491, &[], None, None);
         }
         if call.remote_modify.is_some() || call.state != CallState::Established {

@@ -33,7 +33,7 @@ const MAX_422: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Outbound {
     pub(super) tx: TxId,
-    has_offer: bool,
+    pub(super) has_offer: bool,
     extra: Vec<HeaderField>,
     offer: Option<String>,
     target: Uri,
