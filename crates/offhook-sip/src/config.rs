@@ -106,7 +106,9 @@ pub struct Limits {
     pub max_bad_messages: u32,
     /// Calls at once; an INVITE above is answered 503 with Retry-After.
     pub max_calls: usize,
-    /// Transactions at once, of others' making; above, requests are answered 503.
+    /// Transactions at once, of others' making; above, requests are answered 503. One connection has no more than are left
+    /// for all the others, so half of them at most: whatever some take, there is room for who needs little. An INVITE's lives
+    /// on for 32 s after its 2xx (RFC 6026 §7.1); with the default of 20,000, 300 calls a second can come on one connection.
     pub max_server_transactions: usize,
     /// Early dialogs per outbound call; further ones are ignored.
     pub max_early_dialogs: usize,

@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     pub(crate) layer: TransactionLayer,
     /// The agent's number of each transaction of the layer.
     pub(crate) ids: HashMap<TransactionKey, u64>,
+    /// Server transactions among them.
+    pub(crate) servers: usize,
     /// Messages in a row that were no SIP.
     pub(crate) bad_messages: u32,
     /// When the keep-alive went out that is not answered yet.

@@ -2,7 +2,7 @@
 mod common;
 
 use common::*;
-use offhook_sip::Event;
+use offhook_sip::{ConnectionId, ConnectionKind, Event, Input};
 use proptest::prelude::*;
 
 const OUTSIDE: &str = "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\n";
@@ -166,4 +166,39 @@ proptest! {
             prop_assert_eq!((load.calls, load.client_transactions, load.server_transactions), (0, 0, 0));
         }
     }
+}
+
+#[test]
+fn connections_that_flood_us_leave_room_for_the_others() {
+    let mut solo = Solo::server();
+    let link = |n: u64| ConnectionId(LINK.0 + n);
+    for n in 1..4 {
+        let up = Input::Connected { connection: link(n), kind: ConnectionKind::Server { secure: true } };
+        solo.act(|agent, now| agent.handle_input(now, up));
+    }
+    let send = |solo: &mut Solo, n: u64, method: &str, cseq: u32| {
+        let body = if method == "INVITE" { OFFER } else { "" };
+        let data = request(method, "sip:c@d", &OUTSIDE.replace("x", &format!("x{n}")), cseq, "", body).into();
+        solo.act(|agent, now| agent.handle_input(now, Input::Received { connection: link(n), data }));
+    };
+    for n in 0..3 {
+        // Nobody answers them.
+        for cseq in 1..=10_001 {
+            send(&mut solo, n, "REGISTER", cseq);
+        }
+        let last = solo.take_sent().pop().unwrap_or_default();
+        assert!(last.starts_with("SIP/2.0 503") && !header(&last, "Retry-After").is_empty(), "{n}: {last}");
+    }
+    solo.take();
+    send(&mut solo, 3, "REGISTER", 1);
+    send(&mut solo, 3, "INVITE", 2);
+    let events = solo.take();
+    assert!(matches!(events[..], [Event::Request { .. }, Event::Incoming { .. }]), "{events:?}");
+    assert!(solo.take_sent().is_empty(), "nothing refused");
+    // Who flooded is served again when its own are over.
+    solo.advance(40_000);
+    solo.take();
+    solo.take_sent();
+    send(&mut solo, 0, "REGISTER", 20_000);
+    assert!(matches!(solo.take()[..], [Event::Request { .. }]));
 }

@@ -19,7 +19,7 @@ impl Agent {
     pub(super) fn message(&mut self, id: ConnectionId, message: Message) {
         if let Message::Request(request) = &message
             && request.method != Method::Ack
-            && self.servers.len() >= self.config.limits.max_server_transactions
+            && self.has_its_share(id)
         {
             self.refuse_stateless(id, request, 503, None);
             return;
@@ -35,6 +35,7 @@ impl Agent {
                 let tx = self.new_id();
                 if let Some(connection) = self.connections.get_mut(&id) {
                     connection.ids.insert(key.clone(), tx);
+                    connection.servers += 1;
                 }
                 self.servers.insert(tx, ServerTx { connection: id, key, asked: false, call: None });
                 self.run(id, tx, outputs);
@@ -45,6 +46,13 @@ impl Agent {
                 Message::Response(response) => self.stray_response(id, &response),
             },
         }
+    }
+
+    /// Whether a connection has as many server transactions as are left for all the others: whatever some take, there is
+    /// room for who needs little.
+    fn has_its_share(&self, id: ConnectionId) -> bool {
+        let left = self.config.limits.max_server_transactions.saturating_sub(self.servers.len());
+        self.connections.get(&id).is_some_and(|connection| connection.servers >= left)
     }
 
     pub(super) fn request_received(&mut self, id: ConnectionId, tx: TxId, request: Request) {
@@ -286,6 +294,9 @@ impl Agent {
     pub(super) fn forget_server(&mut self, tx: TxId) {
         self.timers.clear(TimerKey::Unanswered(tx));
         if let Some(server) = self.servers.remove(&tx) {
+            if let Some(connection) = self.connections.get_mut(&server.connection) {
+                connection.servers = connection.servers.saturating_sub(1);
+            }
             self.forget_key(server.connection, tx, &server.key);
         }
     }

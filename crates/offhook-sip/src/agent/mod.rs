@@ -217,6 +217,7 @@ impl Agent {
             kind,
             layer: TransactionLayer::new(timers),
             ids: HashMap::new(),
+            servers: 0,
             bad_messages: 0,
             pinged_at: None,
             answers_pings: false,
