@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use offhook_sip::{Agent, AgentConfig, ConnectionId, ConnectionKind, Driven, Event, Input, KeepAlive, Millis, Output};
+use offhook_sip::{Agent, ConnectionId, ConnectionKind, Driven, Event, Input, Millis, Output};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::records::{Records, Written};
 use crate::server::ConnectionHandle;
 use crate::status::Status;
 use crate::store::Store;
-use crate::switch::{Action, Concluded, MOST_RINGING, Switch, Turn};
+use crate::switch::{Action, Concluded, MOST_RINGING, Switch, Turn, agent_config};
 use crate::trace;
 
 /// How long the BYEs of a shutdown may take.
@@ -77,12 +77,9 @@ impl Core {
         events: broadcast::Sender<PbxEvent>,
         load: watch::Sender<Load>,
     ) -> Result<Self, PbxError> {
-        let mut agent = AgentConfig::new(random()?);
+        let mut agent = agent_config(random()?);
         agent.user_agent = concat!("offhook-pbx/", env!("CARGO_PKG_VERSION")).to_owned();
         agent.via_host = Some(config.domain.clone());
-        // Clients keep their connections alive (RFC 7118 §6); the sockets' own pings find those that are gone.
-        agent.keep_alive = KeepAlive::Off;
-        agent.guard_dialogs = true;
         agent.limits.max_message_bytes = config.limits.message_bytes;
         // Each call has a leg for every device that rings.
         let ringing = config.limits.bindings.max(MOST_RINGING);

@@ -79,7 +79,8 @@ impl Switch {
         if let Some(call) = self.calls.get_mut(&id) {
             call.max_forwards = hops.saturating_sub(1);
         }
-        if let Some(replaces) = request.headers.text("Replaces") {
+        let replaces = request.headers.texts("Replaces");
+        if !replaces.is_empty() {
             return self.replace(turn, id, &replaces);
         }
         self.lead(turn, id, route);

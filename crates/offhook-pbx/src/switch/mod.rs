@@ -33,8 +33,8 @@ mod voicemail;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use offhook_sip::{
-    Agent, CallKey, CommandError, ConnectionId, Event, HeaderField, Millis, NameAddr, RequestId, Termination,
-    TransactionId,
+    Agent, AgentConfig, CallKey, CommandError, ConnectionId, Event, HeaderField, KeepAlive, Millis, NameAddr,
+    RequestId, Termination, TransactionId,
 };
 
 use crate::config::PbxConfig;
@@ -62,6 +62,17 @@ pub(crate) enum Action {
     Notice(Notice),
     /// A call is over: what is sent in the same turn waits until its record is on the disk.
     Cdr(Box<Concluded>),
+}
+
+/// The agent that a switch drives.
+pub(crate) fn agent_config(seed: [u8; 32]) -> AgentConfig {
+    AgentConfig {
+        // Clients keep their connections alive (RFC 7118 §6); the sockets' own pings find those that are gone.
+        keep_alive: KeepAlive::Off,
+        guard_dialogs: true,
+        extensions: vec!["replaces"],
+        ..AgentConfig::new(seed)
+    }
 }
 
 /// One thing that happens: the time, and the agent to command.

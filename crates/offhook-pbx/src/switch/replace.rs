@@ -10,14 +10,19 @@ use crate::media::{AnswerFor, LegId};
 /// Told to the device that had the call.
 const REPLACED: (u16, &str) = (200, "Replaced");
 
+/// §3: one answer for whatever cannot be taken over, so that nobody learns of others' calls.
+pub(super) const NOT_THERE: u16 = 481;
+
 impl Switch {
     /// A new call takes the place of another one, which its Replaces names.
-    pub(super) fn replace(&mut self, turn: &mut Turn<'_>, id: CallId, replaces: &str) {
+    pub(super) fn replace(&mut self, turn: &mut Turn<'_>, id: CallId, replaces: &[String]) {
         let Some(owner) = self.calls.get(&id).map(|call| call.from.clone()) else { return };
-        let Some(replaces) = Replaces::parse(replaces) else { return self.refuse(turn, id, 400, Vec::new()) };
-        // §3: one answer for whatever is not there, so that nobody learns of others' calls.
-        let Some((_, mine)) = self.own_leg_of(turn, &replaces, &owner) else {
-            return self.refuse(turn, id, 481, Vec::new());
+        // §3: no more than one.
+        let replaces = if let [replaces] = replaces { Replaces::parse(replaces) } else { None };
+        let Some(replaces) = replaces else { return self.refuse(turn, id, 400, Vec::new()) };
+        let mine = match self.own_leg_of(turn, &replaces, &owner) {
+            Ok((_, mine)) => mine,
+            Err(status) => return self.refuse(turn, id, status, Vec::new()),
         };
         if let Some(call) = self.calls.get_mut(&id) {
             call.replacing = Some(mine);
@@ -36,7 +41,7 @@ impl Switch {
             across.is_some() || matches!(hosted, Some(Hosted::Service(_) | Hosted::Room(_)))
         }) else {
             // It ended meanwhile, or somebody else has it.
-            return self.refuse(turn, id, 481, Vec::new());
+            return self.refuse(turn, id, NOT_THERE, Vec::new());
         };
         let Some(contact) = self.calls.get(&id).and_then(|call| self.contact(&call.to)) else { return };
         let number = across.and_then(|across| self.legs.get(&across)).map_or(to, |leg| leg.extension.clone());
@@ -63,17 +68,27 @@ impl Switch {
         self.hangup(turn, mine, Some(REPLACED));
     }
 
-    /// The leg of this extension in the call that a Replaces names, if it has one and the call is its to move.
-    pub(super) fn own_leg_of(&self, turn: &Turn<'_>, replaces: &Replaces, owner: &str) -> Option<(CallId, LegId)> {
-        let Replaces { call_id, to_tag, from_tag, early_only } = replaces;
+    /// The leg of this extension in the call that a Replaces names, if the call is its to move; or the status that says why
+    /// not.
+    pub(super) fn own_leg_of(&self, turn: &Turn<'_>, replaces: &Replaces, owner: &str) -> Result<(CallId, LegId), u16> {
+        let (id, mine) = self.named_leg(turn, replaces, owner).ok_or(NOT_THERE)?;
+        let call = self.calls.get(&id).ok_or(NOT_THERE)?;
+        let is_confirmed = !call.over && self.legs.get(&mine).is_some_and(|leg| leg.established);
+        match replaces.early_only {
+            // §3: it was to be taken over only as long as it rang.
+            true if is_confirmed => Err(486),
+            false if call.is_free() => Ok((id, mine)),
+            _ => Err(NOT_THERE),
+        }
+    }
+
+    fn named_leg(&self, turn: &Turn<'_>, replaces: &Replaces, owner: &str) -> Option<(CallId, LegId)> {
+        let Replaces { call_id, to_tag, from_tag, .. } = replaces;
         let find = |local: &str, remote: &str| turn.agent.find_dialog(call_id, local, remote);
         // Some clients (JsSIP) name the tags of a call that they were called in the wrong way round.
         let key = find(to_tag, from_tag).or_else(|| find(from_tag, to_tag))?;
         let named = self.leg_of(key)?;
         let (id, call) = self.call_of(named)?;
-        if !call.is_free() || *early_only {
-            return None;
-        }
         let is_own = |leg: &LegId| self.legs.get(leg).is_some_and(|leg| leg.extension == owner);
         let mine = Some(named).filter(is_own).or_else(|| call.across(named).filter(is_own))?;
         Some((id, mine))

@@ -18,6 +18,7 @@ use offhook_sip::{
 };
 
 use super::call::{Due, Hosted, Leg};
+use super::replace::NOT_THERE;
 use super::{Switch, Turn, crossing};
 use crate::events::CallId;
 use crate::media::{LegId, Sound};
@@ -292,9 +293,10 @@ impl Switch {
 
     /// An attended transfer: connects the far ends of the transferor's two calls.
     fn join(&mut self, turn: &mut Turn<'_>, refer: &Refer, replaces: &Replaces) {
-        let Some((consultation, mine)) = self.replaced(turn, refer, replaces) else {
+        let (consultation, mine) = match self.replaced(turn, refer, replaces) {
+            Ok(replaced) => replaced,
             // Not as the answer to the REFER: a 481 to that would end the call in which it came.
-            return self.notify(turn, refer.transferor, 481);
+            Err(status) => return self.notify(turn, refer.transferor, status),
         };
         let Some(call) = self.calls.get(&consultation) else { return };
         let far = match (call.hosted, call.across(mine)) {
@@ -324,10 +326,10 @@ impl Switch {
     }
 
     /// The transferor's own leg of the call that a Replaces names, if that is a call of the transferor's.
-    fn replaced(&self, turn: &Turn<'_>, refer: &Refer, replaces: &Replaces) -> Option<(CallId, LegId)> {
-        let owner = &self.legs.get(&refer.transferor)?.extension;
-        let (id, mine) = self.own_leg_of(turn, replaces, owner)?;
-        Some((id, mine)).filter(|_| id != refer.original)
+    fn replaced(&self, turn: &Turn<'_>, refer: &Refer, replaces: &Replaces) -> Result<(CallId, LegId), u16> {
+        let transferor = self.legs.get(&refer.transferor).ok_or(NOT_THERE)?;
+        let (id, mine) = self.own_leg_of(turn, replaces, &transferor.extension)?;
+        if id == refer.original { Err(NOT_THERE) } else { Ok((id, mine)) }
     }
 
     /// The transfer has succeeded: the transferor has nobody to talk to any more.

@@ -18,7 +18,7 @@ use crate::events::PbxEvent;
 use crate::extension::Extension;
 use crate::media::{LegId, MediaAction, MediaEvent, Message, MessageId, Piece, PromptId, RecordingId, Taped};
 use crate::notice::Notice;
-use crate::switch::{Action, Concluded, Switch, Turn};
+use crate::switch::{Action, Concluded, Switch, Turn, agent_config};
 
 /// What a client offers and answers; the media is played, so any audio line will do.
 pub(super) const SDP: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\n";
@@ -90,12 +90,9 @@ impl Network {
             config.extensions = Extension::built_in();
         }
         config.no_answer = Duration::from_secs(30);
-        let mut agent = AgentConfig::new([1; 32]);
-        agent.keep_alive = KeepAlive::Off;
-        agent.guard_dialogs = true;
         Self {
             now: 0,
-            agent: Driven::new(Agent::new(agent)),
+            agent: Driven::new(Agent::new(agent_config([1; 32]))),
             switch: Switch::new(&config, [2; 32], config.data_dir.as_ref().map(|_| BTreeMap::new())),
             clients: Vec::new(),
             next_connection: 1,

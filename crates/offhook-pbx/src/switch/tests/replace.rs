@@ -73,6 +73,40 @@ fn nobody_takes_the_call_of_another_or_one_that_rings() {
 }
 
 #[test]
+fn an_invite_may_require_replaces() {
+    let mut net = Network::new();
+    let (a, b) = (net.phone("1000"), net.phone("1001"));
+    let (ours, _) = net.established(a, b);
+    let other = net.phone("1000");
+    let named = replaces(&mut net, a, ours);
+    let required = HeaderField::new("Require", "replaces").expect("a header");
+    net.call_with(other, "1001", |invite| invite.headers.extend([named, required]));
+    let events = net.events(other);
+    let accepted = events.iter().find(|event| matches!(event, Event::Accepted { .. })).expect("not refused");
+    let supported = header(accepted, "Supported").expect("a list");
+    assert!(supported.split(", ").any(|extension| extension == "replaces"), "{supported}");
+    assert_eq!(net.ended(a).kind, TerminationKind::Bye);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn an_invite_names_one_call_to_replace_and_early_only_asks_for_one_that_rings() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (ours, _) = net.established(a, b);
+    let named = replaces(&mut net, a, ours);
+    net.call_with(a, "1001", |invite| invite.headers.extend([named.clone(), named.clone()]));
+    assert_eq!(net.refusal(a), 400);
+    let if_it_rings = format!("{};early-only", named.value());
+    let if_it_rings = HeaderField::new("Replaces", &if_it_rings).expect("a header");
+    take(&mut net, a, "1001", &if_it_rings);
+    assert_eq!(net.refusal(a), 486, "it does not any more");
+    take(&mut net, c, "1001", &if_it_rings);
+    assert_eq!(net.refusal(c), 481, "others learn nothing");
+    net.assert_nothing_left();
+}
+
+#[test]
 fn a_call_that_ends_while_it_is_taken_is_not_there() {
     let mut net = Network::new();
     let (a, b) = (net.phone("1000"), net.phone("1001"));

@@ -293,6 +293,11 @@ fn nobody_takes_the_call_of_another_by_its_dialog() {
         assert_eq!(told(&mut net, a).0, [400], "{to:?}");
     }
     assert!(net.events(d).is_empty());
+    // Its own, if it still rang (RFC 3891 §3).
+    let (second, _) = net.established(a, d);
+    let to = replacing(&mut net, a, second, "1003").replace('>', "%3Bearly-only>");
+    refer(&mut net, a, ours, &to);
+    assert_eq!(told(&mut net, a), (vec![202], vec![100, 486], false));
     hang_up(&mut net, b, theirs);
     net.assert_nothing_left();
 }
