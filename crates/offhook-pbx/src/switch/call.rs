@@ -159,6 +159,8 @@ pub(super) struct Leg {
     pub(super) refer_id: Option<u32>,
     /// The last status of a transfer that could not be told.
     pub(super) owed: Option<u16>,
+    /// The CSeq of the request with which its owner took it to the connection that it is on, if that is not its first.
+    pub(super) moved_by: Option<u32>,
     /// What it dialled in the call, as far as that may be a feature code.
     pub(super) digits: Digits,
     /// The number that it dials for a feature code.
@@ -254,6 +256,7 @@ impl Leg {
             prompt: None,
             refer_id: None,
             owed: None,
+            moved_by: None,
         }
     }
 }

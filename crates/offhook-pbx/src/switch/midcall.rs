@@ -4,7 +4,6 @@ use offhook_media::{Direction, MediaError};
 use offhook_sip::message::{HeadersExt as _, Method, Request};
 use offhook_sip::{CallKey, ConnectionId, HeaderField, RequestId, RequestOutcome, TransactionId};
 
-use super::auth::Challenge;
 use super::call::Side;
 use super::status::Failure;
 use super::{ALLOW, Switch, Turn, crossing, headers, record};
@@ -63,36 +62,13 @@ impl Switch {
     }
 
     /// A device wants to change the session.
-    pub(super) fn remote_offer(
-        &mut self,
-        turn: &mut Turn<'_>,
-        key: CallKey,
-        connection: ConnectionId,
-        offer: Option<String>,
-    ) {
+    pub(super) fn remote_offer(&mut self, turn: &mut Turn<'_>, key: CallKey, offer: Option<String>) {
         let Some(leg) = self.leg_of(key) else { return };
         let Some((_, call)) = self.call_of(leg) else { return };
-        let Some(known) = self.legs.get(&leg) else { return };
         if call.answered.is_none() {
             // The other side has not agreed yet: later.
             crossing("refuse", turn.agent.refuse_offer(turn.now, key, 491));
             return;
-        }
-        if turn.agent.call(key).is_some_and(|view| view.connection != connection) {
-            // It has reconnected; only its owner may take the call along.
-            let number = if known.side == Side::Caller { &call.to } else { &call.from };
-            let contact = self.contact(number).filter(|_| self.auth.is_on(connection, &known.extension));
-            let moved =
-                contact.and_then(|contact| crossing("rebind", turn.agent.rebind(turn.now, key, connection, contact)));
-            if moved.is_none() {
-                crossing("refuse", turn.agent.refuse_offer(turn.now, key, 403));
-                return;
-            }
-            self.notify_owed(turn, leg);
-            // After this exchange.
-            if let Some(with) = self.legs.get(&leg).and_then(|leg| leg.untold) {
-                self.tell_identity(turn, leg, with);
-            }
         }
         self.give_way(leg);
         match offer {
@@ -115,38 +91,6 @@ impl Switch {
         if let Some(leg) = self.leg_of(key) {
             self.offer_again(leg);
         }
-    }
-
-    /// A request in a call's dialog came on another connection than the call's: its owner has reconnected, or somebody has
-    /// learnt the dialog's tags.
-    pub(super) fn elsewhere(
-        &mut self,
-        turn: &mut Turn<'_>,
-        transaction: TransactionId,
-        connection: ConnectionId,
-        key: CallKey,
-        request: &Request,
-    ) {
-        let owner = self.leg_of(key).and_then(|leg| self.legs.get(&leg)).map(|leg| leg.extension.clone());
-        let refusal = match owner {
-            Some(owner) if self.auth.is_on(connection, &owner) => None,
-            // A hang-up may be the first thing on a new connection: it is asked who it is.
-            Some(owner) if request.method == Method::Bye => {
-                match self.auth.check(turn.now, connection, request, Challenge::Proxy, &owner) {
-                    Ok(user) if user == owner => None,
-                    Ok(_) => Some((403, Vec::new())),
-                    Err(denied) => Some((denied.status, denied.headers)),
-                }
-            }
-            Some(_) => Some((403, Vec::new())),
-            None => Some((481, Vec::new())),
-        };
-        match refusal {
-            None => crossing("admit", turn.agent.admit(turn.now, transaction)),
-            Some((status, headers)) => {
-                crossing("respond", turn.agent.respond(turn.now, transaction, status, headers, None))
-            }
-        };
     }
 
     /// A request that is ours to answer.
@@ -179,7 +123,9 @@ impl Switch {
 
     /// The other leg answered a request that was passed on.
     pub(super) fn response(&mut self, turn: &mut Turn<'_>, request: RequestId, outcome: RequestOutcome) {
-        let Some(transaction) = self.passed_on.remove(&request) else { return self.notified(request, &outcome) };
+        let Some(transaction) = self.passed_on.remove(&request) else {
+            return self.notified(turn, request, &outcome);
+        };
         let (status, headers) = match outcome {
             RequestOutcome::Answered(response) => {
                 (response.status.code().max(200), headers::carried(&response.headers))

@@ -11,6 +11,7 @@ mod cdr;
 mod codes;
 mod consult;
 mod directory;
+mod elsewhere;
 mod facts;
 mod headers;
 mod hunt;
@@ -97,8 +98,8 @@ pub(crate) struct Switch {
     leg_deadlines: BTreeSet<(Millis, LegId)>,
     /// Requests passed on to the other leg, and whom their responses are owed.
     passed_on: HashMap<RequestId, TransactionId>,
-    /// NOTIFYs not answered yet: whom they tell which status of a transfer.
-    notifies: HashMap<RequestId, (LegId, u16)>,
+    /// NOTIFYs not answered yet: whom they tell which status of which REFER.
+    notifies: HashMap<RequestId, (LegId, Option<u32>, u16)>,
     actions: VecDeque<Action>,
     next_id: u64,
     stopping: bool,
@@ -214,7 +215,7 @@ impl Switch {
             Event::Accepted { call, sdp, response, .. } => self.accepted(turn, call, sdp, &response),
             Event::Confirmed { call, answer } => self.confirmed(turn, call, answer),
             Event::Terminated { call, termination } => self.terminated(turn, call, &termination),
-            Event::RemoteOffer { call, offer, connection, .. } => self.remote_offer(turn, call, connection, offer),
+            Event::RemoteOffer { call, offer, .. } => self.remote_offer(turn, call, offer),
             Event::RemoteAnswer { call, answer } => self.remote_answer(call, answer),
             Event::Modified { call, outcome } => self.modified(call, outcome),
             Event::RemoteOfferAbandoned { call } => self.abandoned(call),

@@ -199,12 +199,16 @@ impl Switch {
     }
 
     /// A NOTIFY is over. One that was lost with its connection is owed.
-    pub(super) fn notified(&mut self, request: RequestId, outcome: &RequestOutcome) {
-        let Some((leg, status)) = self.notifies.remove(&request) else { return };
+    pub(super) fn notified(&mut self, turn: &mut Turn<'_>, request: RequestId, outcome: &RequestOutcome) {
+        let Some((leg, refer_id, status)) = self.notifies.remove(&request) else { return };
+        // Nothing follows the outcome, or a later REFER (RFC 6665 §4.4.1).
+        let is_news = status >= 200 || self.is_transferring(leg);
         if matches!(outcome, RequestOutcome::ConnectionLost)
-            && let Some(leg) = self.legs.get_mut(&leg)
+            && let Some(known) = self.legs.get_mut(&leg).filter(|leg| is_news && leg.refer_id == refer_id)
         {
-            leg.owe(status);
+            known.owe(status);
+            // Its receiver may be back before the loss is noticed.
+            self.notify_owed(turn, leg);
         }
     }
 
@@ -359,7 +363,7 @@ impl Switch {
         let body = Some(("message/sipfrag;version=2.0".to_owned(), body));
         match crossing("notify", turn.agent.request(turn.now, key, "NOTIFY", headers, body)) {
             Some(request) => {
-                self.notifies.insert(request, (leg, status));
+                self.notifies.insert(request, (leg, known.refer_id, status));
             }
             None => known.owe(status),
         }
@@ -373,7 +377,7 @@ impl Leg {
     }
 }
 
-fn cseq(request: &Request) -> Option<u32> {
+pub(super) fn cseq(request: &Request) -> Option<u32> {
     request.headers.text("CSeq")?.split_ascii_whitespace().next()?.parse().ok()
 }
 

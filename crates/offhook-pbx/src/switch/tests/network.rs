@@ -155,11 +155,35 @@ impl Network {
     /// The connection breaks.
     pub(super) fn disconnect(&mut self, who: Who) {
         if let Some(connection) = self.clients[who.0].connection.take() {
-            self.switch.on_disconnected(connection);
-            self.pbx_input(Input::Disconnected { connection });
+            self.notice_loss(connection);
             self.client_input(who, Input::Disconnected { connection: LINK });
         }
         self.settle();
+    }
+
+    /// The connection breaks, and the PBX does not notice.
+    pub(super) fn lose(&mut self, who: Who) -> ConnectionId {
+        let connection = self.clients[who.0].connection.take().expect("connected");
+        self.client_input(who, Input::Disconnected { connection: LINK });
+        self.settle();
+        connection
+    }
+
+    /// The PBX notices that a connection is broken.
+    pub(super) fn notice_loss(&mut self, connection: ConnectionId) {
+        self.switch.on_disconnected(connection);
+        self.pbx_input(Input::Disconnected { connection });
+        self.settle();
+    }
+
+    /// A new connection, registered; the call's dialog is there for the client, and the PBX has not heard of it yet.
+    pub(super) fn come_back(&mut self, who: Who, call: CallKey) {
+        self.reconnect(who);
+        let password = format!("secret-{}", self.clients[who.0].number);
+        self.register(who, 600, &password);
+        self.events(who);
+        let contact = self.contact(who);
+        self.command(who, |agent, now| agent.rebind(now, call, LINK, contact)).expect("moved");
     }
 
     pub(super) fn register(&mut self, who: Who, expires_s: u32, password: &str) {
@@ -237,6 +261,11 @@ impl Network {
     /// Sends something on a client's connection that its agent knows nothing of.
     pub(super) fn forge(&mut self, who: Who, message: String) {
         let connection = self.clients[who.0].connection.expect("connected");
+        self.arrive(connection, message);
+    }
+
+    /// Something arrives on a connection.
+    pub(super) fn arrive(&mut self, connection: ConnectionId, message: String) {
         self.pbx_input(Input::Received { connection, data: message.into_bytes().into() });
         self.settle();
     }
@@ -579,6 +608,11 @@ impl Network {
 /// A re-INVITE with this offer.
 pub(super) fn reinvite(offer: &str) -> Modify {
     Modify { method: ModifyMethod::Invite, offer: Some(offer.to_owned()), headers: Vec::new() }
+}
+
+/// An UPDATE that changes nothing: a session refresh.
+pub(super) fn refresh() -> Modify {
+    Modify { method: ModifyMethod::Update, offer: None, headers: Vec::new() }
 }
 
 /// What the media makes, with video or without.

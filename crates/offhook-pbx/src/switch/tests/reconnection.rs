@@ -1,8 +1,8 @@
 //! Calls outlive connections.
 
-use offhook_sip::{Event, ModifyOutcome, NameAddr, Uri};
+use offhook_sip::{Event, HeaderField, ModifyOutcome, NameAddr, Uri};
 
-use super::network::{Network, SDP, Who, reinvite};
+use super::network::{Network, SDP, Who, refresh, reinvite};
 
 fn move_call(net: &mut Network, who: Who, call: offhook_sip::CallKey) -> Event {
     let contact = NameAddr::new(Uri::parse("sip:moved@client.invalid;transport=ws").expect("a URI"));
@@ -56,5 +56,53 @@ fn a_side_that_is_away_does_not_keep_the_other_from_hanging_up() {
     net.disconnect(a);
     net.command(b, |agent, now| agent.hangup(now, theirs, None)).expect("ends");
     assert_eq!(net.switch.calls(), 0);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn whatever_its_owner_sends_first_on_a_new_connection_takes_the_call_along() {
+    for first in ["UPDATE", "REFER", "INFO", "MESSAGE"] {
+        let mut net = Network::new();
+        let (a, b) = (net.phone("1000"), net.phone("1001"));
+        let (ours, theirs) = net.established(a, b);
+        net.disconnect(a);
+        net.come_back(a, ours);
+        net.command(a, |agent, now| match first {
+            "UPDATE" => agent.modify(now, ours, refresh()).expect("sent"),
+            "REFER" => {
+                let nowhere = HeaderField::new("Refer-To", "<sip:4242@localhost>").expect("a header");
+                agent.request(now, ours, first, vec![nowhere], None).map(drop).expect("sent");
+            }
+            _ => agent.request(now, ours, first, Vec::new(), None).map(drop).expect("sent"),
+        });
+        net.command(b, |agent, now| agent.hangup(now, theirs, None)).expect("ends");
+        assert!(net.ended(a).established, "{first}");
+        net.assert_nothing_left();
+    }
+}
+
+#[test]
+fn what_comes_late_on_the_connection_before_does_not_take_the_call_back() {
+    let mut net = Network::new();
+    let (a, b) = (net.phone("1000"), net.phone("1001"));
+    let (ours, theirs) = net.established(a, b);
+    let late = net.command(a, |agent, _| {
+        let view = agent.call(ours).expect("a call");
+        let (local, remote) = (view.local_tag, view.remote_tag.expect("a dialog"));
+        format!(
+            "INFO sip:1001@localhost;transport=ws SIP/2.0\r\nVia: SIP/2.0/WS x.invalid;branch=z9hG4bKlate\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:1000@localhost>;tag={local}\r\nTo: <sip:1001@localhost>;tag={remote}\r\n\
+             Call-ID: {}\r\nCSeq: 1 INFO\r\nContent-Length: 0\r\n\r\n",
+            view.call_id
+        )
+    });
+    let before = net.lose(a);
+    net.come_back(a, ours);
+    net.command(a, |agent, now| agent.modify(now, ours, refresh())).expect("sent");
+    net.arrive(before, late);
+    assert!(net.events(b).is_empty(), "out of order: RFC 3261 §12.2.2");
+    net.command(b, |agent, now| agent.hangup(now, theirs, None)).expect("ends");
+    assert!(net.ended(a).established);
+    net.notice_loss(before);
     net.assert_nothing_left();
 }

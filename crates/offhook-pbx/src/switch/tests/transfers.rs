@@ -1,10 +1,10 @@
 //! REFER, with and without Replaces.
 
 use offhook_sip::message::HeadersExt as _;
-use offhook_sip::{CallKey, ConnectionId, Event, HeaderField, NameAddr, RequestOutcome, Uri};
+use offhook_sip::{CallKey, Event, HeaderField, RequestOutcome};
 
 use super::hold::change;
-use super::network::{HELD, Network, SDP, Who, header, reinvite};
+use super::network::{HELD, Network, SDP, Who, header, refresh, reinvite};
 use crate::media::{MediaAction, MediaEvent, Sound};
 
 /// Sends a REFER.
@@ -322,27 +322,77 @@ fn the_transferor_loses_its_connection_and_the_transfer_goes_on() {
 
 #[test]
 fn a_transferor_that_was_away_is_told_the_outcome_when_it_is_back() {
+    for first in [reinvite(SDP), refresh()] {
+        let mut net = Network::new();
+        let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+        let (ours, theirs) = net.established(a, b);
+        refer(&mut net, a, ours, "<sip:1002@localhost>");
+        told(&mut net, a);
+        net.disconnect(a);
+        let target = net.incoming(c);
+        net.command(c, |agent, now| agent.reject(now, target, 486, Vec::new())).expect("refused");
+        net.come_back(a, ours);
+        net.command(a, |agent, now| agent.modify(now, ours, first)).expect("sent");
+        assert_eq!(told(&mut net, a).1, [486]);
+        hang_up(&mut net, b, theirs);
+        assert!(net.ended(a).established);
+        net.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_transfer_that_is_asked_for_on_a_new_connection_is_told_of_there() {
     let mut net = Network::new();
     let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
-    let (ours, theirs) = net.established(a, b);
-    refer(&mut net, a, ours, "<sip:1002@localhost>");
-    told(&mut net, a);
+    let (ours, _) = net.established(a, b);
     net.disconnect(a);
+    net.come_back(a, ours);
+    refer(&mut net, a, ours, "<sip:1002@localhost>");
+    assert_eq!(told(&mut net, a), (vec![202], vec![100], false));
     let target = net.incoming(c);
-    net.command(c, |agent, now| agent.reject(now, target, 486, Vec::new())).expect("refused");
-    net.reconnect(a);
-    net.register(a, 600, "secret-1000");
-    net.events(a);
-    net.command(a, |agent, now| {
-        let contact = NameAddr::new(Uri::parse("sip:moved@client.invalid;transport=ws").expect("a URI"));
-        agent.rebind(now, ours, ConnectionId(0), contact).expect("moved");
-        let modify = reinvite(SDP);
-        agent.modify(now, ours, modify).expect("sent");
-    });
-    assert_eq!(told(&mut net, a).1, [486]);
-    hang_up(&mut net, b, theirs);
-    assert!(net.ended(a).established);
+    net.answer(c, target);
+    assert_eq!(told(&mut net, a), (Vec::new(), vec![200], false));
     net.assert_nothing_left();
+}
+
+#[test]
+fn who_is_across_is_told_a_device_that_was_away_and_refreshes_its_session() {
+    let mut net = Network::new();
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    let (first, theirs) = net.established(a, b);
+    let (second, _) = net.established(a, c);
+    let to = replacing(&mut net, a, second, "1002");
+    net.disconnect(b);
+    refer(&mut net, a, first, &to);
+    net.come_back(b, theirs);
+    net.command(b, |agent, now| agent.modify(now, theirs, refresh())).expect("sent");
+    assert!(identity(net.events(b)).is_some_and(|told| told.contains("Cleo")));
+    net.assert_nothing_left();
+}
+
+#[test]
+fn a_notify_whose_loss_is_noticed_when_the_transferor_is_back_is_sent_again_unless_another_transfer_is_asked_for() {
+    for again in [false, true] {
+        let mut net = Network::new();
+        let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+        let (ours, _) = net.established(a, b);
+        refer(&mut net, a, ours, "<sip:1002@localhost>");
+        told(&mut net, a);
+        let before = net.lose(a);
+        let target = net.incoming(c);
+        net.command(c, |agent, now| agent.reject(now, target, 486, Vec::new())).expect("refused");
+        net.come_back(a, ours);
+        net.command(a, |agent, now| agent.modify(now, ours, refresh())).expect("sent");
+        assert!(told(&mut net, a).1.is_empty());
+        if again {
+            refer(&mut net, a, ours, "<sip:1002@localhost>");
+            assert_eq!(told(&mut net, a).1, [100]);
+        }
+        net.notice_loss(before);
+        let lost: &[u16] = if again { &[] } else { &[486] };
+        assert_eq!(told(&mut net, a).1, lost);
+        net.assert_nothing_left();
+    }
 }
 
 #[test]
@@ -373,15 +423,8 @@ fn a_notify_that_was_lost_with_its_connection_is_sent_again() {
     net.command(c, |agent, now| agent.reject(now, target, 486, Vec::new())).expect("refused");
     // It has come, but nobody says so before the connection breaks.
     net.disconnect(a);
-    net.reconnect(a);
-    net.register(a, 600, "secret-1000");
-    net.events(a);
-    net.command(a, |agent, now| {
-        let contact = NameAddr::new(Uri::parse("sip:moved@client.invalid;transport=ws").expect("a URI"));
-        agent.rebind(now, ours, ConnectionId(0), contact).expect("moved");
-        let modify = reinvite(SDP);
-        agent.modify(now, ours, modify).expect("sent");
-    });
+    net.come_back(a, ours);
+    net.command(a, |agent, now| agent.modify(now, ours, reinvite(SDP))).expect("sent");
     assert_eq!(told(&mut net, a).1, [486]);
     hang_up(&mut net, b, theirs);
     net.assert_nothing_left();

@@ -3,7 +3,7 @@
 use offhook_media::Direction;
 use offhook_sip::{Accept, CallKey, ConnectionId, Event, ModifyOutcome};
 
-use super::network::{HELD, Network, SDP, VIDEO, Who, reinvite};
+use super::network::{HELD, Network, SDP, VIDEO, Who, refresh, reinvite};
 use crate::media::{LegId, MediaAction, OfferFor};
 
 const BOTH: Option<Direction> = Some(Direction::SendRecv);
@@ -347,4 +347,17 @@ fn who_is_away_while_its_video_is_taken_away_learns_it_when_it_is_back() {
         assert!(net.switch.legs.values().all(|leg| leg.video.is_none()));
         net.assert_nothing_left();
     }
+}
+
+#[test]
+fn who_was_away_and_offers_nothing_when_it_is_back_is_offered_what_it_has_missed() {
+    let (mut net, [(a, ours), (b, theirs)], _) = talking(true);
+    net.disconnect(b);
+    offer(&mut net, a, ours, SDP);
+    net.come_back(b, theirs);
+    net.command(b, |agent, now| agent.modify(now, theirs, refresh())).expect("sent");
+    assert_eq!(offered(&mut net, b), Some(Some(SDP.to_owned())));
+    answer(&mut net, b, theirs, SDP);
+    assert!(net.switch.legs.values().all(|leg| leg.video.is_none()));
+    net.assert_nothing_left();
 }
