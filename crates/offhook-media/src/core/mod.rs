@@ -203,6 +203,8 @@ impl PeerCore {
                 .chain(remote.video.iter().flat_map(|video| &video.codecs).map(|&(_, pt)| (pt, CLOCK)))
                 .collect();
             self.engine = Some(Engine::new(now, &self.candidates, &rates)?);
+            self.outbound.rekeyed();
+            self.video.rekeyed();
         }
         let Some(engine) = &mut self.engine else { return Err(MediaError::Closed) };
         engine.drop_restart();
@@ -457,6 +459,8 @@ impl PeerCore {
             // said of our transport holds for it too.
             *engine = engine.again(now)?;
             self.engine_timeout = None;
+            self.outbound.rekeyed();
+            self.video.rekeyed();
         }
         if let Some(video) = &agreed.video {
             engine.set_video(video);

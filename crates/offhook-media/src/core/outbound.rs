@@ -50,6 +50,10 @@ pub(super) struct Outbound {
     talking: bool,
 }
 
+/// Bits of a number that a stream may begin with. Below half the range, so that the first wrap is far: receivers guess the cycle
+/// from the first packet.
+pub(super) const FIRST_SEQ: u64 = 0x7fff;
+
 /// Our RTP stream.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -127,8 +131,7 @@ impl Outbound {
             frame: Vec::with_capacity(960),
             rate: 48_000,
             packet: Vec::with_capacity(1_275),
-            // Below half the range, so that the first wrap is far: receivers guess the cycle from the first packet.
-            stream: Stream { seq: u64::from(seq & 0x7fff), timestamp, packets: 0, bytes: 0, event_lead: 0 },
+            stream: Stream { seq: u64::from(seq) & FIRST_SEQ, timestamp, packets: 0, bytes: 0, event_lead: 0 },
             level: Level::default(),
             codec: None,
             event_timestamp: 0,
@@ -149,6 +152,12 @@ impl Outbound {
     pub(super) fn replace_source(&mut self, source: ActiveSource) {
         self.source = source;
         self.relaying.restart();
+    }
+
+    /// Keys are new: the cycle of the numbers is part of the cipher, and begins at zero with them (RFC 3711 §3.3.1).
+    pub(super) fn rekeyed(&mut self) {
+        self.stream.seq &= FIRST_SEQ;
+        self.relaying.interrupted();
     }
 
     pub(super) fn needs_heard(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, RtpIn};
+use super::outbound::FIRST_SEQ;
 use super::reception::{Extended, Reception};
 use crate::relay::{LinkId, Relayed};
 use crate::sdp::AgreedVideo;
@@ -44,8 +45,7 @@ struct Map {
 impl Video {
     /// A stream that begins at this random number.
     pub(super) fn new(seq: u16) -> Self {
-        // Below half the range, as that of the audio.
-        Self { seq: u64::from(seq & 0x7fff), ..Self::default() }
+        Self { seq: u64::from(seq) & FIRST_SEQ, ..Self::default() }
     }
 
     /// Takes a packet of the far end; gives the codec if it is the first of its stream, and what is for the bridged peer.
@@ -105,6 +105,12 @@ impl Video {
 
     /// Another peer is bridged, whose numbers have nothing to do with those of the one before.
     pub(super) fn relinked(&mut self) {
+        self.map = None;
+    }
+
+    /// Keys are new, and the numbers with them, as those of the audio; who sees us now has seen nothing yet.
+    pub(super) fn rekeyed(&mut self) {
+        self.seq &= FIRST_SEQ;
         self.map = None;
     }
 

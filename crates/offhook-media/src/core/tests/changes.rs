@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::Wanted;
+use crate::relay::{LinkId, Relayed};
 
 const RESTART: Wanted = Wanted { direction: Direction::SendRecv, video: None, ice_restart: true };
 
@@ -108,4 +109,35 @@ fn the_volume_is_what_the_sink_hears() {
     assert!((0.48..0.52).contains(&(half / full)), "{half} of {full}");
     pair.sides[1].core.set_volume(0.0);
     assert_eq!(heard(&mut pair, 1), 0.0);
+}
+
+#[test]
+fn another_far_end_hears_us_after_the_numbers_have_wrapped() {
+    for offers in [true, false] {
+        let mut pair = Pair::connected(&[Codec::Pcmu]);
+        // A quarter of an hour's numbers: a sender whose path loses nearly everything takes ours along.
+        pair.sides[0].core.bridge(LinkId(1));
+        for n in 0..15 {
+            let (codec, payload) = (Codec::Pcmu, [0xff; 160].as_slice().into());
+            let (seq, timestamp) = (100_000 + n * 2_900, n * 160);
+            let packet = Relayed::Audio { link: LinkId(1), codec, seq, timestamp, epoch: 0, marker: false, payload };
+            pair.sides[0].core.relayed(pair.now, packet);
+            pair.run(20);
+        }
+        pair.sides[0].core.unbridge(LinkId(1));
+        let (grid, now) = (pair.now, pair.now);
+        pair.sides[1] = Side::new(9_000, &[Codec::Pcmu], grid, now);
+        pair.negotiate(usize::from(offers), Direction::SendRecv);
+        pair.run(500);
+        assert!(pair.sides[1].has(&PeerEvent::Connected));
+        for side in [1, 0] {
+            assert!(heard(&mut pair, side) > 3_000.0, "side {side} hears; the other far end offers: {offers}");
+        }
+        let stats = pair.sides[1].core.stats(pair.now).inbound;
+        assert_eq!((stats.packets_lost, stats.ssrc_changes), (0, 0));
+        pair.run(5_000);
+        let report = pair.sides[0].core.stats(pair.now).outbound.remote.expect("reports arrive");
+        assert_eq!(report.packets_lost, 0);
+        assert!((250..1_000).contains(&report.packets_received), "{report:?}");
+    }
 }

@@ -204,3 +204,20 @@ fn a_peer_that_takes_the_place_of_another_in_a_bridge_is_seen_whatever_its_numbe
         assert_eq!(pair.sides[1].core.stats(pair.now).video.expect("video").packets_lost, 0);
     }
 }
+
+#[test]
+fn another_far_end_sees_us_after_the_numbers_have_wrapped() {
+    let mut pair = Pair::connected(&[Codec::Pcmu]);
+    exchange(&mut pair, 0, BOTH, BOTH);
+    pair.run(500);
+    pair.sides[0].core.bridge(LinkId(1));
+    hand_over(&mut pair, LinkId(1), 100_000, 90_000);
+    hand_over(&mut pair, LinkId(1), 140_000, 180_000);
+    let (grid, now) = (pair.now, pair.now);
+    pair.sides[1] = Side::new(9_000, &[Codec::Pcmu], grid, now);
+    exchange(&mut pair, 1, BOTH, BOTH);
+    pair.run(500);
+    let seen = Seen::of(&mut pair.sides[1]);
+    hand_over(&mut pair, LinkId(1), 140_100, 270_000);
+    assert_eq!(seen.numbers().len(), 3);
+}
