@@ -259,13 +259,13 @@ impl JitterBuffer {
         let Some(head) = self.packets.front() else { return Next::Stretch };
         let mut missing = head.timestamp - clock.next;
         let is_loss = self.last_seq.is_none_or(|last| head.seq > last + 1);
-        if is_loss && clock.stalled > 0 {
-            // Its time has passed while nothing was there: it was covered then.
+        if clock.stalled > 0 {
+            // Its time has passed while nothing was there: it was covered then. So has that of events, if it is no loss.
             let covered = (u64::from(clock.stalled) * u64::from(frame)).min(missing);
             clock.stalled = 0;
             clock.next += covered;
             missing -= covered;
-            self.counters.lost += 1;
+            self.counters.lost += u64::from(is_loss);
             if missing == 0 {
                 return match self.play(clock, head.arrival) {
                     Some(packet) => Next::Play(packet),

@@ -291,6 +291,44 @@ fn events_between_the_audio_are_no_loss() {
 }
 
 #[test]
+fn events_between_the_audio_leave_the_delay_as_it_was() {
+    let mut buffer = buffer();
+    let mut n = 0;
+    let mut tick = |event: Option<u64>| {
+        let (seq, now) = (1_000 + n, 1_007_000 + n as i64 * 20_000);
+        n += 1;
+        let arrival = now - 2_000;
+        buffer.insert(match event {
+            None => packet(seq, arrival),
+            Some(into) => Packet {
+                timestamp: packet(seq - into, 0).timestamp,
+                duration: 0,
+                payload: None,
+                ..packet(seq, arrival)
+            },
+        });
+        match buffer.next(now, 0, false, FRAME) {
+            Next::Play(played) => Some((now - sent(played.seq), false)),
+            Next::Merge(_, played) => Some((now - sent(played.seq), true)),
+            _ => None,
+        }
+    };
+    // Until the delay has come down to what it stays at.
+    for _ in 0..1_000 {
+        tick(None);
+    }
+    for frames in 5..=50 {
+        let before = tick(None).expect("audio").0;
+        for into in 0..frames {
+            tick(Some(into));
+        }
+        let after: Vec<_> = (0..50).filter_map(|_| tick(None)).collect();
+        assert!(after.iter().all(|&played| played == (before, false)), "{} ms: {before}, {after:?}", frames * 20);
+        assert!(after.len() >= 47, "{} ms: {} frames", frames * 20, after.len());
+    }
+}
+
+#[test]
 fn another_time_line_begins_anew() {
     let mut buffer = buffer();
     let mut played = 0;
