@@ -12,6 +12,8 @@ const END_PACKETS: u32 = 3;
 const VOLUME: u8 = 10;
 /// An event of which nothing more arrives for this long, µs, has ended.
 const ABANDONED: i64 = 200_000;
+/// Largest duration that a packet can report, in timestamp units.
+pub(super) const LONGEST: u32 = 0xffff;
 /// Copies of a packet may come so much later, µs. After that the numbers say nothing: a clock of 48 kHz is back where it was in a day.
 const COPIES: i64 = 60_000_000;
 /// Commands that may wait.
@@ -102,7 +104,7 @@ impl EventSender {
                 }
                 let duration = sending.elapsed.min(tone_ms) * (clock_rate / 1_000);
                 // 16 bits count 1.3 s at 48 kHz: a longer tone stays at the largest value.
-                let duration = duration.min(0xffff) as u16;
+                let duration = duration.min(LONGEST) as u16;
                 let [high, low] = duration.to_be_bytes();
                 let end = if sounding { 0 } else { 0x80 };
                 let payload = [code, end | VOLUME, high, low];
@@ -141,6 +143,26 @@ impl EventId {
     }
 }
 
+/// What one timestamp reports: an event, or a part of one that lasts longer than can be reported (RFC 4733 §2.5.1.3).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Segment {
+    pub(crate) id: EventId,
+    pub(crate) code: u8,
+    pub(crate) clock_rate: u32,
+    /// In timestamp units.
+    pub(crate) duration: u32,
+}
+
+impl Segment {
+    /// Whether an event with this code that begins there is the rest of this one, of which no end was seen. It is to begin where this one
+    /// is full; Chromium lets it begin with its next packet instead. The packet that reports the full one may be lost.
+    pub(crate) fn goes_on(&self, id: EventId, code: u8) -> bool {
+        let slack = self.clock_rate / 10;
+        let past = id.timestamp.wrapping_sub(self.id.timestamp).wrapping_sub(LONGEST);
+        id.epoch == self.id.epoch && code == self.code && self.duration + slack >= LONGEST && past <= slack
+    }
+}
+
 /// Makes one tone of the packets of one event, whichever of them arrive.
 #[derive(Debug, Default)]
 pub(crate) struct EventReceiver {
@@ -151,11 +173,10 @@ pub(crate) struct EventReceiver {
 
 #[derive(Debug)]
 struct Current {
-    id: EventId,
-    code: u8,
-    /// In timestamp units.
-    duration: u32,
-    clock_rate: u32,
+    /// The last one.
+    segment: Segment,
+    /// Of the segments before it, in timestamp units.
+    before: u32,
     last: i64,
 }
 
@@ -169,14 +190,18 @@ impl EventReceiver {
         let duration = u32::from(u16::from_be_bytes([high, low]));
         let mut earlier = None;
         if !self.is_current(id) {
-            if self.current.as_ref().is_some_and(|current| id.is_before(current.id, current.last, now)) {
+            if self.current.as_ref().is_some_and(|current| id.is_before(current.segment.id, current.last, now)) {
                 return [None, None];
             }
-            earlier = self.finish();
-            self.current = Some(Current { id, code, duration, clock_rate, last: now });
+            let whole = self.current.as_ref().filter(|current| current.segment.goes_on(id, code));
+            let before = whole.map_or(0, |current| current.before.saturating_add(LONGEST));
+            if whole.is_none() {
+                earlier = self.finish();
+            }
+            self.current = Some(Current { segment: Segment { id, code, clock_rate, duration }, before, last: now });
         }
         if let Some(current) = &mut self.current {
-            current.duration = current.duration.max(duration);
+            current.segment.duration = current.segment.duration.max(duration);
             current.last = now;
         }
         let ended = if flags & 0x80 != 0 { self.finish() } else { None };
@@ -191,13 +216,14 @@ impl EventReceiver {
         }
     }
 
-    /// Whether an event is under way, or has ended, or is from before one that has.
-    pub(crate) fn knows(&self, id: EventId, now: i64) -> bool {
-        self.is_current(id) || self.is_done(id, now)
+    /// Whether an event is under way, or goes on so, or has ended, or is from before one that has.
+    pub(crate) fn knows(&self, id: EventId, code: u8, now: i64) -> bool {
+        let goes_on = self.current.as_ref().is_some_and(|current| current.segment.goes_on(id, code));
+        goes_on || self.is_current(id) || self.is_done(id, now)
     }
 
     fn is_current(&self, id: EventId) -> bool {
-        self.current.as_ref().is_some_and(|current| current.id == id)
+        self.current.as_ref().is_some_and(|current| current.segment.id == id)
     }
 
     fn is_done(&self, id: EventId, now: i64) -> bool {
@@ -205,10 +231,11 @@ impl EventReceiver {
     }
 
     fn finish(&mut self) -> Option<Received> {
-        let current = self.current.take()?;
-        self.done = Some((current.id, current.last));
-        let tone = tone_of(current.code)?;
-        Some(Received { tone, duration_ms: current.duration / (current.clock_rate / 1_000).max(1) })
+        let Current { segment, before, last } = self.current.take()?;
+        self.done = Some((segment.id, last));
+        let tone = tone_of(segment.code)?;
+        let duration = before.saturating_add(segment.duration);
+        Some(Received { tone, duration_ms: duration / (segment.clock_rate / 1_000).max(1) })
     }
 }
 
@@ -319,6 +346,82 @@ mod tests {
         // So is one whose clock stands where it stood when the last was begun and not ended.
         receiver.receive(30 * hour, 48_000, id(5_000), &packets[0]);
         assert_eq!(receiver.receive(43 * hour, 48_000, id(4_000), &packets[6]).iter().flatten().count(), 2);
+    }
+
+    /// A key held for 3 s as Chromium sends it at 48 kHz, 50 ms apart: the timestamp of a segment is not where the one before
+    /// ended, but where the packet was due. Each with the time it comes at.
+    fn held(start: u32) -> Vec<(i64, EventId, [u8; 4])> {
+        let (mut begin, mut packets) = (0, Vec::new());
+        for at in (1..=60).map(|n| n * 2_400) {
+            let mut report = |begin: u32, duration: u32, end: u8| {
+                let [_, _, high, low] = duration.to_be_bytes();
+                packets.push((i64::from(at) * 1_000 / 48, id(start.wrapping_add(begin)), [5, end | 10, high, low]));
+            };
+            if at - begin > 0xffff {
+                report(begin, 0xffff, 0);
+                report(at, at - begin - 0xffff, 0);
+                begin = at;
+            } else {
+                report(begin, at - begin, 0);
+            }
+            if at == 60 * 2_400 {
+                (0..3).for_each(|_| report(begin, at - begin, 0x80));
+            }
+        }
+        packets
+    }
+
+    fn received(packets: &[(i64, EventId, [u8; 4])]) -> Vec<Received> {
+        let mut receiver = EventReceiver::default();
+        let mut tones = Vec::new();
+        for (now, id, payload) in packets {
+            tones.extend(receiver.timeout(*now));
+            tones.extend(receiver.receive(*now, 48_000, *id, payload).into_iter().flatten());
+        }
+        tones.extend(receiver.timeout(10_000_000));
+        tones
+    }
+
+    #[test]
+    fn a_key_held_longer_than_the_duration_counts_is_one_tone() {
+        for start in [1_600, u32::MAX - 70_000] {
+            let packets = held(start);
+            let whole = received(&packets);
+            assert_eq!(whole.len(), 1, "{whole:?}");
+            assert!(whole[0].tone == '5' && (2_900..=3_000).contains(&whole[0].duration_ms), "{whole:?}");
+            // Late copies of a segment that is over.
+            let mut copied = packets.clone();
+            copied.insert(40, (packets[40].0, packets[20].1, packets[20].2));
+            copied.push((packets[63].0, packets[20].1, packets[20].2));
+            assert_eq!(received(&copied), whole);
+            // Any of its packets lost, or in the wrong order with the one after it.
+            for n in 0..packets.len() - 1 {
+                let mut fewer = packets.clone();
+                fewer.remove(n);
+                assert_eq!(received(&fewer), whole, "without {n}");
+                let mut swapped = packets.clone();
+                (swapped[n].1, swapped[n + 1].1) = (packets[n + 1].1, packets[n].1);
+                (swapped[n].2, swapped[n + 1].2) = (packets[n + 1].2, packets[n].2);
+                assert_eq!(received(&swapped), whole, "{n} after the next");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_on_from_the_longest_duration_is_a_tone_of_its_own() {
+        let longest = [5, 10, 0xff, 0xff];
+        let next = |payload, timestamp| {
+            received(&[(0, id(0), longest), (20_000, EventId { timestamp, ..id(0) }, payload)]).len()
+        };
+        assert_eq!(next([5, 10, 0, 9], 0xffff), 1);
+        // Another key, too much later, too early, and one that had ended.
+        assert_eq!(next([6, 10, 0, 9], 0xffff), 2);
+        assert_eq!(next([5, 10, 0, 9], 0xffff + 4_801), 2);
+        assert_eq!(next([5, 10, 0, 9], 0xfffe), 2);
+        let ended = [5, 0x80 | 10, 0xff, 0xff];
+        assert_eq!(received(&[(0, id(0), ended), (20_000, id(0xffff), [5, 10, 0, 9])]).len(), 2);
+        let short = [5, 10, 0x0f, 0xff];
+        assert_eq!(received(&[(0, id(0), short), (20_000, id(0xffff), [5, 10, 0, 9])]).len(), 2);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::engine::Engine;
-use super::events::{EventId, EventReceiver, Received};
+use super::events::{EventId, EventReceiver, LONGEST, Received, Segment};
 use super::outbound::Stream;
 use super::playout::Playout;
 use crate::audio::Resampler;
@@ -41,10 +41,20 @@ struct Map {
     timestamp_out: u32,
 }
 
+/// An event that is passed on. Where one segment of it ends, at what its clock can count, the other clock may need none, or another.
 #[derive(Debug, Clone, Copy)]
 struct EventMap {
-    id: EventId,
+    /// The last one that came.
+    segment: Segment,
+    /// From the beginning of the event to that of this segment, in its timestamp units.
+    before: u64,
+    ended: bool,
+    /// Of the segment that is sent.
     timestamp_out: u32,
+    /// From the beginning of the event to that of the segment sent, in timestamp units of what is sent.
+    before_out: u64,
+    /// The longest duration was sent: what is longer is another segment.
+    full: bool,
     /// When it was passed on last, µs.
     last: i64,
 }
@@ -153,8 +163,9 @@ impl Relaying {
     pub(super) fn keep(&mut self, micros: i64, relayed: &Relayed, later: bool) -> Option<[Option<Received>; 2]> {
         let Relayed::Event { clock_rate, seq, timestamp, epoch, payload, .. } = relayed else { return None };
         let id = EventId { epoch: *epoch, timestamp: *timestamp };
-        let passing = self.event.is_some_and(|map| map.id == id || id.is_before(map.id, map.last, micros));
-        if passing || !(later || self.kept.knows(id, micros)) {
+        let [code, ..] = *payload;
+        let passing = self.event.is_some_and(|map| map.knows(id, code, micros));
+        if passing || !(later || self.kept.knows(id, code, micros)) {
             return None;
         }
         self.skip(*seq);
@@ -228,22 +239,27 @@ impl Relaying {
         audible: bool,
     ) {
         self.skip(seq);
-        let id = EventId { epoch, timestamp };
+        let [code, flags, high, low] = payload;
+        let segment = Segment {
+            id: EventId { epoch, timestamp },
+            code,
+            clock_rate,
+            duration: u32::from(u16::from_be_bytes([high, low])),
+        };
         // A late copy of the event before: for the far end it has ended.
-        if self.event.is_some_and(|map| id.is_before(map.id, map.last, micros)) {
+        if self.event.is_some_and(|map| segment.id.is_before(map.segment.id, map.last, micros)) {
             return;
         }
         let found = agreed.events.iter().find(|e| e.1 == clock_rate).or(agreed.events.first());
         let Some(&(pt, rate)) = found.filter(|_| audible) else { return };
-        let [_, _, high, low] = payload;
-        let duration = u64::from(u16::from_be_bytes([high, low])) * u64::from(rate) / u64::from(clock_rate.max(1));
-        let [high, low] = (duration.min(0xffff) as u16).to_be_bytes();
-        if let Some(slot) = payload.get_mut(2..) {
-            slot.copy_from_slice(&[high, low]);
-        }
-        let known = self.event.filter(|map| map.id == id).map(|map| map.timestamp_out);
-        let timestamp_out = known.unwrap_or_else(|| stream.event_timestamp());
-        self.event = Some(EventMap { id, timestamp_out, last: micros });
+        let known = self.event.filter(|map| map.knows(segment.id, code, micros));
+        let mut map = known.unwrap_or_else(|| EventMap::begin(segment, stream.event_timestamp()));
+        let Some(duration) = map.report(segment, flags & 0x80 != 0, rate) else { return };
+        map.last = micros;
+        self.event = Some(map);
+        let [high, low] = duration.to_be_bytes();
+        payload = [code, flags, high, low];
+        let timestamp_out = map.timestamp_out;
         // In the audio's sequence, so that the far end sees no loss where there is none.
         let seq = match self.map.filter(|map| map.epoch == epoch && seq >= map.seq_in) {
             Some(map) if stream.seq + MAX_STEP > map.seq_out + (seq - map.seq_in) => map.seq_out + (seq - map.seq_in),
@@ -251,6 +267,41 @@ impl Relaying {
         };
         stream.send_as(engine, now, seq, pt, timestamp_out, marker, payload.as_slice().into());
         stream.event_sent(timestamp_out, payload);
+    }
+}
+
+impl EventMap {
+    fn begin(segment: Segment, timestamp_out: u32) -> Self {
+        Self { segment, before: 0, ended: false, timestamp_out, before_out: 0, full: false, last: 0 }
+    }
+
+    /// Whether this is it, or the rest of it, or from before it.
+    fn knows(&self, id: EventId, code: u8, micros: i64) -> bool {
+        let goes_on = !self.ended && self.segment.goes_on(id, code);
+        goes_on || self.segment.id == id || id.is_before(self.segment.id, self.last, micros)
+    }
+
+    /// Takes a packet of it, or of the rest; gives the duration that is to be sent under `timestamp_out`. `None`: it is older than what was sent.
+    fn report(&mut self, segment: Segment, end: bool, rate: u32) -> Option<u16> {
+        if segment.id == self.segment.id {
+            self.segment.duration = self.segment.duration.max(segment.duration);
+        } else {
+            self.before += u64::from(segment.id.timestamp.wrapping_sub(self.segment.id.timestamp));
+            self.segment = segment;
+        }
+        self.ended |= end;
+        let ticks = self.before + u64::from(segment.duration);
+        let total = ticks * u64::from(rate) / u64::from(segment.clock_rate.max(1));
+        let longest = u64::from(LONGEST);
+        if self.full && total > self.before_out + longest {
+            self.before_out += longest;
+            self.timestamp_out = self.timestamp_out.wrapping_add(LONGEST);
+            self.full = false;
+        }
+        let duration = total.checked_sub(self.before_out)?.min(longest);
+        // One that ends here has no other segment: all copies of its end must say the same.
+        self.full |= duration == longest && !end;
+        Some(duration as u16)
     }
 }
 

@@ -166,3 +166,82 @@ fn the_other_is_heard_on_while_digits_of_ours_are_sent() {
     assert_eq!((inbound.packets_lost, inbound.concealed_samples), (0, 0), "{inbound:?}");
     assert_eq!(pair.digits(), [('1', 100), ('2', 100)]);
 }
+
+/// The packets of a digit held so long, of events with this clock, every 20 ms: in segments where the duration counts no further
+/// (RFC 4733 §2.5.1.3), the end sent three times.
+fn held(code: u8, ms: u32, rate: u32) -> Vec<Relayed> {
+    let mut packets = Vec::new();
+    let mut report = |timestamp: u32, duration: u32, end: u8| {
+        let [_, _, high, low] = duration.to_be_bytes();
+        packets.push(Relayed::Event {
+            link: LINK,
+            clock_rate: rate,
+            seq: 100_000 + packets.len() as u64,
+            timestamp: 5_000 + timestamp,
+            epoch: 0,
+            marker: packets.is_empty(),
+            payload: [code, end | 10, high, low],
+        });
+    };
+    let mut begin = 0;
+    for at in (1..=ms / 20).map(|n| n * rate / 50) {
+        if at - begin > 0xffff {
+            report(begin, 0xffff, 0);
+            begin += 0xffff;
+        }
+        if at < ms * (rate / 1_000) {
+            report(begin, at - begin, 0);
+        } else {
+            (0..3).for_each(|_| report(begin, at - begin, 0x80));
+        }
+    }
+    packets
+}
+
+#[test]
+fn a_digit_held_for_long_is_one_at_the_phone_whatever_the_clocks_of_both_sides() {
+    for (codec, rate, ms) in [
+        (Codec::Pcmu, 48_000, 3_000),
+        (Codec::Pcmu, 48_000, 10_000),
+        (Codec::Pcmu, 8_000, 10_000),
+        (Codec::Opus, 48_000, 3_000),
+        (Codec::Opus, 8_000, 3_000),
+        // Its end is where a segment is full for the phone, and not for the other.
+        (Codec::Opus, 8_000, 1_380),
+    ] {
+        let mut pair = Pair::new(&[codec]);
+        let now = pair.now;
+        let mut offer = pair.sides[0].core.create_offer(now, Direction::SendRecv).unwrap();
+        if codec == Codec::Opus {
+            // Events of 48 kHz alone.
+            offer = offer.replace(" 101\r\n", "\r\n");
+            offer = offer.split_inclusive("\r\n").filter(|line| !line.contains(":101 ")).collect();
+        }
+        let answer = pair.sides[1].core.accept_offer(now, &offer, Direction::SendRecv).unwrap();
+        pair.sides[0].core.accept_answer(now, &answer).unwrap();
+        pair.run(500);
+        let events = &pair.sides[0].core.negotiation.agreed().expect("answered").events;
+        assert!(matches!(events[..], [(_, clock)] if clock == codec.clock_rate()), "{events:?}");
+        pair.sides[0].core.bridge(LINK);
+        for packet in held(5, ms, rate) {
+            pair.hand_over(&[packet]);
+            pair.run(20);
+        }
+        pair.run(500);
+        let [(digit, told)] = pair.digits()[..] else { panic!("{codec} {rate} {ms}: {:?}", pair.digits()) };
+        assert!(digit == '5' && (ms - 20..=ms).contains(&told), "{codec} {rate} {ms}: {told}");
+    }
+}
+
+#[test]
+fn a_digit_held_for_long_and_kept_is_one_at_the_phone() {
+    let mut pair = leg();
+    pair.sides[0].core.send_dtmf(parse_tones("1", 200, 40).unwrap(), Reply::discard());
+    pair.run(60);
+    for packet in held(2, 3_000, 48_000) {
+        pair.hand_over(&[packet]);
+        pair.run(20);
+    }
+    pair.run(5_000);
+    assert_eq!(pair.digits(), [('1', 200), ('2', 3_000)]);
+}
