@@ -64,6 +64,8 @@ pub(super) struct Stream {
     pub(super) bytes: u64,
     /// The last event ends so much later than this moment: those of a burst are sent before their time.
     event_lead: u32,
+    /// What was relayed last ends so much later than this moment: its timestamps follow the clock of another.
+    relayed_lead: u32,
 }
 
 impl Stream {
@@ -100,14 +102,30 @@ impl Stream {
     pub(super) fn event_sent(&mut self, timestamp: u32, payload: [u8; 4]) {
         let [_, _, high, low] = payload;
         let duration = u32::from(u16::from_be_bytes([high, low])).max(1);
-        let lead = timestamp.wrapping_add(duration).wrapping_sub(self.timestamp) as i32;
-        self.event_lead = self.event_lead.max(lead.max(0) as u32);
+        self.event_lead = self.event_lead.max(self.ahead(timestamp.wrapping_add(duration)));
+    }
+
+    /// A relayed packet of this duration was sent.
+    pub(super) fn relayed(&mut self, timestamp: u32, duration: u32) {
+        self.relayed_lead = self.relayed_lead.max(self.ahead(timestamp.wrapping_add(duration)));
+    }
+
+    /// Something else than what was relayed so far begins, and in time after it: timestamps do not go back where numbers go on
+    /// (RFC 3550 §5.1).
+    pub(super) fn turn(&mut self) {
+        self.skip(self.relayed_lead);
+    }
+
+    /// By how much this is later than this moment.
+    fn ahead(&self, timestamp: u32) -> u32 {
+        (timestamp.wrapping_sub(self.timestamp) as i32).max(0) as u32
     }
 
     /// Lets so much time pass.
     fn skip(&mut self, ticks: u32) {
         self.timestamp = self.timestamp.wrapping_add(ticks);
         self.event_lead = self.event_lead.saturating_sub(ticks);
+        self.relayed_lead = self.relayed_lead.saturating_sub(ticks);
     }
 }
 
@@ -131,7 +149,14 @@ impl Outbound {
             frame: Vec::with_capacity(960),
             rate: 48_000,
             packet: Vec::with_capacity(1_275),
-            stream: Stream { seq: u64::from(seq) & FIRST_SEQ, timestamp, packets: 0, bytes: 0, event_lead: 0 },
+            stream: Stream {
+                seq: u64::from(seq) & FIRST_SEQ,
+                timestamp,
+                packets: 0,
+                bytes: 0,
+                event_lead: 0,
+                relayed_lead: 0,
+            },
             level: Level::default(),
             codec: None,
             event_timestamp: 0,
@@ -255,6 +280,7 @@ impl Outbound {
         (codec, pt): (Codec, u8),
         noise: Option<u8>,
     ) -> Result<bool, MediaError> {
+        self.stream.turn();
         let timestamp = self.stream.timestamp;
         if let (true, Some(noise_pt)) = (self.dtx && codec != Codec::Opus, noise) {
             match self.detector.frame(self.level.dbfs()) {

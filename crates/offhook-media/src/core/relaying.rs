@@ -7,7 +7,7 @@ use super::events::{EventId, EventReceiver, LONGEST, Received, Segment};
 use super::outbound::Stream;
 use super::playout::Playout;
 use crate::audio::Resampler;
-use crate::codec::Codec;
+use crate::codec::{Codec, packet_ticks};
 use crate::jitter::JitterConfig;
 use crate::relay::Relayed;
 use crate::sdp::Agreed;
@@ -147,6 +147,7 @@ impl Relaying {
                 self.map = Some(map);
                 let seq = map.seq_out + (seq - map.seq_in);
                 let timestamp = map.timestamp_out.wrapping_add(timestamp.wrapping_sub(map.timestamp_in) as u32);
+                stream.relayed(timestamp, packet_ticks(codec, &payload).unwrap_or(codec.frame_ticks()));
                 stream.send_as(engine, now, seq, pt, timestamp, marker || fresh, payload);
                 true
             }
@@ -306,7 +307,8 @@ impl EventMap {
 }
 
 impl Map {
-    fn begin(epoch: u32, codec: Codec, seq_in: u64, timestamp_in: u64, stream: &Stream) -> Self {
+    fn begin(epoch: u32, codec: Codec, seq_in: u64, timestamp_in: u64, stream: &mut Stream) -> Self {
+        stream.turn();
         Self { epoch, codec, seq_in, seq_out: stream.seq, timestamp_in, timestamp_out: stream.timestamp }
     }
 }

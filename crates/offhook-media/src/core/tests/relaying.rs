@@ -245,3 +245,60 @@ fn a_digit_held_for_long_and_kept_is_one_at_the_phone() {
     pair.run(5_000);
     assert_eq!(pair.digits(), [('1', 200), ('2', 3_000)]);
 }
+
+fn audio(n: u64, epoch: u32) -> Relayed {
+    let (codec, payload) = (Codec::Pcmu, [0x90; 160].as_slice().into());
+    Relayed::Audio { link: LINK, codec, seq: 100_000 + n, timestamp: n * 160, epoch, marker: false, payload }
+}
+
+/// Number and timestamp of each packet that is sent to the phone in these ms.
+fn sent(pair: &mut Pair, ms: u64) -> Vec<(u16, u32)> {
+    let mut sent = Vec::new();
+    for _ in 0..ms / 5 {
+        pair.run(5);
+        let rtp = pair
+            .flying
+            .iter()
+            .filter(|f| f.1 == 1)
+            .map(|f| &f.4)
+            .filter(|data| data[0] >> 6 == 2 && data[1] & 0x7f == 0);
+        for data in rtp {
+            let seq = u16::from_be_bytes([data[2], data[3]]);
+            let timestamp = u32::from_be_bytes([data[4], data[5], data[6], data[7]]);
+            if sent.iter().all(|&(known, _)| known != seq) {
+                sent.push((seq, timestamp));
+            }
+        }
+    }
+    sent
+}
+
+#[test]
+fn timestamps_go_on_from_what_was_relayed_last() {
+    for own in [true, false] {
+        let mut pair = leg();
+        // What was sent before is there.
+        pair.run(20);
+        // The first came late: those after it are ahead of our clock.
+        let burst: Vec<_> = (0..8).map(|n| audio(n, 0)).collect();
+        pair.hand_over(&burst);
+        let mut packets = sent(&mut pair, 20);
+        assert_eq!(packets.len(), 8);
+        if own {
+            pair.sides[0].play(AudioSource::Tone(ToneSpec::new(500.0)));
+        }
+        for n in 0..10 {
+            if !own {
+                pair.hand_over(&[audio(5_000 + n, 1)]);
+            }
+            packets.extend(sent(&mut pair, 20));
+        }
+        packets.dedup();
+        assert!(packets.len() >= 17, "{packets:?}");
+        for pair in packets.windows(2) {
+            assert_eq!(pair[1].0.wrapping_sub(pair[0].0), 1, "{packets:?}");
+            let step = pair[1].1.wrapping_sub(pair[0].1);
+            assert!((160..=320).contains(&step), "own {own}: {packets:?}");
+        }
+    }
+}
