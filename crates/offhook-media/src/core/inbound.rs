@@ -90,6 +90,14 @@ impl Inbound {
         Arrived::Nothing
     }
 
+    /// Takes a packet that nobody is to hear: it is not lost.
+    pub(super) fn pass_by(&mut self, rtp: &RtpIn, agreed: &Agreed) {
+        let known = agreed.codecs.iter().map(|codec| codec.1).chain(agreed.events.iter().map(|event| event.0));
+        if known.chain(agreed.noise).any(|pt| pt == rtp.pt) {
+            self.reception.pass_by(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
+        }
+    }
+
     fn play(&mut self, now: i64, codec: Codec, packet: Extended, rtp: &RtpIn) {
         if self.playout.as_ref().is_none_or(|playout| playout.codec() != codec) {
             self.retire();

@@ -601,7 +601,9 @@ impl PeerCore {
         let decode = self.decodes();
         let Some(agreed) = self.negotiation.agreed() else { return };
         if let Some(video) = agreed.video.as_ref().filter(|video| video.codecs.iter().any(|codec| codec.1 == rtp.pt)) {
-            if let Some(engine) = self.engine.as_mut().filter(|_| video.direction.receives()) {
+            if !self.negotiation.receives_video() {
+                self.video.pass_by(rtp);
+            } else if let Some(engine) = &mut self.engine {
                 let (first, relayed) = self.video.packet(engine, now, micros, rtp, video, self.link);
                 let event = first.map(|codec| PeerEvent::RemoteVideo { ssrc: rtp.ssrc, codec });
                 self.outputs.extend(event.map(Output::Event));
@@ -609,8 +611,8 @@ impl PeerCore {
             }
             return;
         }
-        if !agreed.direction.receives() {
-            return;
+        if !self.negotiation.receives() {
+            return self.inbound.pass_by(rtp, agreed);
         }
         match self.inbound.packet(micros, rtp, agreed, decode) {
             Arrived::Nothing => {}

@@ -9,6 +9,8 @@ pub(crate) struct Reception {
     ssrc: Option<u32>,
     /// Begins anew with each SSRC or jump of the sequence.
     epoch: u32,
+    /// Nobody took a packet of this epoch yet.
+    untaken: bool,
     first: u64,
     highest: u64,
     in_epoch: u64,
@@ -28,18 +30,29 @@ pub(crate) struct Extended {
     pub(crate) seq: u64,
     pub(crate) timestamp: u64,
     pub(crate) epoch: u32,
-    /// Whether it is the first of its epoch.
+    /// Whether it is the first of its epoch that is taken.
     pub(crate) first: bool,
 }
 
 impl Reception {
     /// Takes a packet.
     pub(crate) fn receive(&mut self, ssrc: u32, seq: u16, timestamp: u32, bytes: usize) -> Extended {
+        let (seq, timestamp) = self.count(ssrc, seq, timestamp, bytes);
+        let first = std::mem::take(&mut self.untaken);
+        Extended { seq, timestamp, epoch: self.epoch, first }
+    }
+
+    /// Counts a packet that nobody takes.
+    pub(crate) fn pass_by(&mut self, ssrc: u32, seq: u16, timestamp: u32, bytes: usize) {
+        self.count(ssrc, seq, timestamp, bytes);
+    }
+
+    /// Counts a packet; gives its numbers, extended.
+    fn count(&mut self, ssrc: u32, seq: u16, timestamp: u32, bytes: usize) -> (u64, u64) {
         let same = self.ssrc == Some(ssrc);
         // The distance to the highest number, the shorter way round.
         let step = i64::from(seq.wrapping_sub(self.highest as u16) as i16);
-        let first = !same || step.abs() > MAX_STEP;
-        if first {
+        if !same || step.abs() > MAX_STEP {
             self.begin(ssrc, seq, timestamp, same);
         }
         let step = i64::from(seq.wrapping_sub(self.highest as u16) as i16);
@@ -53,7 +66,7 @@ impl Reception {
         self.in_epoch += 1;
         self.packets += 1;
         self.bytes += bytes as u64;
-        Extended { seq, timestamp, epoch: self.epoch, first }
+        (seq, timestamp)
     }
 
     /// Takes the arrival of an audio packet into the jitter.
@@ -83,6 +96,7 @@ impl Reception {
             }
         }
         self.ssrc = Some(ssrc);
+        self.untaken = true;
         self.in_epoch = 0;
         // One cycle above zero, so that packets from before the first one have numbers too.
         self.highest = 0x1_0000 + u64::from(seq);

@@ -79,6 +79,12 @@ impl Video {
         (packet.first.then_some(codec), relayed)
     }
 
+    /// Takes a packet that nobody is to see: it is not lost. What is seen next begins with a key frame.
+    pub(super) fn pass_by(&mut self, rtp: &RtpIn) {
+        self.assembler.restart();
+        self.reception.pass_by(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
+    }
+
     fn assemble(&mut self, engine: &mut Engine, now: Instant, rtp: &RtpIn, codec: VideoCodec, packet: Extended) {
         if packet.first {
             self.assembler.restart();

@@ -140,6 +140,19 @@ impl Negotiation {
         self.agreed.as_ref()
     }
 
+    /// Whether audio is received: as agreed, or as offered, from the offer on (RFC 3264 §5.1).
+    pub(crate) fn receives(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| agreed.direction.receives())
+            || self.pending.as_ref().is_some_and(|pending| pending.direction.receives())
+    }
+
+    /// The same of video.
+    pub(crate) fn receives_video(&self) -> bool {
+        let agreed = self.agreed.as_ref().and_then(|agreed| agreed.video.as_ref()).map(|video| video.direction);
+        let pending = self.pending.as_ref().and_then(|pending| pending.video.as_ref()).map(|video| video.direction);
+        agreed.into_iter().chain(pending).any(Direction::receives)
+    }
+
     /// An offer; it stays pending.
     pub(crate) fn offer(&mut self, direction: Direction, video: Option<Direction>, transport: &Transport) -> String {
         let codecs: Vec<_> = self.ours.iter().map(|&codec| (codec, self.payload_type(codec))).collect();

@@ -141,3 +141,56 @@ fn another_far_end_hears_us_after_the_numbers_have_wrapped() {
         assert!((250..1_000).contains(&report.packets_received), "{report:?}");
     }
 }
+
+#[test]
+fn who_resumes_hears_from_the_offer_on() {
+    let mut pair = Pair::connected(&[Codec::Pcmu]);
+    pair.negotiate(0, Direction::Inactive);
+    pair.run(500);
+    pair.sides[1].play(AudioSource::Tone(ToneSpec::new(500.0)));
+    let now = pair.now;
+    let offer = pair.sides[0].core.create_offer(now, Direction::SendRecv).unwrap();
+    let answer = pair.sides[1].core.accept_offer(now, &offer, Direction::SendRecv).unwrap();
+    // The answer is on its way.
+    pair.run(300);
+    pair.sides[0].level();
+    pair.run(300);
+    assert!(pair.sides[0].level() > 3_000.0, "RFC 3264 §5.1");
+    let now = pair.now;
+    pair.sides[0].core.accept_answer(now, &answer).unwrap();
+    pair.run(500);
+    assert!(pair.sides[0].level() > 3_000.0);
+    assert_eq!(pair.sides[0].core.stats(pair.now).inbound.packets_lost, 0);
+}
+
+#[test]
+fn what_comes_on_hold_is_neither_heard_nor_lost() {
+    let mut pair = Pair::connected(&[Codec::Pcmu]);
+    pair.sides[1].play(AudioSource::Tone(ToneSpec::new(500.0)));
+    pair.run(500);
+    for changes in [false, true] {
+        // Side 1 goes on sending, as it does not know.
+        let now = pair.now;
+        let offer = pair.sides[0].core.create_offer(now, Direction::SendOnly).unwrap().replace("sendonly", "sendrecv");
+        let answer = pair.sides[1].core.accept_offer(now, &offer, Direction::SendRecv).unwrap();
+        pair.sides[0].core.accept_answer(now, &answer).unwrap();
+        pair.run(500);
+        pair.sides[0].level();
+        pair.sides[0].events.clear();
+        pair.sides[1].core.send_dtmf(parse_tones("5", 100, 40).unwrap(), Reply::discard());
+        pair.run(1_000);
+        assert_eq!(pair.sides[0].level(), 0.0);
+        if changes {
+            pair.sides[1].core.engine.as_mut().unwrap().change_ssrc();
+            pair.run(1_000);
+        }
+        pair.negotiate(0, Direction::SendRecv);
+        pair.run(500);
+        assert!(pair.sides[0].level() > 3_000.0);
+        // A stream that began meanwhile is told of when it is heard.
+        let tracks = pair.sides[0].events.iter().filter(|event| matches!(event, PeerEvent::RemoteTrack { .. })).count();
+        assert_eq!((tracks, pair.sides[0].events.len()), (usize::from(changes), usize::from(changes)));
+        let stats = pair.sides[0].core.stats(pair.now).inbound;
+        assert_eq!((stats.packets_lost, stats.packets_late), (0, 0));
+    }
+}

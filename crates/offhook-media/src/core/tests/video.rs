@@ -221,3 +221,29 @@ fn another_far_end_sees_us_after_the_numbers_have_wrapped() {
     hand_over(&mut pair, LinkId(1), 140_100, 270_000);
     assert_eq!(seen.numbers().len(), 3);
 }
+
+#[test]
+fn what_comes_while_nobody_looks_is_no_loss() {
+    let mut pair = Pair::new(&[Codec::Pcmu]);
+    exchange(&mut pair, 0, BOTH, BOTH);
+    pair.run(500);
+    let seen = Seen::of(&mut pair.sides[0]);
+    send(&mut pair, 1, VideoCodec::Vp8, 0..3);
+    assert_eq!(seen.numbers(), [0, 1, 2]);
+    let now = pair.now;
+    let sends = Some(Direction::SendOnly);
+    let offer = pair.sides[0].core.create_offer(now, wanted(sends)).unwrap().replace("a=sendonly", "a=sendrecv");
+    let answer = pair.sides[1].core.accept_offer(now, &offer, wanted(BOTH)).unwrap();
+    pair.sides[0].core.accept_answer(now, &answer).unwrap();
+    send(&mut pair, 1, VideoCodec::Vp8, 30..33);
+    assert!(seen.numbers().is_empty());
+    // From the offer on.
+    let now = pair.now;
+    let offer = pair.sides[0].core.create_offer(now, wanted(BOTH)).unwrap();
+    let answer = pair.sides[1].core.accept_offer(now, &offer, wanted(BOTH)).unwrap();
+    send(&mut pair, 1, VideoCodec::Vp8, 60..63);
+    assert_eq!(seen.numbers(), [60, 61, 62]);
+    let now = pair.now;
+    pair.sides[0].core.accept_answer(now, &answer).unwrap();
+    assert_eq!(pair.sides[0].core.stats(pair.now).video.expect("video").packets_lost, 0);
+}
