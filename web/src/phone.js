@@ -23,6 +23,8 @@ export class Phone extends Emitter {
   #life;
   /** It was started and not stopped. */
   #started = false;
+  /** Settled when it has stopped, since the page was left last. */
+  #left;
   #destroyed;
   #released = false;
   /** It began with a log-in, which another tab's ends. */
@@ -55,9 +57,8 @@ export class Phone extends Emitter {
     const name = nameOf(config.user ?? config.username, config.server ?? config.pbxURL);
     this.#life = new Life(name, config.keepCalls, tab, {
       suspend: () => this.#driver.run('suspend'),
-      leave: () => this.#driver.accepts('disconnect'),
-      // Out of the cache; it was as good as closed there.
-      back: () => this.#started && this.start(),
+      leave: () => (this.#left = this.#driver.settles('disconnect')),
+      back: () => this.#back(),
       reconnect: () => this.#started && this.#driver.reconnect(),
       lost: () => this.#displaced(),
     });
@@ -221,6 +222,13 @@ export class Phone extends Emitter {
   #forget(callId) {
     for (const track of this.#prepared.get(callId)?.stream.getTracks() ?? []) track.stop();
     this.#prepared.delete(callId);
+  }
+
+  /** Out of the cache; it was as good as closed there, or is about to be. */
+  async #back() {
+    const left = this.#left;
+    await left;
+    if (this.#started && left === this.#left) this.start();
   }
 
   /** The tab that was registered has gone. */

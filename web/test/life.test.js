@@ -151,15 +151,27 @@ test('a call with video that is reloaded', async () => {
 
 test('a page that goes into the cache is unregistered, and registers when it comes back', async () => {
   const page = await scene.phone('1000');
-  const go = (name) => page.evaluate((name) => void dispatchEvent(new PageTransitionEvent(name, { persisted: true })), name);
-  await go('pagehide');
-  await happened(page, 'disconnected');
-  const mark = await page.evaluate(() => softphone.journal.mark());
-  await go('pageshow');
-  await happened(page, 'registered', { after: mark });
+  /** Gives the journal's mark after it. */
+  const pass = (...names) => page.evaluate((names) => {
+    for (const name of names) dispatchEvent(new PageTransitionEvent(name, { persisted: true }));
+    return softphone.journal.mark();
+  }, names);
+  let after = await pass('pagehide');
+  await happened(page, 'disconnected', { after });
+  after = await pass('pageshow');
+  await happened(page, 'registered', { after });
+  // Also when it was not closed yet.
+  after = await pass('pagehide', 'pageshow');
+  await happened(page, 'registered', { after });
+  // Not if it has gone again meanwhile.
+  after = await pass('pagehide', 'pageshow', 'pagehide');
+  await happened(page, 'disconnected', { after });
+  assert.deepEqual(await page.evaluate(() => softphone.sockets().filter((state) => state < WebSocket.CLOSING)), []);
+  await pass('pageshow');
+  await happened(page, 'registered', { after });
   // One that was never started stays so.
   await page.evaluate(() => phone.disconnect());
-  await go('pageshow');
+  await pass('pageshow');
   assert.equal(await page.evaluate(() => phone.isRegistered), false);
 });
 
