@@ -274,11 +274,11 @@ export class Phone implements Events<PhoneEvents> {
 
   /** Connects and registers, and stays so. Resolves with the first registration or the first failure. Calls that the page
    * before this one has left (`keepCalls`) come back as `newRTCSession`, `startSession`, and in the call `peerconnection`,
-   * `reconnecting`; `reconnected` and `streamAdded` when the far end is heard again. */
+   * `reconnecting`; `reconnected` and `streamAdded` when the far end is heard again. −200 if it is told to stop meanwhile. */
   start(): Promise<Result>;
   /** Registers again at once; with both parameters by another user name and HA1. */
   reRegister(authorizationUser?: string, ha1?: string): Promise<Result>;
-  /** Ends the calls, unregisters and closes the connection. */
+  /** Ends the calls, unregisters and closes the connection; a tab that waits for its turn (`oneTab`) waits no more. */
   disconnect(): Promise<Result>;
   /** Ends everything and lets go of everything, the PBX too; no listener is told any more. */
   destroy(): Promise<void>;

@@ -56,10 +56,11 @@ export class Life {
 
   /**
    * Makes this tab the one that registers. `false`: another is; `then()` when it has gone. `steal`: takes it away from the other.
+   * `signal` ends it.
    */
-  async own(steal, then) {
-    if (await this.#tab.take(steal)) return true;
-    this.#tab.wait().then((owns) => owns && then());
+  async own(steal, signal, then) {
+    if (await this.#tab.take(steal, signal)) return true;
+    this.#tab.wait(signal).then((owns) => owns && then());
     return false;
   }
 

@@ -10,6 +10,8 @@ import { Session, device, share } from './session.js';
 /** Events of the phone that have a callId and are not the call's own. */
 const OF_PHONE = ['newRTCSession', 'incoming', 'startSession', 'deleteSession'];
 
+const STOPPED = { code: -200, message: 'UNKNOWN_ERROR', detail: 'the phone was stopped' };
+
 export class Phone extends Emitter {
   #driver;
   #config;
@@ -23,6 +25,8 @@ export class Phone extends Emitter {
   #life;
   /** It was started and not stopped. */
   #started = false;
+  /** What was begun ends with it. */
+  #stopping = new AbortController();
   /** Settled when it has stopped, since the page was left last. */
   #left;
   #destroyed;
@@ -104,12 +108,15 @@ export class Phone extends Emitter {
   /** Settled with the first registration, or with the first failure. */
   async start() {
     this.#surveyed();
+    const { signal } = this.#stopping;
     const kept = this.#life.kept();
-    if (this.#config.oneTab && !(await this.#life.own(!!kept, () => this.#takeOver()))) {
+    const owns = !this.#config.oneTab || (await this.#life.own(!!kept, signal, () => this.#takeOver(signal)));
+    if (kept && owns && !signal.aborted) await this.#resume(kept, signal);
+    if (signal.aborted) return STOPPED;
+    if (!owns) {
       this[emit]('standby');
       return { code: 100, message: 'STANDBY', detail: 'another tab of this browser is registered' };
     }
-    if (kept) await this.#resume(kept);
     this.#started = true;
     return result(await this.#driver.settles('start'));
   }
@@ -119,7 +126,7 @@ export class Phone extends Emitter {
   }
 
   async disconnect() {
-    this.#started = false;
+    this.#stop();
     return result(await this.#driver.settles('disconnect'));
   }
 
@@ -203,17 +210,18 @@ export class Phone extends Emitter {
   }
 
   /** Goes on with the calls of the page before this one; those that cannot be are ended. */
-  async #resume(text) {
+  async #resume(text, signal) {
     let end = false;
     const calls = this.#driver.run('resumable', text);
     for (const [callId, video] of calls) {
+      if (signal.aborted) break;
       try {
         this.#prepared.set(callId, { options: {}, stream: await acquire({ audio: true, video, ...this.#devices() }) });
       } catch {
         end = true;
       }
     }
-    this.#driver.run('resume', text, end);
+    if (!signal.aborted) this.#driver.run('resume', text, end);
     // Whoever is asked for the microphone may answer too late.
     for (const [callId] of calls) if (!this.#driver.read('status', callId)) this.#forget(callId);
   }
@@ -232,19 +240,30 @@ export class Phone extends Emitter {
   }
 
   /** The tab that was registered has gone. */
-  async #takeOver() {
+  async #takeOver(signal) {
     this[emit]('active');
+    if (signal.aborted) return;
     this.#started = true;
     await this.#driver.settles('start');
   }
 
   /** Another tab registers instead of this one. */
   async #displaced() {
+    const signal = this.#stop();
     this[emit]('standby');
-    await this.disconnect();
+    await this.#driver.settles('disconnect');
     // The other tab's log-in has ended that of this one: `init` again waits for its turn.
-    if (this.#loggedIn || this.#destroyed) return;
-    if (await this.#life.own(false, () => this.#takeOver())) this.#takeOver();
+    if (this.#loggedIn || signal.aborted) return;
+    const takeOver = () => this.#takeOver(signal);
+    if (await this.#life.own(false, signal, takeOver)) takeOver();
+  }
+
+  /** What was begun goes on no more. The signal of what is begun next; it has ended if nothing can be. */
+  #stop() {
+    this.#started = false;
+    this.#stopping.abort();
+    if (!this.#released) this.#stopping = new AbortController();
+    return this.#stopping.signal;
   }
 
   /** A microphone or camera is gone: the usual one instead, if there is one. The call goes on in any case. */
@@ -366,6 +385,7 @@ export class Phone extends Emitter {
   };
 
   async #destroy() {
+    this.#stop();
     this[silence]();
     for (const session of this.#sessions.values()) session[silence]();
     await this.#driver.settles('logout');
@@ -376,6 +396,7 @@ export class Phone extends Emitter {
   #release() {
     if (this.#released) return;
     this.#released = true;
+    this.#stop();
     navigator.mediaDevices?.removeEventListener('devicechange', this.#surveyed);
     this.#life.stop();
     for (const media of this.#media.values()) media.close();

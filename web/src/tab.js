@@ -11,7 +11,6 @@ const RELOAD_MS = 5_000;
 export class Tab {
   #name;
   #release;
-  #abort = new AbortController();
   /** It has the lock and may be the phone. */
   mine = false;
   /** Another tab has taken it away. */
@@ -21,19 +20,21 @@ export class Tab {
     this.#name = name;
   }
 
-  /** Whether this tab is the phone, from now on. `steal`: whichever was it before. */
-  async take(steal) {
-    return (this.mine ||= !navigator.locks || (await this.#lock(steal ? { steal } : { ifAvailable: true })));
+  /** Whether this tab is the phone, from now on. `steal`: whichever was it before. Once `signal` has ended, it is not. */
+  async take(steal, signal) {
+    this.mine ||= !navigator.locks || (await this.#lock(steal ? { steal } : { ifAvailable: true }));
+    if (signal?.aborted) this.letGo();
+    return this.mine;
   }
 
-  /** Waits until this tab is the phone. `false`: it was let go of before, or `signal` has ended the waiting. */
-  async wait(signal = this.#abort.signal) {
+  /** Waits until this tab is the phone. `false`: `signal` has ended the waiting. */
+  async wait(signal) {
     while (!this.mine) {
       if (!(await this.#lock({ signal }))) return false;
       // A page that has gone with its calls may be back, and takes the lock then.
       const left = Date.now() - stored(LEFT + this.#name);
       await new Promise((resolve) => setTimeout(resolve, left < RELOAD_MS ? RELOAD_MS : 0));
-      if (signal.aborted) {
+      if (signal?.aborted) {
         this.#release?.();
         return false;
       }
@@ -58,21 +59,24 @@ export class Tab {
     return error?.at > since && error;
   }
 
-  /** Another one may be the phone. Nothing is waited for any more. */
+  /** Another one may be the phone. */
   letGo() {
     this.mine = false;
-    this.#abort.abort();
     this.#release?.();
   }
 
   #lock(options) {
     return new Promise((resolve) => {
-      const held = (lock) => {
-        resolve(!!lock);
+      let held = false;
+      const hold = (lock) => {
+        held = !!lock;
+        resolve(held);
         return lock && new Promise((release) => (this.#release = release));
       };
-      navigator.locks.request(LOCK + this.#name, options, held).catch(() => {
+      navigator.locks.request(LOCK + this.#name, options, hold).catch(() => {
         resolve(false);
+        // One that only waited has lost nothing.
+        if (!held) return;
         this.#release = undefined;
         if (!this.mine) return;
         this.mine = false;

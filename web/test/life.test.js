@@ -104,7 +104,8 @@ test('calls that cannot go on after a reload are ended', async () => {
 });
 
 test('a microphone that is given too late for the call of before the reload is let go', async () => {
-  for (const [late, hears] of [[() => softphone.sleep(21), 'ended'], [() => void phone.destroy()]]) {
+  const late = [[() => softphone.sleep(21), 200, 'ended'], [() => void phone.destroy(), -200], [() => void phone.disconnect(), -200]];
+  for (const [act, code, hears] of late) {
     const [page, other] = await talk();
     await reload(page);
     const registered = await page.evaluateHandle((config) => {
@@ -120,14 +121,56 @@ test('a microphone that is given too late for the call of before the reload is l
       const registered = softphone.register(config);
       return asked.then(() => ({ registered }));
     }, { ...scene.account('1000'), ...KEPT });
-    await page.evaluate(late);
+    await page.evaluate(act);
     await page.evaluate(() => give());
-    await registered.evaluate(({ registered }) => registered);
+    assert.equal((await registered.evaluate(({ registered }) => registered)).code, code);
     assert.deepEqual(await page.evaluate(() => given.getTracks().map(({ readyState }) => readyState)), ['ended']);
     assert.equal(await page.evaluate(() => softphone.sessions.length), 0);
     if (hears) await happened(other, hears);
     await scene.clear();
   }
+});
+
+test('a page that is told to stop while it comes back to its calls asks for no microphone', async () => {
+  for (const [verb, before] of [['disconnect'], ['destroy'], ['destroy', true]]) {
+    const config = { ...scene.account('1000'), ...KEPT, oneTab: !before };
+    const [page] = await talk(config);
+    await reload(page);
+    const { code, asked } = await page.evaluate(async ([config, verb, before]) => {
+      let asked = false;
+      navigator.mediaDevices.getUserMedia = async () => (asked = true);
+      await softphone.make(config);
+      if (before) await phone[verb]();
+      const started = phone.start();
+      await phone[verb]();
+      return { ...(await started), asked };
+    }, [config, verb, before]);
+    assert.deepEqual({ code, asked }, { code: -200, asked: false }, verb);
+    await scene.clear();
+  }
+
+  // With two calls, the second is not asked for when it is told so at the first.
+  const [page] = await talk();
+  const third = await scene.phone('1002');
+  await page.evaluate(() => softphone.call('1002'));
+  await happened(third, 'incoming');
+  await third.evaluate(() => softphone.answer());
+  await happened(third, 'confirmed');
+  await until(page, () => softphone.sessions.every(({ status }) => status.callStatus !== 'calling'));
+  await reload(page);
+  const asked = await page.evaluate(async (config) => {
+    await softphone.make(config);
+    let asked = 0;
+    const { mediaDevices } = navigator;
+    const open = mediaDevices.getUserMedia;
+    mediaDevices.getUserMedia = (constraints) => {
+      if (++asked === 1) phone.disconnect();
+      return open.call(mediaDevices, constraints);
+    };
+    await phone.start();
+    return asked;
+  }, { ...scene.account('1000'), ...KEPT });
+  assert.equal(asked, 1);
 });
 
 test('a call with video that is reloaded', async () => {
@@ -261,6 +304,55 @@ test('of two tabs one registers, and the other when that is gone', async () => {
   await happened(second, 'registered', { after: mark });
   await other.evaluate(() => softphone.call('1000'));
   await happened(second, 'incoming');
+});
+
+test('a tab that is told to stop before it is the phone is none, and is in no other tab\'s way', async () => {
+  const config = { ...scene.account('1000'), oneTab: true };
+  const first = await scene.page();
+  const tab = async () => {
+    const page = await first.context().newPage();
+    await page.goto(scene.url);
+    await page.waitForFunction(() => window.softphone !== undefined);
+    await page.evaluate((config) => void softphone.make(config), config);
+    await until(page, () => window.phone);
+    return page;
+  };
+  const stopped = { code: -200, message: 'UNKNOWN_ERROR', detail: 'the phone was stopped' };
+  for (const verb of ['disconnect', 'destroy']) {
+    const page = await tab();
+    assert.deepEqual(await page.evaluate(async (verb) => {
+      const started = phone.start();
+      await phone[verb]();
+      return started;
+    }, verb), stopped);
+    const { held, pending } = await page.evaluate(() => navigator.locks.query());
+    assert.deepEqual([held, pending], [[], []], verb);
+    assert.deepEqual(await page.evaluate(() => softphone.sockets()), []);
+    await page.close();
+  }
+
+  assert.equal((await first.evaluate((config) => softphone.register(config), config)).code, 200);
+  const [second, third] = [await tab(), await tab()];
+  const start = (page) => page.evaluate(async () => (await phone.start()).message);
+  assert.equal(await start(second), 'STANDBY');
+  // Again changes nothing.
+  for (const page of [third, third]) assert.equal(await start(page), 'STANDBY');
+  await second.evaluate(() => phone.disconnect());
+  await first.close();
+  await happened(third, 'registered');
+  assert.deepEqual(await names(second), ['standby']);
+
+  // Who hears that its turn has come may not want it any more.
+  assert.equal(await start(second), 'STANDBY');
+  const heard = await second.evaluateHandle(() => {
+    const heard = new Promise((resolve) => phone.on('active', () => resolve(phone.disconnect())));
+    return { heard };
+  });
+  assert.equal((await third.evaluate(() => phone.disconnect())).code, 200);
+  assert.deepEqual((await names(third)).filter((name) => /standby|active/.test(name)), ['standby', 'standby', 'active']);
+  await third.evaluate(() => phone.destroy());
+  await heard.evaluate(({ heard }) => heard);
+  assert.deepEqual(await second.evaluate(() => softphone.sockets()), []);
 });
 
 /** A page that is logged in; more tabs of its browser; and `init` in one of them. */
