@@ -101,8 +101,15 @@ async function give(account, connection) {
 
 function enterAgain(account, steal) {
   show(account, steal).catch((failure) => {
-    if (failure.name !== 'AbortError') showLogin({ user: account.user, error: ofLogin(failure) });
+    if (failure.name === 'AbortError') return;
+    if (isRefused(failure)) login.forget();
+    showLogin({ user: account.user, error: ofLogin(failure) });
   });
+}
+
+/** With each reload it would be refused again, or end the log-in of another place. */
+function isRefused({ code, detail }) {
+  return code <= -103 && code >= -110 && !/too many/.test(detail);
 }
 
 function quiet() {

@@ -101,6 +101,38 @@ test('a second tab whose log-in fails after it has waited asks again, and says w
   await ready(second);
 });
 
+test('a second tab that waits when the user logs in elsewhere asks again, and no reload undoes that', async () => {
+  const before = () => {
+    window.WebSocket = class extends WebSocket {
+      constructor(...parameters) {
+        super(...parameters);
+        if (/subscribe/.test(this.url)) window.subscription = this;
+      }
+    };
+  };
+  const first = await scene.phone('1000', { before });
+  const second = await scene.page({ beside: first });
+  await second.click('label[for=keep]');
+  await logIn(second);
+  await second.waitForSelector('text=open in another tab');
+  await second.reload();
+  await second.waitForSelector('text=open in another tab');
+  // A heartbeat is answered once the PBX tells this page what happens.
+  await first.waitForFunction(() => window.subscription?.readyState === WebSocket.OPEN);
+  await first.evaluate(() => new Promise((resolve) => {
+    window.subscription.addEventListener('message', resolve, { once: true });
+    window.subscription.send('heartbeat');
+  }));
+  const elsewhere = await scene.phone();
+  await second.waitForSelector('.problem p');
+  assert.match(await second.textContent('.problem'), /logged in elsewhere/);
+  await second.reload();
+  await second.waitForSelector('#user');
+  assert.equal(await second.evaluate(() => sessionStorage.length), 0);
+  await dial(elsewhere, '600');
+  await state(elsewhere, 'talking');
+});
+
 test('a log-in after another has the page for itself: devices that change disturb no call', async () => {
   const page = await scene.phone();
   await page.click('#tab-settings');

@@ -67,6 +67,36 @@ test('log-in by click; logged out, it is forgotten; kept, it outlives a reload',
   assert.equal(await page.evaluate(() => sessionStorage.length), 0);
 });
 
+test('a log-in that was kept is forgotten when it is no good, and not when the server cannot be asked', async () => {
+  const page = await scene.page();
+  const keep = (password) => page.evaluate((password) => {
+    sessionStorage.setItem('offhook.login', JSON.stringify({ user: '1000', password }));
+  }, password);
+  const problem = () => page.waitForSelector('.problem p').then((problem) => problem.textContent());
+  await keep('wrong');
+  await page.reload();
+  assert.match(await problem(), /password is wrong/);
+  assert.equal(await page.inputValue('#user'), '1000');
+  await page.reload();
+  await page.waitForSelector('#user');
+  assert.equal(await page.locator('.problem p').count(), 0);
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+
+  await keep('secret-1000');
+  const later = { errcode: 70004, errmsg: 'too many: try again in 60 s' };
+  for (const [answer, said] of [
+    [(route) => route.fulfill({ json: later }), /Too many attempts/],
+    [(route) => route.abort(), /does not answer/],
+  ]) {
+    await page.route('**/v1.0/login', answer);
+    await page.reload();
+    assert.match(await problem(), said);
+    await page.unroute('**/v1.0/login');
+  }
+  await page.reload();
+  await page.waitForSelector('.line[data-state="ready"]');
+});
+
 test('a server that is not there is said so, with what to do', async () => {
   const pbx = new Native(['pbx', '--port', '0', '--tls-port', '0', '--until-stdin-closes']);
   const { web_phone } = await pbx.event('listening');
