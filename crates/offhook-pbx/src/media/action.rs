@@ -225,6 +225,7 @@ pub(crate) enum MediaEvent {
     /// The file is complete.
     RecordingComplete {
         call: CallId,
+        recording: RecordingId,
         file: String,
     },
 }

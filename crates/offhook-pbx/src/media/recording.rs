@@ -56,7 +56,9 @@ impl MediaHost {
         running.open = Some((tap, handle.control()));
         let finished = handle.finished().map(move |result| {
             Reply::Event(match result {
-                Ok(summary) => MediaEvent::RecordingComplete { call, file: summary.path.display().to_string() },
+                Ok(summary) => {
+                    MediaEvent::RecordingComplete { call, recording, file: summary.path.display().to_string() }
+                }
                 Err(error) => MediaEvent::RecordingFailed { call, recording, reason: error.to_string() },
             })
         });

@@ -41,7 +41,9 @@ impl Switch {
             MediaEvent::RecordingFailed { call, recording, reason } => {
                 self.recording_failed(turn, call, recording, reason);
             }
-            MediaEvent::RecordingComplete { call, file } => self.tell(PbxEvent::RecordingComplete { call, file }),
+            MediaEvent::RecordingComplete { call, recording, file } => {
+                self.recording_complete(turn, call, recording, file);
+            }
         }
     }
 

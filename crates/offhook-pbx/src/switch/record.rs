@@ -65,6 +65,18 @@ impl Switch {
 
     /// The file cannot be written, or not any more. The call goes on.
     pub(super) fn recording_failed(&mut self, turn: &mut Turn<'_>, id: CallId, recording: RecordingId, reason: String) {
+        self.recording_is_over(turn, id, recording);
+        self.tell(PbxEvent::RecordingFailed { call: id, reason });
+    }
+
+    /// The file is complete. If nobody has ended the recording, the media connection that it heard is gone: a page was
+    /// reloaded. It can be begun anew.
+    pub(super) fn recording_complete(&mut self, turn: &mut Turn<'_>, id: CallId, recording: RecordingId, file: String) {
+        self.recording_is_over(turn, id, recording);
+        self.tell(PbxEvent::RecordingComplete { call: id, file });
+    }
+
+    fn recording_is_over(&mut self, turn: &mut Turn<'_>, id: CallId, recording: RecordingId) {
         match self.find_recording(id, recording) {
             Some(Recorded::Call(id)) => self.end_recording(turn, id),
             Some(Recorded::Room(room)) => {
@@ -73,7 +85,6 @@ impl Switch {
             }
             None => {}
         }
-        self.tell(PbxEvent::RecordingFailed { call: id, reason });
     }
 
     /// The call goes on in another, or one side of it alone: its recording ends, and the phones are told.

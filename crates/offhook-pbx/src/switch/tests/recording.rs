@@ -7,9 +7,9 @@ use offhook_sip::{CallKey, Event, HeaderField};
 
 use super::network::{Network, Who};
 use crate::config::PbxConfig;
-use crate::events::PbxEvent;
+use crate::events::{CallId, PbxEvent};
 use crate::extension::{Extension, RecordPermissions};
-use crate::media::{LegId, MediaAction, MediaEvent, Taped};
+use crate::media::{LegId, MediaAction, MediaEvent, RecordingId, Taped};
 
 fn config() -> PbxConfig {
     PbxConfig { recordings: Some(PathBuf::from("calls")), ..PbxConfig::default() }
@@ -48,6 +48,15 @@ impl Talk {
     /// What both phones were told of the recording since.
     fn told(&mut self) -> (Vec<String>, Vec<String>) {
         (told(&mut self.net, self.a), told(&mut self.net, self.b))
+    }
+
+    /// The recording that was begun last.
+    fn started(&self) -> (RecordingId, CallId) {
+        let started = self.net.media.iter().rev().find_map(|action| match action {
+            MediaAction::StartRecording { recording, call, .. } => Some((*recording, *call)),
+            _ => None,
+        });
+        started.expect("was begun")
     }
 
     fn events(&mut self) -> Vec<PbxEvent> {
@@ -235,16 +244,32 @@ fn a_file_that_cannot_be_written_is_told_and_the_call_goes_on() {
     talk.dial(talk.to_a, "*1");
     assert_eq!(talk.told(), both("on"), "it may be tried again");
     // The disk fills up while it is written.
-    let started = talk.net.media.iter().rev().find_map(|action| match action {
-        MediaAction::StartRecording { recording, call, .. } => Some((*recording, *call)),
-        _ => None,
-    });
-    let (recording, call) = started.expect("was begun");
+    let (recording, call) = talk.started();
     talk.events();
     talk.net.media_event(MediaEvent::RecordingFailed { call, recording, reason: "disk full".to_owned() });
     assert_eq!(talk.told(), both("off"));
     assert!(failed(&talk.events()));
     assert_eq!((talk.net.switch.calls(), talk.net.recordings.len()), (1, 0));
+    talk.end();
+}
+
+#[test]
+fn a_file_that_is_complete_before_anybody_ended_the_recording_is_told_and_another_can_be_begun() {
+    let mut talk = Talk::new(config());
+    talk.dial(talk.to_a, "*1");
+    assert_eq!(talk.told(), both("on"));
+    let (recording, call) = talk.started();
+    talk.events();
+    let complete = MediaEvent::RecordingComplete { call, recording, file: "1.wav".to_owned() };
+    talk.net.media_event(complete.clone());
+    assert_eq!(talk.told(), both("off"));
+    assert!(matches!(talk.events()[..], [PbxEvent::RecordingComplete { .. }]));
+    assert_eq!((talk.net.switch.calls(), talk.net.recordings.len()), (1, 0));
+    talk.dial(talk.to_b, "*1");
+    assert_eq!(talk.told(), both("on"));
+    talk.net.media_event(complete);
+    assert_eq!(talk.told(), nobody(), "the one before is no news");
+    assert_eq!(talk.net.recordings.len(), 1);
     talk.end();
 }
 
