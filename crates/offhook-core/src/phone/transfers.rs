@@ -104,8 +104,7 @@ impl Phone {
         }
     }
 
-    /// Takes calls from hold again whose transfers have failed. A call that is
-    /// talking or being made by now goes on instead.
+    /// Takes calls from hold again whose transfers have failed. A call that is talking or being made by now goes on instead.
     pub(super) fn take_back(&mut self, now: Now) {
         let given_back = |session: &mut Session| session.take_given_back().then(|| session.call_id().clone());
         for call_id in self.sessions.iter_mut().filter_map(given_back).collect::<Vec<_>>() {
