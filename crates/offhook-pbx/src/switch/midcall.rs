@@ -7,7 +7,6 @@ use offhook_sip::{CallKey, ConnectionId, HeaderField, RequestId, RequestOutcome,
 use super::call::Side;
 use super::status::Failure;
 use super::{ALLOW, Switch, Turn, crossing, headers, record};
-use crate::events::PbxEvent;
 use crate::media::{AnswerFor, AppliedFor, LegId, MediaAction, MediaEvent, OfferFor, Sound, Step};
 use crate::sdp;
 
