@@ -12,7 +12,7 @@ use crate::devices::Chosen;
 use crate::exit::{Failure, Reason};
 use crate::server::{Line, connect, of_end};
 use crate::signal::{Interrupt, until};
-use crate::sound;
+use crate::sound::{self, Record};
 use crate::told::{self, CallTime, Teller};
 
 /// A hang-up is settled within this time.
@@ -112,13 +112,6 @@ impl Call<'_> {
         let Self { args, session, teller } = self;
         let status = session.status();
         teller.note("call", format!("{} calls", status.number));
-        let recording = match sound::record(session, args.record.as_deref(), args.sound.devices) {
-            Ok(recording) => recording,
-            Err(failure) => {
-                let _ = session.reject().await;
-                return Taken::Ended(Err(failure));
-            }
-        };
         // The outcome of both is told by the events and the end of the call.
         // With devices, the microphone is what is sent without anything else.
         if args.echo || play.is_some() || !args.sound.devices {
@@ -126,7 +119,9 @@ impl Call<'_> {
         }
         drop(session.answer(CallOptions::default()));
 
+        let mut record = Record::new(args.record.as_deref(), args.sound.devices);
         let mut time = CallTime::default();
+        let mut failure = None;
         let mut interrupted = false;
         let mut deadline = None;
         loop {
@@ -136,6 +131,11 @@ impl Call<'_> {
                 event = events.next() => {
                     let Some(event) = event else { break };
                     time.see(&event, session);
+                    if let Err(unwritable) = record.see(&event, session) {
+                        failure = Some(unwritable);
+                        drop(session.hangup());
+                        deadline = Some(Instant::now() + HANGUP);
+                    }
                     teller.event(&event);
                     if told::is_last(&event, session) {
                         break;
@@ -150,12 +150,14 @@ impl Call<'_> {
                     drop(session.hangup());
                     deadline = Some(Instant::now() + HANGUP);
                 }
-                () = until(deadline) => return Taken::Interrupted,
+                () = until(deadline) => {
+                    return failure.map_or(Taken::Interrupted, |failure| Taken::Ended(Err(failure)));
+                }
             }
         }
         let end = session.ended().await;
-        let recorded = sound::finish(recording).await;
-        let failure = of_end(&end, &status.number).or_else(|| time.connection_lost());
+        let recorded = record.finish().await;
+        let failure = failure.or_else(|| of_end(&end, &status.number)).or_else(|| time.connection_lost());
         let (recorded, failure) = match (recorded, failure) {
             (Ok(path), failure) => (path, failure),
             (Err(error), failure) => (None, Some(failure.unwrap_or(error))),

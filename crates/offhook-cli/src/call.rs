@@ -13,7 +13,7 @@ use crate::devices::Chosen;
 use crate::exit::{Failure, Reason};
 use crate::server::{Line, connect, of_end, of_phone};
 use crate::signal::{Interrupt, until};
-use crate::sound;
+use crate::sound::{self, Record};
 use crate::told::{self, CallTime, Teller};
 use crate::transfer::transfer;
 
@@ -70,7 +70,7 @@ async fn call(
             return Err(failure);
         }
     };
-    let recording = sound::record(&session, args.record.as_deref(), args.sound.devices)?;
+    let mut record = Record::new(args.record.as_deref(), args.sound.devices);
     let mut time = CallTime::default();
     let mut failure = None;
     let mut interrupted = false;
@@ -84,6 +84,12 @@ async fn call(
             event = events.next() => {
                 let Some(event) = event else { break };
                 time.see(&event, &session);
+                if let Err(unwritable) = record.see(&event, &session) {
+                    failure = Some(unwritable);
+                    playing = false;
+                    drop(session.hangup());
+                    deadline = Some(Instant::now() + HANGUP);
+                }
                 teller.event(&event);
                 if told::is_last(&event, &session) {
                     break;
@@ -111,7 +117,7 @@ async fn call(
         }
     }
     let end = session.ended().await;
-    let recorded = sound::finish(recording).await;
+    let recorded = record.finish().await;
     let mut failure = line
         .why_gone()
         .or(failure)

@@ -1,9 +1,13 @@
 //! The sound files of `call` and `answer`.
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use offhook::{AudioSink as _, AudioSource, Recording, Session, Tap, TapFrame, WavSink, WavSource};
+use offhook::{
+    AudioSink as _, AudioSource, PhoneEvent, Recording, Session, SessionEvent, Tap, TapFrame, WavSink, WavSource,
+};
 
 use crate::exit::{Failure, Reason};
 use crate::server::of_media;
@@ -18,36 +22,62 @@ pub(crate) fn open(path: Option<&Path>) -> Result<Option<WavSource>, Failure> {
     path.map(WavSource::open).transpose().map_err(|e| of_media(&e))
 }
 
-/// Checks that a recording can be written, before anybody is called. An older one stays as it is.
+/// Checks that a recording can be written, before anybody is called. An older one stays as it is, and where there is none,
+/// none is left: the call may never be answered.
 pub(crate) fn check_record(path: Option<&Path>) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };
-    match std::fs::OpenOptions::new().append(true).create(true).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Failure::new(
-            Reason::Media,
-            format!("--record {}: {error}; choose a file that this user may write", path.display()),
-        )),
-    }
-}
-
-/// A recording that runs.
-pub(crate) struct Running {
-    path: PathBuf,
-    recording: Recording,
-}
-
-/// Begins to record what is heard, beside the loudspeaker or instead of one.
-pub(crate) fn record(session: &Session, path: Option<&Path>, beside: bool) -> Result<Option<Running>, Failure> {
-    let Some(path) = path else {
-        return Ok(None);
+    let checked = match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => OpenOptions::new().append(true).open(path).map(drop),
+        Err(error) => Err(error),
     };
-    let (sink, recording) = WavSink::create(path, RECORDING_RATE).map_err(|e| of_media(&e))?;
-    if beside {
-        session.add_tap(Heard(sink));
-    } else {
-        session.set_sink(Some(Box::new(sink)));
+    checked.map_err(|error| {
+        let message = format!("--record {}: {error}; choose a file that this user may write", path.display());
+        Failure::new(Reason::Media, message)
+    })
+}
+
+/// `--record`: writes down what is heard from the answer on, beside the loudspeaker or instead of one.
+pub(crate) struct Record<'a> {
+    path: Option<&'a Path>,
+    beside: bool,
+    running: Option<Recording>,
+}
+
+impl<'a> Record<'a> {
+    pub(crate) fn new(path: Option<&'a Path>, beside: bool) -> Self {
+        Self { path, beside, running: None }
     }
-    Ok(Some(Running { path: path.to_owned(), recording }))
+
+    /// Looks at an event of `call` or of another when it comes, and begins with the answer: an older recording gives way
+    /// to a call that there is.
+    pub(crate) fn see(&mut self, event: &PhoneEvent, call: &Session) -> Result<(), Failure> {
+        let PhoneEvent::Session(SessionEvent::Accepted { call_id, .. }) = event else { return Ok(()) };
+        let Some(path) = self.path.filter(|_| call_id == call.call_id() && self.running.is_none()) else {
+            return Ok(());
+        };
+        let (sink, recording) = WavSink::create(path, RECORDING_RATE).map_err(|e| of_media(&e))?;
+        if self.beside {
+            call.add_tap(Heard(sink));
+        } else {
+            call.set_sink(Some(Box::new(sink)));
+        }
+        self.running = Some(recording);
+        Ok(())
+    }
+
+    /// Waits until the recording of a call that is over is complete, if there is one.
+    pub(crate) async fn finish(self) -> Result<Option<PathBuf>, Failure> {
+        let (Some(path), Some(recording)) = (self.path, self.running) else { return Ok(None) };
+        match tokio::time::timeout(FINISH, recording.finished()).await {
+            Ok(Ok(_)) => Ok(Some(path.to_owned())),
+            Ok(Err(error)) => Err(of_media(&error)),
+            Err(_) => Err(Failure::new(
+                Reason::Media,
+                format!("{}: the disk is too slow, the end of the recording is missing", path.display()),
+            )),
+        }
+    }
 }
 
 /// Writes down the far end.
@@ -56,21 +86,6 @@ struct Heard(WavSink);
 impl Tap for Heard {
     fn frame(&mut self, frame: &TapFrame<'_>) {
         self.0.write(frame.remote_rate, frame.remote);
-    }
-}
-
-/// Waits until the recording of a call that is over is complete.
-pub(crate) async fn finish(running: Option<Running>) -> Result<Option<PathBuf>, Failure> {
-    let Some(Running { path, recording }) = running else {
-        return Ok(None);
-    };
-    match tokio::time::timeout(FINISH, recording.finished()).await {
-        Ok(Ok(_)) => Ok(Some(path)),
-        Ok(Err(error)) => Err(of_media(&error)),
-        Err(_) => Err(Failure::new(
-            Reason::Media,
-            format!("{}: the disk is too slow, the end of the recording is missing", path.display()),
-        )),
     }
 }
 

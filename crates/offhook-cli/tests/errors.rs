@@ -138,6 +138,22 @@ fn as_json_a_refused_call_ends_with_a_summary_too() {
 }
 
 #[test]
+fn a_call_that_nobody_answers_leaves_the_recordings_as_they_were() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let (_kept, nobody) = nobody();
+    let (old, none) = (dir.write("old.wav", "an older recording"), dir.path("none.wav"));
+    for (server, code) in [(pbx.ws.clone(), 6), (format!("ws://{nobody}/ws"), 3)] {
+        for path in [&old, &none] {
+            let finished = call("604", &server, &["--json", "--record", path]);
+            finished.fails(code, &[]);
+            assert!(finished.json_lines().last().expect("a summary")["recorded"].is_null());
+        }
+        assert_eq!(std::fs::read_to_string(&old).expect("it is there"), "an older recording");
+        assert!(!Path::new(&none).exists(), "there was no call to record");
+    }
+}
+
+#[test]
 fn a_number_that_is_none() {
     let pbx = PbxProcess::start();
     call("", &pbx.ws, &[]).fails(2, &["number"]);
