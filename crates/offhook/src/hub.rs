@@ -71,6 +71,17 @@ impl<T: Clone> Hub<T> {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// Drops what nobody listened to yet and is of no use to whoever begins to.
+    pub(crate) fn forget(&self, gone: impl Fn(&T) -> bool) {
+        let mut state = lock(&self.0);
+        let Some(backlog) = &mut state.backlog else { return };
+        let (dropped, kept): (VecDeque<T>, VecDeque<T>) = backlog.drain(..).partition(gone);
+        *backlog = kept;
+        drop(state);
+        // Not under the lock: that may run the user's code, which may come back here.
+        drop(dropped);
+    }
+
     /// No more events: streams end when they are read empty.
     pub(crate) fn finish(&self) {
         let mut state = lock(&self.0);

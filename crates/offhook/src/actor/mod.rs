@@ -412,6 +412,7 @@ impl Actor {
             }
             PhoneEvent::DeleteSession { call_id, .. } => {
                 self.shared.calls().retain(|call| call.id() != call_id);
+                self.shared.incoming.forget(|session| session.call_id() == call_id);
             }
             PhoneEvent::Session(event) => {
                 if let Some(call) = self.shared.call(event.call_id()) {

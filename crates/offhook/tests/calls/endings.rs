@@ -59,6 +59,21 @@ async fn a_caller_who_gives_up_stops_the_ringing() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_over_is_not_told_as_one_that_rings() {
+    let pbx = pbx().await;
+    let (alice, bob, carol) = (phone(&pbx, "1000").await, phone(&pbx, "1001").await, phone(&pbx, "1002").await);
+    let mut events = bob.events();
+    let call = soon(alice.call("1001", CallOptions::default())).await.expect("calls");
+    until(&mut events, |event| matches!(event, PhoneEvent::Incoming { .. })).await;
+    soon(call.hangup()).await.expect("gives up");
+    until(&mut events, |event| matches!(event, PhoneEvent::DeleteSession { .. })).await;
+    let call = soon(carol.call("1001", CallOptions::default())).await.expect("calls");
+    let ringing = soon(bob.incoming().next()).await.expect("rings");
+    soon(ringing.answer(CallOptions::default())).await.expect("it is the one that rings");
+    soon(call.confirmed()).await.expect("is confirmed");
+}
+
+#[tokio::test]
 async fn a_refused_call_is_busy_to_the_caller() {
     let pbx = pbx().await;
     let (alice, bob) = (phone(&pbx, "1000").await, phone(&pbx, "1001").await);
