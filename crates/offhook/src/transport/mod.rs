@@ -1,5 +1,6 @@
 //! WebSockets to the server, for SIP (RFC 7118) and for the P-Series subscription: one task per connection.
 
+mod dial;
 mod target;
 mod tls;
 mod x509;

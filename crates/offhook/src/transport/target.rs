@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::dial::dial;
 use super::tls::{self, Trust};
 
 /// A connection, over TLS or not.
@@ -156,11 +157,10 @@ impl Target {
         self.timeout
     }
 
-    /// A connection to the first of these that takes it.
+    /// A connection to the one of these that takes it first.
     pub(crate) async fn connect_tcp(&self, addresses: &[SocketAddr]) -> Result<TcpStream, TransportError> {
-        let connected = TcpStream::connect(addresses).await;
-        let tcp = connected
-            .map_err(|error| TransportError::Unreachable { address: self.address(), detail: error.to_string() })?;
+        let connected = dial(addresses).await;
+        let tcp = connected.map_err(|detail| TransportError::Unreachable { address: self.address(), detail })?;
         // Every message is complete: waiting for more only delays it.
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
@@ -171,6 +171,8 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
     use super::*;
 
     fn target(url: &str) -> Result<Target, PhoneError> {
@@ -215,6 +217,26 @@ mod tests {
         assert_eq!(path("https://pbx.example?x=/y"), Ok(String::new()));
         assert!(http("http://pbx.example").is_err());
         assert!(http("wss://pbx.example").is_err());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_says_nothing_is_passed_over() {
+        let silent = TcpSocket::new_v4().expect("a socket");
+        silent.bind("127.0.0.1:0".parse().expect("an address")).expect("binds");
+        let silent = silent.listen(1).expect("listens");
+        let (good, silent_at) = (TcpListener::bind("127.0.0.1:0").await.expect("binds"), silent.local_addr());
+        let addresses = [silent_at.expect("an address"), good.local_addr().expect("an address")];
+        // When its queue is full, it does not even refuse.
+        let mut waiting = Vec::new();
+        while let Ok(Ok(stream)) =
+            tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(addresses[0])).await
+        {
+            waiting.push(stream);
+        }
+        let target = target("ws://pbx.example").expect("a URL");
+        let connecting = tokio::time::timeout(Duration::from_secs(20), target.connect_tcp(&addresses));
+        let tcp = connecting.await.expect("the silent one holds it up").expect("connects");
+        assert_eq!(tcp.peer_addr().expect("an address"), addresses[1]);
     }
 
     #[test]
