@@ -1,22 +1,17 @@
 //! `offhook answer`.
 
-use std::time::Duration;
-
 use futures_util::StreamExt as _;
 use offhook::{AudioSource, CallOptions, EventStream, PhoneEvent, Session, WavSource};
 use serde_json::json;
-use tokio::time::Instant;
 
 use crate::args::AnswerArgs;
 use crate::devices::Chosen;
 use crate::exit::{Failure, Reason};
+use crate::quality::{Leaving, Quality};
 use crate::server::{Line, connect, of_end};
 use crate::signal::{Interrupt, until};
 use crate::sound::{self, Record};
 use crate::told::{self, CallTime, Teller};
-
-/// A hang-up is settled within this time.
-const HANGUP: Duration = Duration::from_secs(10);
 
 /// Answers calls until Ctrl-C, or one of them.
 pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
@@ -123,7 +118,7 @@ impl Call<'_> {
         let mut time = CallTime::default();
         let mut failure = None;
         let mut interrupted = false;
-        let mut deadline = None;
+        let mut leaving: Option<Leaving> = None;
         loop {
             tokio::select! {
                 // The end of this call first: who calls after it is not to hear that we are busy.
@@ -133,8 +128,7 @@ impl Call<'_> {
                     time.see(&event, session);
                     if let Err(unwritable) = record.see(&event, session) {
                         failure = Some(unwritable);
-                        drop(session.hangup());
-                        deadline = Some(Instant::now() + HANGUP);
+                        leaving.get_or_insert_with(|| Leaving::hang_up(session));
                     }
                     teller.event(&event);
                     if told::is_last(&event, session) {
@@ -147,28 +141,28 @@ impl Call<'_> {
                 }
                 () = interrupt.wait(), if !interrupted => {
                     interrupted = true;
-                    drop(session.hangup());
-                    deadline = Some(Instant::now() + HANGUP);
+                    leaving.get_or_insert_with(|| Leaving::hang_up(session));
                 }
-                () = until(deadline) => {
+                () = until(leaving.as_ref().map(|leaving| leaving.until)) => {
                     return failure.map_or(Taken::Interrupted, |failure| Taken::Ended(Err(failure)));
                 }
             }
         }
         let end = session.ended().await;
+        let quality = Quality::of(session, leaving).await;
         let recorded = record.finish().await;
         let failure = failure.or_else(|| of_end(&end, &status.number)).or_else(|| time.connection_lost());
         let (recorded, failure) = match (recorded, failure) {
             (Ok(path), failure) => (path, failure),
             (Err(error), failure) => (None, Some(failure.unwrap_or(error))),
         };
-        let mut summary = told::of_call(session, &end, time, recorded.as_deref(), failure.as_ref());
+        let mut summary = told::of_call(session, &end, time, recorded.as_deref(), failure.as_ref(), &quality);
         if !args.once
             && let Some(object) = summary.as_object_mut()
         {
             object.insert("event".to_owned(), "callSummary".into());
         }
-        teller.summary(&summary, told::of_call_text(session, &end, time, recorded.as_deref()));
+        teller.summary(&summary, told::of_call_text(&end, time, recorded.as_deref(), &quality));
         if interrupted { Taken::Interrupted } else { Taken::Ended(failure.map_or(Ok(()), Err)) }
     }
 }

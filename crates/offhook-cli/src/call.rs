@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use offhook::{CallOptions, PhoneError, Session, WavSource};
-use tokio::time::Instant;
 
 use crate::args::CallArgs;
 use crate::devices::Chosen;
 use crate::exit::{Failure, Reason};
+use crate::quality::{Leaving, Quality};
 use crate::server::{Line, connect, of_end, of_phone};
 use crate::signal::{Interrupt, until};
 use crate::sound::{self, Record};
@@ -19,9 +19,6 @@ use crate::transfer::transfer;
 
 /// How long `--hold-after` holds.
 const HOLD: Duration = Duration::from_secs(2);
-/// A hang-up is settled within this time.
-const HANGUP: Duration = Duration::from_secs(10);
-
 /// Calls a number and does what the options say.
 pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
     let mut interrupt = Interrupt::install();
@@ -74,7 +71,7 @@ async fn call(
     let mut time = CallTime::default();
     let mut failure = None;
     let mut interrupted = false;
-    let mut deadline = None;
+    let mut leaving: Option<Leaving> = None;
     let not_transferred = OnceCell::new();
     let script = script(args, &session, play, &not_transferred, teller);
     tokio::pin!(script);
@@ -87,8 +84,7 @@ async fn call(
                 if let Err(unwritable) = record.see(&event, &session) {
                     failure = Some(unwritable);
                     playing = false;
-                    drop(session.hangup());
-                    deadline = Some(Instant::now() + HANGUP);
+                    leaving.get_or_insert_with(|| Leaving::hang_up(&session));
                 }
                 teller.event(&event);
                 if told::is_last(&event, &session) {
@@ -100,23 +96,21 @@ async fn call(
                 if let Err(error) = result {
                     failure = Some(of_phone(&error, &args.server));
                 }
-                // Acts at once; how it ends is the last event.
-                drop(session.hangup());
-                deadline = Some(Instant::now() + HANGUP);
+                leaving.get_or_insert_with(|| Leaving::hang_up(&session));
             }
             () = interrupt.wait(), if !interrupted => {
                 interrupted = true;
                 playing = false;
-                drop(session.hangup());
-                deadline = Some(Instant::now() + HANGUP);
+                leaving.get_or_insert_with(|| Leaving::hang_up(&session));
             }
-            () = until(deadline) => {
+            () = until(leaving.as_ref().map(|leaving| leaving.until)) => {
                 failure = Some(Failure::new(Reason::Timeout, "the call did not end in time"));
                 break;
             }
         }
     }
     let end = session.ended().await;
+    let quality = Quality::of(&session, leaving).await;
     let recorded = record.finish().await;
     let mut failure = line
         .why_gone()
@@ -132,8 +126,8 @@ async fn call(
         (Err(error), failure) => (None, Some(failure.unwrap_or(error))),
     };
     teller.summary(
-        &told::of_call(&session, &end, time, recorded.as_deref(), failure.as_ref()),
-        told::of_call_text(&session, &end, time, recorded.as_deref()),
+        &told::of_call(&session, &end, time, recorded.as_deref(), failure.as_ref(), &quality),
+        told::of_call_text(&end, time, recorded.as_deref(), &quality),
     );
     failure.map_or(Ok(()), Err)
 }

@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod exit;
 mod output;
 mod pbx;
+mod quality;
 mod server;
 mod signal;
 mod sound;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::exit::{Failure, Reason};
 use crate::output::Output;
+use crate::quality::Quality;
 
 /// Prints events with the time since the start.
 #[derive(Debug, Clone, Copy)]
@@ -142,39 +143,34 @@ pub(crate) fn of_call(
     time: CallTime,
     recorded: Option<&Path>,
     failure: Option<&Failure>,
+    quality: &Quality,
 ) -> Value {
-    let status = session.status();
-    let stats = session.call_report().map(|report| report.stats).unwrap_or_default();
-    json!({
+    let mut summary = json!({
         "event": "summary",
         "ok": failure.is_none(),
         "error": failure.map(ToString::to_string),
         "exit_code": failure.map_or(0, |f| f.reason().code()),
         "callId": session.call_id(),
-        "number": status.number,
+        "number": session.status().number,
         "established": end.was_established,
         "cause": end.cause,
         "code": end.code,
         "duration_s": time.seconds(),
-        "codec": stats.codec,
-        "packets_received": stats.packets_received,
-        "packets_sent": stats.packets_sent,
-        "loss": stats.loss,
-        "jitter_ms": stats.jitter_ms,
-        "rtt_ms": stats.rtt_ms,
-        "mos": stats.mos,
         "recorded": recorded.map(|path| path.display().to_string()),
-    })
+    });
+    if let (Some(summary), Ok(Value::Object(measured))) = (summary.as_object_mut(), serde_json::to_value(quality)) {
+        summary.extend(measured);
+    }
+    summary
 }
 
 /// The same for a human.
-pub(crate) fn of_call_text(session: &Session, end: &CallEnd, time: CallTime, recorded: Option<&Path>) -> String {
+pub(crate) fn of_call_text(end: &CallEnd, time: CallTime, recorded: Option<&Path>, quality: &Quality) -> String {
     let mut text = format!("ended ({})", end.cause.as_str());
     if end.was_established {
         text += &format!(" after {:.1} s", time.seconds());
-        if let Some(stats) = session.call_report().map(|r| r.stats) {
-            let mos = stats.mos.map(|mos| format!(", MOS {mos:.2}")).unwrap_or_default();
-            text += &format!(": {}, {:.1} % lost{mos}", stats.codec, stats.loss * 100.0);
+        if let Some(quality) = quality.text() {
+            text += &format!(": {quality}");
         }
     }
     if let Some(path) = recorded {

@@ -167,6 +167,17 @@ fn a_service_that_hangs_up_ends_the_call_without_error() {
 }
 
 #[test]
+fn a_call_shorter_than_a_report_is_measured_too() {
+    let pbx = PbxProcess::start();
+    let caller = phone(&["call", "600", "--json", "--duration", "1s"], &pbx, "1000").finish();
+    caller.succeeds();
+    let summary = caller.json_lines().pop().expect("a summary");
+    assert_eq!(summary["codec"], "opus", "{summary}");
+    assert!(summary["packets_received"].as_u64().is_some_and(|received| received > 10), "{summary}");
+    assert_eq!(summary["loss"], 0.0, "{summary}");
+}
+
+#[test]
 fn tls_is_accepted_with_the_ca_or_the_pin() {
     let pbx = PbxProcess::start();
     for trust in [["--ca", &pbx.certificate], ["--pin", &pbx.fingerprint]] {

@@ -128,6 +128,7 @@ fn as_json_a_refused_call_ends_with_a_summary_too() {
     assert_eq!((&failed["cause"], &failed["code"]), (&"Busy".into(), &486.into()));
     let summary = lines.last().expect("a summary");
     assert_eq!(summary["event"], "summary");
+    assert!(["codec", "packets_received", "loss", "mos"].iter().all(|key| summary[key].is_null()), "{summary}");
     assert_eq!((&summary["ok"], &summary["exit_code"], &summary["code"]), (&false.into(), &6.into(), &486.into()));
 
     let (_kept, nobody) = nobody();

@@ -11,9 +11,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     call.confirmed().await?;
     call.play(AudioSource::Tone(ToneSpec::new(440.0)));
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-    if let Some(report) = call.call_report() {
-        println!("{report:#?}");
-    }
+    println!("{:#?}", call.stats().await?);
     call.hangup().await?;
     phone.shutdown().await;
     Ok(())

@@ -69,7 +69,8 @@ impl Session {
         self.call.timer()
     }
 
-    /// The latest quality report; `None` before the answer. A new one comes every 3 s.
+    /// The latest quality report; `None` before the answer. The first, at the answer, has nothing measured yet; a new one
+    /// comes every 3 s. [`stats`](Self::stats) measures at any moment.
     #[must_use]
     pub fn call_report(&self) -> Option<Report> {
         self.call.report()
