@@ -161,6 +161,8 @@ fn a_certificate_that_is_not_the_right_one() {
     }
     // TLS to a port without it.
     fails(&doctor(&pbx.ws.replace("ws://", "wss://"), &[]), "tls", 4, &["port"]);
+    // And the other way round.
+    fails(&doctor(&pbx.wss.replace("wss://", "ws://"), &[]), "websocket", 3, &["does not speak HTTP", "write wss://"]);
 }
 
 #[test]

@@ -189,7 +189,7 @@ pub enum TransportError {
         detail: String,
     },
     /// The server does not speak WebSocket with subprotocol `sip` at this URL.
-    #[error("{address} is no SIP WebSocket server: {detail}. Check the path of the URL")]
+    #[error("{address} is no SIP WebSocket server: {detail}. Check the URL")]
     Handshake {
         /// Host and port.
         address: String,

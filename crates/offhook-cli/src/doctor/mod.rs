@@ -252,10 +252,13 @@ async fn websocket(probe: &mut Probe) -> Found {
     match probe.upgrade().await {
         Ok(()) => Found::Ok("speaks SIP over WebSocket (subprotocol sip)".to_owned()),
         Err(error) => {
-            let sip = error.to_string().contains("ubProtocol") || error.to_string().contains("ubprotocol");
+            let text = error.to_string();
+            let sip = text.contains("ubProtocol") || text.contains("ubprotocol");
             transport(
                 &error,
-                if sip {
+                if text.contains("wss://") {
+                    "write wss:// instead of ws://, or the port for ws://"
+                } else if sip {
                     "a WebSocket is there, but not for SIP: check the path, and switch SIP over WebSocket on at the server"
                 } else {
                     "check the path of the URL (often /ws), and that the server has SIP over WebSocket switched on"

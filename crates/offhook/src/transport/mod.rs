@@ -165,10 +165,19 @@ async fn handshake(
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => {
             *status = Some(response.status().as_u16());
-            Err(failed(format!("it answered HTTP {}", response.status())))
+            Err(failed(format!("it answered HTTP {}, so the path may be wrong", response.status())))
+        }
+        Err(error) if !target.is_secure() && is_no_http(&error) => {
+            Err(failed(format!("it does not speak HTTP ({error}), so it may be a wss:// server")))
         }
         Err(error) => Err(failed(error.to_string())),
     }
+}
+
+/// Whether what came instead of an answer is not even HTTP: a server of TLS answers with an alert, or hangs up.
+fn is_no_http(error: &tungstenite::Error) -> bool {
+    use tungstenite::error::ProtocolError::{HandshakeIncomplete, HttparseError};
+    matches!(error, tungstenite::Error::Io(_) | tungstenite::Error::Protocol(HandshakeIncomplete | HttparseError(_)))
 }
 
 /// Carries messages both ways until one side closes.

@@ -94,6 +94,15 @@ async fn a_server_of_another_kind_is_named() {
 }
 
 #[tokio::test]
+async fn a_server_that_wants_tls_is_named() {
+    let pbx = pbx().await;
+    let url = pbx.wss_url().expect("a wss port").replace("wss://", "ws://");
+    let (error, text) = refused(Phone::builder().server(url).user("1")).await;
+    assert!(matches!(error, PhoneError::Transport(TransportError::Handshake { .. })), "{error:?}");
+    assert!(text.contains("may be a wss:// server") && !text.contains("path"), "{text}");
+}
+
+#[tokio::test]
 async fn the_servers_ca_or_its_fingerprint_make_it_trusted() {
     let pbx = pbx().await;
     let url = pbx.wss_url().expect("a wss port");
