@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use offhook::{CallOptions, Phone};
+use offhook::{CallOptions, Phone, Session};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,15 +13,29 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [server, user, password] = arguments.as_slice() else { return Err("give SERVER USER PASSWORD".into()) };
     let phone = Phone::builder().server(server).user(user).password(password.as_str()).connect().await?;
     let mut incoming = phone.incoming();
+    let mut calls = 0;
     while let Some(call) = incoming.next().await {
-        let file = format!("{}.wav", call.status().number);
-        let recording = call.record(&file)?;
-        call.answer(CallOptions::default()).await?;
-        println!("{} is on the line", call.status().name);
-        if tokio::time::timeout(Duration::from_secs(10), call.ended()).await.is_err() {
-            call.hangup().await?;
-        }
-        println!("{:?}", recording.finished().await?);
+        calls += 1;
+        tokio::spawn(async move {
+            // A caller may give up before the answer: the next one is waiting.
+            if let Err(error) = answer(&call, calls).await {
+                eprintln!("{}: {error}", call.status().number);
+            }
+        });
     }
+    Ok(())
+}
+
+async fn answer(call: &Session, count: u32) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    call.answer(CallOptions::default()).await?;
+    let status = call.status();
+    println!("{} is on the line", status.name);
+    // The number is what the far end says it is: no path may be made of it.
+    let number: String = status.number.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+    let recording = call.record(format!("{count}-{number}.wav"))?;
+    if tokio::time::timeout(Duration::from_secs(10), call.ended()).await.is_err() {
+        call.hangup().await?;
+    }
+    println!("{:?}", recording.finished().await?);
     Ok(())
 }
