@@ -164,7 +164,7 @@ pub struct ServerArgs {
     pub pbx: Option<String>,
 
     /// The user (extension) to register or log in as.
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", value_parser = user)]
     pub user: String,
 
     /// With --pbx: a file with the login signature in its first line. Without it the password is given, which
@@ -342,6 +342,10 @@ fn server_url(text: &str) -> Result<String, String> {
         Some(host) if !host.is_empty() && !host.starts_with(['/', ':']) => Ok(text.to_owned()),
         _ => Err("write it as ws://host:port/path or wss://host:port/path".to_owned()),
     }
+}
+
+fn user(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("give the extension, such as 1000".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 fn fingerprint(text: &str) -> Result<String, String> {

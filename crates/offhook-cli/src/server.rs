@@ -213,7 +213,13 @@ fn of_pbx(error: &PbxError, args: &ServerArgs) -> Failure {
         PbxError::GetProduct { failure: None, .. } => Reason::Unreachable,
         PbxError::Api { request: "login", errmsg, .. } => {
             let (pbx, user) = (args.url(), &args.user);
-            let message = format!("{pbx} refused {user} ({errmsg}): check --user and the login signature");
+            let what = match &args.signature_file {
+                Some(_) => "the login signature",
+                None => {
+                    "the password (a PBX other than `offhook pbx` may take a login signature only: --signature-file FILE)"
+                }
+            };
+            let message = format!("{pbx} refused {user} ({errmsg}): check --user and {what}");
             return Failure::new(Reason::Authentication, message);
         }
         PbxError::PersonalNotFound
@@ -278,6 +284,12 @@ fn of_cause(cause: Cause, status: Option<u16>, what: &str) -> Failure {
             format!("no sound with {what} ({}){said}: RUST_LOG=offhook_media=debug says more", cause.as_str()),
         ),
         Cause::InternalError => (Reason::Failed, format!("internal error in the call to {what}")),
+        _ if status.is_some_and(|status| (500..600).contains(&status)) => (
+            Reason::Refused,
+            format!(
+                "the server cannot connect the call to {what} now{said}: try again later, or look at the server's log"
+            ),
+        ),
         other => (Reason::Refused, format!("{what} refused the call: {}{said}", other.as_str())),
     };
     Failure::new(reason, message)

@@ -92,6 +92,14 @@ fn a_wrong_password_or_user() {
 }
 
 #[test]
+fn no_user() {
+    let finished = run(["call", "600", "--server", "ws://127.0.0.1:1", "--user", "", "--password", "x"]);
+    assert_eq!(finished.status.code(), Some(2), "{finished:?}");
+    let said = finished.stderr.join("\n");
+    assert!(said.contains("--user") && !said.contains("builder"), "{said}");
+}
+
+#[test]
 fn no_password() {
     let (_kept, nobody) = nobody();
     let server = format!("ws://{nobody}/ws");
@@ -109,7 +117,7 @@ fn refused_calls_have_their_sip_status() {
         ("4711", &["4711", "404", "check the number"][..]),
         ("1009", &["1009", "480", "registered"]),
         ("604", &["604", "busy", "486"]),
-        ("605", &["605", "503"]),
+        ("605", &["605", "503", "later"]),
         ("607", &["607", "603"]),
         ("609", &["609", "403"]),
         ("612", &["612", "480"]),

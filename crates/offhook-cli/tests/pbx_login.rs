@@ -137,6 +137,8 @@ fn every_refusal_has_its_exit_code() {
     let finished = call(&urls.http, &[]);
     finished.fails(5, &["1000", "login signature"]);
     assert!(!finished.stderr[0].contains("not-the-signature"));
+    let by_password = ["call", "600", "--pbx", &urls.http, "--user", "1000", "--password-file", &wrong];
+    run(by_password).fails(5, &["1000", "check --user and the password"]);
     call(&urls.https, &[]).fails(4, &["certificate", "--ca", "--pin"]);
     call(&urls.https, &["--pin", &"00".repeat(32)]).fails(4, &["certificate"]);
     let (_kept, nobody) = nobody();
