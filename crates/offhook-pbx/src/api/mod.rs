@@ -85,8 +85,6 @@ pub(crate) struct Api {
     reports: Reports,
     origins: Origins,
     body_time: Duration,
-    /// There is a place for recordings.
-    records_calls: bool,
     core: mpsc::Sender<ToCore>,
     load: watch::Receiver<Load>,
     lately: tokio::sync::Mutex<Option<(Instant, Arc<Status>)>>,
@@ -127,7 +125,6 @@ impl Api {
             reports: Reports::default(),
             origins: Origins::new(pseries.allowed_origins.as_deref(), config.bind, &config.domain),
             body_time: Duration::from_millis(config.limits.handshake_ms),
-            records_calls: config.recordings.is_some(),
             core,
             load,
             lately: tokio::sync::Mutex::default(),

@@ -52,7 +52,7 @@ pub(super) async fn personal(State(api): State<Arc<Api>>, caller: Caller) -> Don
             "caller_id_name": extension.name(),
             "photo": directory.photo(extension.number()).unwrap_or_default(),
             "enb_web_client_call_waiting": flag(extension.has_call_waiting()),
-            "enb_ctl_record": api.enb_ctl_record(extension.record_permissions()),
+            "enb_ctl_record": record_number(extension.record_permissions()),
             "enb_web_client": flag(extension.has_web_client()),
             "enb_desktop_client": flag(extension.has_desktop_client()),
             "enb_vm": flag(extension.has_voicemail()),
@@ -142,14 +142,7 @@ pub(super) fn services(fqdn: bool, video: bool) -> Value {
     json!({ "subscribe_plan_list": [{ "service_list": [service("fqdn", fqdn), service("video", video)] }] })
 }
 
-impl Api {
-    /// As in `getpersonal` and 20047: what may be done, which is nothing where there is no place for recordings.
-    pub(super) fn enb_ctl_record(&self, permissions: RecordPermissions) -> u8 {
-        record_number(if self.records_calls { permissions } else { RecordPermissions::None })
-    }
-}
-
-/// `enb_ctl_record`, and `record` of the admin API.
+/// `enb_ctl_record`.
 pub(super) fn record_number(permissions: RecordPermissions) -> u8 {
     match permissions {
         RecordPermissions::None => 0,

@@ -22,7 +22,7 @@ use super::Api;
 use super::answer::Fault;
 use super::cdr::short;
 use super::notification::{self as topic, Notification, flag};
-use super::personal::{registration, services};
+use super::personal::{record_number, registration, services};
 use super::request::Params;
 use super::session::{End, Session};
 use crate::notice::{Audience, Fact, Notice};
@@ -244,7 +244,7 @@ impl Subscriber {
                 Notification::new(topic::INTERNAL_CLIENT, json!({ "enb_internal_client": flag(*on) }))
             }
             Fact::RecordPermissions(permissions) => {
-                let message = json!({ "enb_ctl_record": self.api.enb_ctl_record(*permissions) });
+                let message = json!({ "enb_ctl_record": record_number(*permissions) });
                 Notification::new(topic::RECORD_PERMISSIONS, message)
             }
             Fact::Services { fqdn, video } => Notification::new(topic::LICENCES, services(*fqdn, *video)),

@@ -1,6 +1,6 @@
 //! Each notification: what makes it, what it says, and who is told.
 
-use offhook_pbx::{Pbx, PlanMode};
+use offhook_pbx::PlanMode;
 use serde_json::{Value, json};
 
 use crate::sip::{Client, offer};
@@ -103,9 +103,7 @@ async fn the_other_kind_of_client_is_told_too_and_goes_on() {
 
 #[tokio::test]
 async fn type_20047_tells_what_may_be_done_about_recording() {
-    // Made when something is recorded.
-    let directory = std::env::temp_dir().join("offhook-pbx-no-recording");
-    let server = Server::of(Pbx::builder().wss_port(None).recordings(directory)).await;
+    let server = Server::start().await;
     let token = server.login("1000").await;
     let mut socket = server.subscribe(&token, &[20047, MARKER]).await;
     for record in [0, 1, 2] {

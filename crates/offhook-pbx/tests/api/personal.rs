@@ -1,7 +1,7 @@
 //! What a client reads after its log-in: `getpersonalglobal`, `licenseservice/get`, `getpersonal`, `getregisterinfo`.
 
-use offhook_pbx::{Pbx, PlanMode};
-use serde_json::{Value, json};
+use offhook_pbx::PlanMode;
+use serde_json::json;
 
 use crate::sip::Client;
 use crate::support::Server;
@@ -47,31 +47,11 @@ async fn an_extension_is_told_of_itself_and_of_no_other() {
     assert_eq!((&extension["number"], &extension["caller_id_name"]), (&json!("1000"), &json!("Ada")));
     assert!(extension["id"].is_i64());
     assert_eq!((&extension["enb_web_client"], &extension["enb_desktop_client"]), (&json!(1), &json!(1)));
-    assert_eq!(extension["enb_web_client_call_waiting"], 1);
+    assert_eq!((&extension["enb_web_client_call_waiting"], &extension["enb_ctl_record"]), (&json!(1), &json!(2)));
     let other = server.login("1001").await;
     let other = server.get("/api/v1.0/extension/getpersonal", &other).await.ok();
     assert_eq!(other["extension"]["number"], "1001");
     assert_ne!(other["extension"]["id"], extension["id"]);
-}
-
-/// Nothing is recorded at all without a place for it, whatever the extension may.
-#[tokio::test]
-async fn recording_is_permitted_where_there_is_a_place_for_it() {
-    // Made when something is recorded.
-    let directory = std::env::temp_dir().join("offhook-pbx-no-recording");
-    for (builder, told) in [(Pbx::builder(), 0), (Pbx::builder().recordings(directory), 2)] {
-        let server = Server::of(builder.wss_port(None)).await;
-        let token = server.login("1000").await;
-        let own = server.get("/api/v1.0/extension/getpersonal", &token).await.ok();
-        assert_eq!(own["extension"]["enb_ctl_record"], told);
-        let set = server.admin("GET", "extensions/1000", Value::Null).await.ok();
-        assert_eq!(set["extension"]["record"], 2);
-        let mut socket = server.subscribe(&token, &[20047]).await;
-        for record in [1, 2] {
-            server.admin("PATCH", "extensions/1000", json!({ "record": record })).await.ok();
-            assert_eq!(socket.told(20047).await, json!({ "enb_ctl_record": record.min(told) }));
-        }
-    }
 }
 
 /// What is told there registers, as an HA1, with the realm that is told with it.

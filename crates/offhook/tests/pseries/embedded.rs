@@ -2,10 +2,9 @@
 
 use futures_util::StreamExt as _;
 use offhook::{CallOptions, CdrQuery, ClientKind, EventStream, Operator, PbxEvent, PhoneEvent, RecordPermissions};
-use offhook_pbx::Pbx;
 use serde_json::{Value, json};
 
-use crate::support::{Directory, Embedded, eventually, soon, until};
+use crate::support::{Embedded, eventually, soon, until};
 
 /// Sign, log in, register, call, query.
 #[tokio::test]
@@ -40,8 +39,7 @@ async fn two_extensions_call_each_other_and_both_have_the_record() {
 
 #[tokio::test]
 async fn what_the_administrator_changes_reaches_the_phone() {
-    let directory = Directory::new("administrator");
-    let pbx = Embedded::of(Pbx::builder().recordings(directory.path())).await;
+    let pbx = Embedded::start().await;
     let ann = pbx.operator("1000").await;
     let mut events = ann.phone.events();
     pbx.admin("PATCH", "extensions/1000", json!({ "record": 1 })).await;
