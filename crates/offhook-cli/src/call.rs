@@ -19,6 +19,7 @@ use crate::transfer::transfer;
 
 /// How long `--hold-after` holds.
 const HOLD: Duration = Duration::from_secs(2);
+
 /// Calls a number and does what the options say.
 pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
     let mut interrupt = Interrupt::install();

@@ -222,10 +222,14 @@ impl Phone {
 
     /// Puts every talking call but this one, and those in a conference with it, on hold.
     pub(super) fn hold_others(&mut self, now: Now, but: &CallId) {
-        let other = |session: &Session| session.call_id() != but && !self.confer(but, session.call_id());
-        for call_id in self.call_ids(|session| session.is_talking() && other(session)) {
+        for call_id in self.call_ids(|session| session.is_talking() && self.is_apart(but, session)) {
             self.with_session(now, &call_id, |session, ctx| session.hold(ctx, None, true));
         }
+    }
+
+    /// Whether it is neither this call nor in a conference with it: of the two, one is held.
+    pub(super) fn is_apart(&self, call_id: &CallId, other: &Session) -> bool {
+        other.call_id() != call_id && !self.confer(call_id, other.call_id())
     }
 
     pub(super) fn act(

@@ -108,9 +108,8 @@ impl Phone {
     pub(super) fn take_back(&mut self, now: Now) {
         let given_back = |session: &mut Session| session.take_given_back().then(|| session.call_id().clone());
         for call_id in self.sessions.iter_mut().filter_map(given_back).collect::<Vec<_>>() {
-            let other = |other: &Session| other.call_id() != &call_id && !self.confer(&call_id, other.call_id());
             let busy = |session: &Session| session.is_talking() || (session.is_connecting() && !session.is_ending());
-            if !self.sessions.iter().any(|session| busy(session) && other(session)) {
+            if !self.sessions.iter().any(|session| busy(session) && self.is_apart(&call_id, session)) {
                 self.with_session(now, &call_id, |session, ctx| session.hold(ctx, None, false));
             }
         }
@@ -120,10 +119,9 @@ impl Phone {
 
     /// A REFER in a call: makes the new call. The status to answer with.
     pub(super) fn on_refer(&mut self, now: Now, referrer: CallKey, request: &Request) -> u16 {
-        let known = self.sessions.iter().any(|s| s.key() == Some(referrer) && s.is_confirmed() && !s.is_ending());
-        if !known || !self.config.allow_transfer || self.link.is_stopping() {
-            return 603;
-        }
+        let talks = |s: &&Session| s.key() == Some(referrer) && s.is_confirmed() && !s.is_ending();
+        let may = self.config.allow_transfer && !self.link.is_stopping();
+        let Some(referring) = self.sessions.iter().find(talks).filter(|_| may) else { return 603 };
         let Some(refer_to) = request.headers.text("Refer-To").as_deref().and_then(ReferTo::parse) else { return 400 };
         let replaces = refer_to.replaces.as_ref().map(ToString::to_string);
         let referred_by = request.headers.text("Referred-By");
@@ -135,9 +133,7 @@ impl Phone {
         let target = (refer_to.target, number);
         let mut session = Session::outbound(now, call_id.clone(), target, headers, CallOptions::default());
         session.refer_by(referrer);
-        if let Some(referring) = self.sessions.iter().find(|session| session.key() == Some(referrer)) {
-            session.follow(referring);
-        }
+        session.follow(referring);
         session.want_look_up();
         self.sessions.push(session);
         self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });

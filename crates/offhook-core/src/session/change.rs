@@ -375,7 +375,7 @@ impl Session {
                 s.is_video = video;
             });
             // Holding is sendonly: what it would send, unless a PBX comes between, is our microphone.
-            let now_silent = self.status.is_mute || self.status.is_hold;
+            let now_silent = self.is_silent();
             if silent != now_silent {
                 ctx.out.media(&self.call_id, MediaCommand::SetMuted(now_silent));
             }

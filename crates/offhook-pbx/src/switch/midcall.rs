@@ -116,7 +116,7 @@ impl Switch {
                     None => return,
                 }
             }
-            (Method::Refer, Some(key)) => return self.refer(turn, transaction, connection, key, request),
+            (Method::Refer, Some(key)) => return self.refer(turn, transaction, key, request),
             _ => (405, HeaderField::new("Allow", ALLOW).into_iter().collect()),
         };
         crossing("respond", turn.agent.respond(turn.now, transaction, status, headers, None));

@@ -13,9 +13,7 @@
 //! | the call is not answered | REFER | 491 |
 
 use offhook_sip::message::{HeadersExt as _, Request};
-use offhook_sip::{
-    CallKey, ConnectionId, HeaderField, Millis, ReferTo, Replaces, RequestId, RequestOutcome, TransactionId,
-};
+use offhook_sip::{CallKey, HeaderField, Millis, ReferTo, Replaces, RequestId, RequestOutcome, TransactionId};
 
 use super::call::{Due, Hosted, Leg};
 use super::replace::NOT_THERE;
@@ -60,26 +58,13 @@ impl Refer {
 }
 
 impl Switch {
-    /// A REFER in a call.
-    pub(super) fn refer(
-        &mut self,
-        turn: &mut Turn<'_>,
-        transaction: TransactionId,
-        connection: ConnectionId,
-        key: CallKey,
-        request: &Request,
-    ) {
+    /// A REFER in a call: of who is in it, which `elsewhere` has made sure of.
+    pub(super) fn refer(&mut self, turn: &mut Turn<'_>, transaction: TransactionId, key: CallKey, request: &Request) {
         let respond = |turn: &mut Turn<'_>, status| {
             crossing("respond", turn.agent.respond(turn.now, transaction, status, Vec::new(), None));
         };
         let Some(transferor) = self.leg_of(key) else { return respond(turn, 481) };
         let Some((original, call)) = self.call_of(transferor) else { return respond(turn, 481) };
-        let is_its_own = turn.agent.call(key).is_some_and(|view| view.connection == connection);
-        let owner = self.legs.get(&transferor).map(|leg| leg.extension.as_str()).unwrap_or_default();
-        if !is_its_own && !self.auth.is_on(connection, owner) {
-            // Who has learnt the dialog's tags cannot take the call.
-            return respond(turn, 403);
-        }
         let transferee = match (call.hosted, call.across(transferor)) {
             // Whoever came in its place would hear the messages, or leave one.
             (Some(Hosted::Deposit | Hosted::Mailbox), _) => return respond(turn, 403),
