@@ -63,8 +63,8 @@ struct LegPeer {
     /// Whom it hears, unless it is played something else.
     bridged: Option<LegId>,
     room: Option<RoomId>,
-    /// What it is being told.
-    prompt: Option<PromptId>,
+    /// What it is being told, until it has heard it.
+    prompt: Option<(PromptId, Vec<Piece>)>,
     /// While watched.
     silence: Option<Silence>,
 }
@@ -98,6 +98,12 @@ enum Reply {
         result: Result<Box<message::Taking>, String>,
     },
     Nothing,
+}
+
+impl LegPeer {
+    fn is_told(&self, prompt: PromptId) -> bool {
+        self.prompt.as_ref().is_some_and(|(told, _)| *told == prompt)
+    }
 }
 
 impl MediaHost {
@@ -222,7 +228,12 @@ impl MediaHost {
     pub(crate) async fn next(&mut self) -> MediaEvent {
         loop {
             tokio::select! {
-                Some(event) = self.inbox.recv() => return event,
+                Some(event) = self.inbox.recv() => {
+                    if let MediaEvent::Prompted { leg, prompt } = event {
+                        self.prompted(leg, prompt);
+                    }
+                    return event;
+                }
                 Some(reply) = self.replies.next(), if !self.replies.is_empty() => match reply {
                     Reply::Event(event) => return event,
                     Reply::Packets { leg, received } => {
@@ -274,6 +285,10 @@ impl MediaHost {
         if let Some(room) = gone.room {
             self.join(leg, room);
         }
+        // What was said on the connection that is gone, nobody has heard to its end.
+        if let Some((prompt, pieces)) = gone.prompt {
+            self.prompt(leg, prompt, pieces);
+        }
         // Whom a Play has interrupted hears the other again when that says so: its source is set with the next one.
         if let Some(b) = gone.bridged.filter(|b| self.legs.contains_key(b)) {
             self.execute(MediaAction::Bridge { a: leg, b });
@@ -305,7 +320,7 @@ impl MediaHost {
     /// Has what can be long read where that may block.
     fn prompt(&mut self, leg: LegId, prompt: PromptId, pieces: Vec<Piece>) {
         let Some(known) = self.legs.get_mut(&leg) else { return };
-        known.prompt = Some(prompt);
+        known.prompt = Some((prompt, pieces.clone()));
         if pieces.iter().any(Piece::is_file) {
             let samples = tokio::task::spawn_blocking(move || prompt::samples(&pieces));
             let loaded =
@@ -317,13 +332,20 @@ impl MediaHost {
 
     /// Says it, unless something else was said since.
     fn say(&mut self, leg: LegId, prompt: PromptId, samples: Vec<i16>) {
-        let Some(known) = self.legs.get(&leg).filter(|known| known.prompt == Some(prompt)) else { return };
+        let Some(known) = self.legs.get(&leg).filter(|known| known.is_told(prompt)) else { return };
         let events = self.events.clone();
         let told = Box::new(move || {
             // The PBX may be stopping.
             let _ = events.send(MediaEvent::Prompted { leg, prompt });
         });
         known.peer.set_source(AudioSource::Custom(Box::new(prompt::Player::new(samples, told))));
+    }
+
+    /// It was heard to its end.
+    fn prompted(&mut self, leg: LegId, prompt: PromptId) {
+        if let Some(known) = self.legs.get_mut(&leg).filter(|known| known.is_told(prompt)) {
+            known.prompt = None;
+        }
     }
 
     fn join(&mut self, leg: LegId, room: RoomId) {

@@ -30,7 +30,7 @@ impl Switch {
             MediaEvent::Digit { leg, digit } => self.digit(turn, leg, digit),
             MediaEvent::Prompted { leg, prompt } => self.prompted(turn, leg, prompt),
             MediaEvent::MessageOver { message } => self.message_over(turn, message),
-            MediaEvent::MessageKept { message, mailbox, kept } => self.message_kept(message, mailbox, kept),
+            MediaEvent::MessageKept { message, mailbox, kept } => self.message_kept(turn, message, mailbox, kept),
             MediaEvent::MessageLost { message, mailbox, reason } => {
                 self.message_lost(turn, message, &mailbox, &reason);
             }

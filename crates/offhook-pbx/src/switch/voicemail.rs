@@ -117,8 +117,10 @@ impl Switch {
         }
     }
 
-    /// Its file is complete.
-    pub(super) fn message_kept(&mut self, message: MessageId, mailbox: String, kept: Message) {
+    /// Its file is complete. When nobody said so, the connection that it was recorded from has ended: that of a page which
+    /// was reloaded, and whose user is told that it is over.
+    pub(super) fn message_kept(&mut self, turn: &mut Turn<'_>, message: MessageId, mailbox: String, kept: Message) {
+        self.message_over(turn, message);
         if self.taking.remove(&message).is_none() {
             // Its owner was deleted meanwhile.
             return self.media(MediaAction::DeleteMessage { file: kept.file });

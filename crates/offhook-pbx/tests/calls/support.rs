@@ -242,6 +242,15 @@ impl Phone {
         Call { key, peer, events, ear }
     }
 
+    /// As a page does that is reloaded: its side of the media is closed, and when it has loaded, another one offered.
+    pub(crate) async fn begin_anew(&mut self, call: &mut Call) {
+        let (peer, events, ear) = media(PeerConfig::new(&self.number));
+        std::mem::replace(&mut call.peer, peer).close();
+        (call.events, call.ear) = (events, ear);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        self.change(call, Direction::SendRecv).await;
+    }
+
     /// Changes the direction of a call: sendonly holds it, sendrecv resumes it.
     pub(crate) async fn change(&mut self, call: &Call, direction: Direction) {
         let offer = call.peer.create_offer(direction).await.expect("an offer");

@@ -101,3 +101,30 @@ async fn who_says_nothing_for_long_is_hung_up() {
     pbx.shutdown().await;
     std::fs::remove_dir_all(&directory).expect("removed");
 }
+
+#[tokio::test]
+async fn a_page_that_is_reloaded_hears_what_voicemail_says_from_the_start_and_a_message_is_over_then() {
+    let directory = data_dir("reloaded");
+    let pbx = pbx(&directory).await;
+    let mut ada = Phone::new(&pbx, "1000").await;
+    let mut call = ada.call("1001").await;
+    call.ear.hears_speech().await;
+    ada.begin_anew(&mut call).await;
+    call.ear.hears_speech().await;
+    call.ear.hears_tone(1_000.0).await;
+    call.peer.set_source(tone(600.0));
+    let recorded = tokio::time::timeout(SOON, async {
+        while !messages(&directory).iter().any(|file| std::fs::metadata(file).is_ok_and(|file| file.len() > 30_000)) {
+            tokio::task::yield_now().await;
+        }
+    });
+    recorded.await.expect("it is recorded");
+    ada.begin_anew(&mut call).await;
+    call.ear.hears_tone(1_000.0).await;
+    assert_eq!(ada.ended().await.kind, TerminationKind::Bye);
+    drop(ada);
+    assert_nothing_left(&pbx).await;
+    pbx.shutdown().await;
+    assert_eq!(messages(&directory).len(), 1, "what was said until then is kept");
+    std::fs::remove_dir_all(&directory).expect("removed");
+}

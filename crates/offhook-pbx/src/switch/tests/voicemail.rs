@@ -7,7 +7,7 @@ use offhook_sip::{CallKey, Event, TerminationKind};
 use super::network::{Network, SDP, Who};
 use crate::config::PbxConfig;
 use crate::extension::Extension;
-use crate::media::{LegId, MediaEvent, Piece};
+use crate::media::{LegId, MediaEvent, Message, Piece};
 use crate::store::Disposition;
 
 fn config() -> PbxConfig {
@@ -53,6 +53,22 @@ fn who_is_not_there_is_left_a_message_at_once() {
     assert_eq!((kept(&net), net.messages.len()), (1, 0));
     assert_eq!(net.records.last().map(|record| record.disposition), Some(Disposition::Voicemail));
     assert!(!net.open.contains(&leg));
+    net.assert_nothing_left();
+}
+
+#[test]
+fn a_message_that_ends_with_the_connection_it_comes_from_is_kept_and_said_to_be_over() {
+    let mut net = Network::with(config());
+    let a = net.phone("1000");
+    net.call(a, "1001");
+    let leg = greeted(&mut net, a);
+    let message = *net.messages.keys().next().expect("it is recorded");
+    let file = PathBuf::from("0.wav");
+    let kept_message = Message { at: 0, file };
+    net.media_event(MediaEvent::MessageKept { message, mailbox: "1001".to_owned(), kept: kept_message });
+    assert_eq!(kept(&net), 1);
+    assert_eq!(net.prompted(leg), [Piece::Beep]);
+    net.ended(a);
     net.assert_nothing_left();
 }
 
