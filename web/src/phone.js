@@ -5,7 +5,7 @@ import { MediaFault, acquire, faultOf, survey } from './devices.js';
 import { Emitter, emit, silence } from './emitter.js';
 import { Life, nameOf } from './life.js';
 import { Media } from './media.js';
-import { Session, device, share } from './session.js';
+import { Session, device, share, text } from './session.js';
 
 /** Events of the phone that have a callId and are not the call's own. */
 const OF_PHONE = ['newRTCSession', 'incoming', 'startSession', 'deleteSession'];
@@ -182,7 +182,7 @@ export class Phone extends Emitter {
   setSessionStaticStatus(callId, status, startManualModel) {
     const { name, avatar, company } = status ?? {};
     const parameters = [name, avatar, company].map(text);
-    return typeof this.#driver.run('identify', String(callId), ...parameters, startManualModel) === 'number';
+    return typeof this.#driver.run('patch', String(callId), ...parameters, startManualModel) === 'number';
   }
 
   // --- inside ---
@@ -405,11 +405,6 @@ export class Phone extends Emitter {
     this.#media.clear();
     this.#sessions.clear();
   }
-}
-
-/** What a page gave as text, or did not give. */
-function text(value) {
-  return value == null ? undefined : String(value);
 }
 
 function result(refusal) {

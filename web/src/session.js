@@ -73,9 +73,9 @@ export class Session extends Emitter {
   }
 
   setStatus(status) {
-    const { number, recordStatus, isConference } = status ?? {};
-    this.setStaticStatus(status);
-    this.#driver.run('patch', this.callId, number == null ? undefined : String(number), recordStatus, isConference);
+    const { name, avatar, company, number, recordStatus, isConference } = status ?? {};
+    const texts = [name, avatar, company, undefined, number, recordStatus].map(text);
+    this.#driver.run('patch', this.callId, ...texts, isConference);
     return this;
   }
 
@@ -231,4 +231,9 @@ for (const name of COMMANDS) {
   Session.prototype[name] = function (argument) {
     return this.phone[name](this.callId, argument);
   };
+}
+
+/** What a page gave as text, or did not give. */
+export function text(value) {
+  return value == null ? undefined : String(value);
 }

@@ -190,9 +190,15 @@ test('status set by the page, timers stopped, and the call destroyed', async () 
     softphone.last.on('staticStatusChange', (...payload) => told.push(payload.map(({ name }) => name)));
     const same = softphone.last.setStaticStatus({ name: 'Echo', avatar: undefined }, true).setStatus({ company: 'ACME' }).stopTimer();
     softphone.last.setStatus({ company: 'ACME' });
-    return { told, itself: same === softphone.last, status: softphone.last.status };
+    let changes = 0;
+    softphone.last.on('statusChange', () => changes++);
+    softphone.last.setStatus({ name: 'Echo 2', number: '6000', isConference: undefined });
+    const changed = [changes, softphone.last.status.name, softphone.last.status.number];
+    softphone.last.setStatus({ name: 'Echo', number: '600' });
+    return { told, changed, itself: same === softphone.last, status: softphone.last.status };
   });
-  assert.deepEqual(told.told, [['Echo', '600'], ['Echo', 'Echo']]);
+  assert.deepEqual(told.told.slice(0, 2), [['Echo', '600'], ['Echo', 'Echo']]);
+  assert.deepEqual(told.changed, [1, 'Echo 2', '6000']);
   assert.equal(told.itself, true);
   assert.deepEqual([told.status.name, told.status.company], ['Echo', 'ACME']);
   const frozen = await page.evaluate(() => [phone.getSessions().length, phone.setCurrentSession(null), phone.currentSessionID, softphone.last.destroy(), phone.sessions.size]);

@@ -302,9 +302,10 @@ impl Core {
         })
     }
 
-    /// Changes who the far end is shown as. `manual`: from now on only the program changes it.
+    /// Changes the status, at once. `manual`: from now on only the program changes who the far end is shown as; the last three
+    /// are not given then.
     #[allow(clippy::too_many_arguments, reason = "an object costs more bytes, and one caller there is")]
-    pub fn identify(
+    pub fn patch(
         &mut self,
         mono: f64,
         wall: f64,
@@ -313,29 +314,23 @@ impl Core {
         avatar: Option<String>,
         company: Option<String>,
         manual: Option<bool>,
-    ) -> String {
-        let patch = StaticPatch { name, avatar, company };
-        self.turn(mono, wall, |phone, now| done(phone.set_static_status(now, &call_id.into(), patch, manual)))
-    }
-
-    /// Changes more of the status.
-    pub fn patch(
-        &mut self,
-        mono: f64,
-        wall: f64,
-        call_id: &str,
         number: Option<String>,
         record_status: Option<String>,
         is_conference: Option<bool>,
     ) -> String {
+        let id = CallId::from(call_id);
+        if manual.is_some() {
+            let patch = StaticPatch { name, avatar, company };
+            return self.turn(mono, wall, |phone, now| done(phone.set_static_status(now, &id, patch, manual)));
+        }
         let record_status = record_status.as_deref().and_then(|status| match status {
             "stop" => Some(RecordStatus::Stop),
             "recording" => Some(RecordStatus::Recording),
             "pause" => Some(RecordStatus::Pause),
             _ => None,
         });
-        let patch = StatusPatch { number, record_status, is_conference, ..StatusPatch::default() };
-        self.turn(mono, wall, |phone, now| done(phone.set_status(now, &call_id.into(), patch)))
+        let patch = StatusPatch { name, avatar, company, number, record_status, is_conference };
+        self.turn(mono, wall, |phone, now| done(phone.set_status(now, &id, patch)))
     }
 
     /// Every other command: `verb` of the call `id` (or of the phone), with one or two arguments where it has any.

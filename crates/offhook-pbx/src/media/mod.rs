@@ -60,8 +60,10 @@ struct Running {
 struct LegPeer {
     peer: Peer,
     codecs: Vec<Codec>,
-    /// Whom it hears, unless it is played something else.
+    /// Whom it hears, unless it is played something else; the other has the same of this one.
     bridged: Option<LegId>,
+    /// What it was made to hear last, unless that is what it is told.
+    sound: Option<Sound>,
     room: Option<RoomId>,
     /// What it is being told, until it has heard it.
     prompt: Option<(PromptId, Vec<Piece>)>,
@@ -169,12 +171,7 @@ impl MediaHost {
                     self.replies.push(known.peer.rollback().map(|_| Reply::Nothing).boxed());
                 }
             }
-            MediaAction::Play { leg, sound } => {
-                if let Some(known) = self.legs.get_mut(&leg) {
-                    known.prompt = None;
-                    known.peer.set_source(source(sound));
-                }
-            }
+            MediaAction::Play { leg, sound } => self.play(leg, sound),
             MediaAction::Prompt { leg, prompt, pieces } => self.prompt(leg, prompt, pieces),
             MediaAction::Join { leg, room } => self.join(leg, room),
             MediaAction::Leave { leg } => self.leave(leg),
@@ -189,22 +186,8 @@ impl MediaHost {
                 let deleted = tokio::task::spawn_blocking(move || message::delete(&file));
                 self.replies.push(deleted.map(|_| Reply::Nothing).boxed());
             }
-            MediaAction::Bridge { a, b } => {
-                if let (Some(a), Some(b)) = (self.legs.get(&a), self.legs.get(&b)) {
-                    bridge(&a.peer, &b.peer);
-                }
-                for (leg, other) in [(a, b), (b, a)] {
-                    if let Some(known) = self.legs.get_mut(&leg) {
-                        known.bridged = Some(other);
-                    }
-                }
-            }
-            MediaAction::Unbridge { leg } => {
-                if let Some(known) = self.legs.get_mut(&leg) {
-                    known.bridged = None;
-                    unbridge(&known.peer);
-                }
-            }
+            MediaAction::Bridge { a, b } => self.bridge(a, b),
+            MediaAction::Unbridge { leg } => self.unbridge(leg),
             MediaAction::Watch { leg, on } => {
                 if let Some(known) = self.legs.get_mut(&leg) {
                     known.silence = on.then(|| Silence::new(Instant::now()));
@@ -267,7 +250,8 @@ impl MediaHost {
         match Peer::spawn(config) {
             Ok((peer, events)) => {
                 tokio::spawn(forward(leg, events, self.events.clone()));
-                let known = LegPeer { peer, codecs, bridged: None, room: None, prompt: None, silence: None };
+                let known =
+                    LegPeer { peer, codecs, bridged: None, sound: None, room: None, prompt: None, silence: None };
                 self.legs.insert(leg, known);
             }
             Err(error) => {
@@ -285,17 +269,57 @@ impl MediaHost {
         if let Some(room) = gone.room {
             self.join(leg, room);
         }
-        // What was said on the connection that is gone, nobody has heard to its end.
-        if let Some((prompt, pieces)) = gone.prompt {
-            self.prompt(leg, prompt, pieces);
+        if let Some(other) = gone.bridged {
+            // That lets both hear each other, whatever they heard before.
+            let heard = self.legs.get_mut(&other).map(|known| (known.sound, known.prompt.take()));
+            self.bridge(leg, other);
+            if let Some((sound, prompt)) = heard {
+                self.hear_again(other, sound, prompt);
+            }
         }
-        // Whom a Play has interrupted hears the other again when that says so: its source is set with the next one.
-        if let Some(b) = gone.bridged.filter(|b| self.legs.contains_key(b)) {
-            self.execute(MediaAction::Bridge { a: leg, b });
-        }
+        self.hear_again(leg, gone.sound, gone.prompt);
         let wanted = Wanted { direction: Direction::SendRecv, video, ice_restart: false };
         let answer = move |sdp| MediaEvent::Answer { leg, purpose, sdp };
         self.ask(leg, Step::Answer(purpose), |peer| peer.answer(sdp, wanted), answer);
+    }
+
+    /// What a leg heard when its connection was made anew; what it was told, nobody has heard to its end.
+    fn hear_again(&mut self, leg: LegId, sound: Option<Sound>, prompt: Option<(PromptId, Vec<Piece>)>) {
+        match (prompt, sound) {
+            (Some((prompt, pieces)), _) => self.prompt(leg, prompt, pieces),
+            (None, Some(sound)) => self.play(leg, sound),
+            (None, None) => {}
+        }
+    }
+
+    fn play(&mut self, leg: LegId, sound: Sound) {
+        let Some(known) = self.legs.get_mut(&leg) else { return };
+        known.prompt = None;
+        known.sound = Some(sound);
+        known.peer.set_source(source(sound));
+    }
+
+    /// Lets both hear each other, and nobody else.
+    fn bridge(&mut self, a: LegId, b: LegId) {
+        let (Some(one), Some(other)) = (self.legs.get(&a), self.legs.get(&b)) else { return };
+        bridge(&one.peer, &other.peer);
+        for (leg, other) in [(a, b), (b, a)] {
+            let Some(known) = self.legs.get_mut(&leg) else { continue };
+            known.prompt = None;
+            known.sound = Some(Sound::Relay);
+            let before = known.bridged.replace(other).filter(|before| *before != other);
+            if let Some(before) = before.and_then(|before| self.legs.get_mut(&before)) {
+                before.bridged = None;
+            }
+        }
+    }
+
+    fn unbridge(&mut self, leg: LegId) {
+        let Some(known) = self.legs.get_mut(&leg) else { return };
+        unbridge(&known.peer);
+        if let Some(other) = known.bridged.take().and_then(|other| self.legs.get_mut(&other)) {
+            other.bridged = None;
+        }
     }
 
     fn ask<T, F>(
@@ -320,6 +344,7 @@ impl MediaHost {
     /// Has what can be long read where that may block.
     fn prompt(&mut self, leg: LegId, prompt: PromptId, pieces: Vec<Piece>) {
         let Some(known) = self.legs.get_mut(&leg) else { return };
+        known.sound = None;
         known.prompt = Some((prompt, pieces.clone()));
         if pieces.iter().any(Piece::is_file) {
             let samples = tokio::task::spawn_blocking(move || prompt::samples(&pieces));

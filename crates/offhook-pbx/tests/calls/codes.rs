@@ -1,5 +1,6 @@
 //! Transfers by feature codes, as they sound.
 
+use offhook_media::Direction;
 use offhook_pbx::Pbx;
 
 use crate::sound::tone;
@@ -52,9 +53,18 @@ async fn who_asks_takes_the_other_back() {
     theirs.ear.hears_tone(500.0).await;
     dial(&theirs, "*31002#").await;
     ours.ear.hears_music_not_tone(800.0).await;
-    let hers = cleo.pick_up().await;
+    let mut hers = cleo.pick_up().await;
     hers.peer.set_source(tone(1_300.0));
     theirs.ear.hears_tone(1_300.0).await;
+    // Who waits and whose page is reloaded hears music again, and not the two.
+    ada.begin_anew(&mut ours, Direction::SendRecv).await;
+    ours.peer.set_source(tone(500.0));
+    ours.ear.hears_music_not_tone(800.0).await;
+    for ear in [&mut theirs.ear, &mut hers.ear] {
+        ear.forget();
+    }
+    theirs.ear.hears_tone(1_300.0).await;
+    hers.ear.hears_tone(800.0).await;
     dial(&theirs, "*0").await;
     cleo.ended().await;
     theirs.ear.hears_tone(500.0).await;

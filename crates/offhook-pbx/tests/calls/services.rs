@@ -1,5 +1,6 @@
 //! The services, as they sound. (Their statuses are tested in virtual time, with the switch.)
 
+use offhook_media::Direction;
 use offhook_sip::{Event, TerminationKind};
 
 use crate::sound::chirp;
@@ -10,6 +11,10 @@ async fn the_echo_says_what_it_hears() {
     let pbx = pbx().await;
     let mut phone = Phone::new(&pbx, "1000").await;
     let mut call = phone.call("600").await;
+    call.peer.set_source(chirp());
+    call.ear.hears_echo().await;
+    // So it does to a page that is reloaded.
+    phone.begin_anew(&mut call, Direction::SendRecv).await;
     call.peer.set_source(chirp());
     call.ear.hears_echo().await;
     phone.hang_up(&call).await;

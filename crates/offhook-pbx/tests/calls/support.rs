@@ -243,12 +243,12 @@ impl Phone {
     }
 
     /// As a page does that is reloaded: its side of the media is closed, and when it has loaded, another one offered.
-    pub(crate) async fn begin_anew(&mut self, call: &mut Call) {
+    pub(crate) async fn begin_anew(&mut self, call: &mut Call, direction: Direction) {
         let (peer, events, ear) = media(PeerConfig::new(&self.number));
         std::mem::replace(&mut call.peer, peer).close();
         (call.events, call.ear) = (events, ear);
         tokio::time::sleep(Duration::from_millis(300)).await;
-        self.change(call, Direction::SendRecv).await;
+        self.change(call, direction).await;
     }
 
     /// Changes the direction of a call: sendonly holds it, sendrecv resumes it.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use offhook_media::Direction;
 use offhook_pbx::{Extension, Pbx};
 use offhook_sip::TerminationKind;
 
@@ -109,7 +110,7 @@ async fn a_page_that_is_reloaded_hears_what_voicemail_says_from_the_start_and_a_
     let mut ada = Phone::new(&pbx, "1000").await;
     let mut call = ada.call("1001").await;
     call.ear.hears_speech().await;
-    ada.begin_anew(&mut call).await;
+    ada.begin_anew(&mut call, Direction::SendRecv).await;
     call.ear.hears_speech().await;
     call.ear.hears_tone(1_000.0).await;
     call.peer.set_source(tone(600.0));
@@ -119,7 +120,7 @@ async fn a_page_that_is_reloaded_hears_what_voicemail_says_from_the_start_and_a_
         }
     });
     recorded.await.expect("it is recorded");
-    ada.begin_anew(&mut call).await;
+    ada.begin_anew(&mut call, Direction::SendRecv).await;
     call.ear.hears_tone(1_000.0).await;
     assert_eq!(ada.ended().await.kind, TerminationKind::Bye);
     drop(ada);
