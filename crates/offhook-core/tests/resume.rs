@@ -2,8 +2,11 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use common::{A, B, World};
-use offhook_core::{CallId, Driven, Phone, PhoneConfig, RESUME_MS, RecordMethod, RecordStatus, StatusPatch};
+use offhook_core::{CallId, CallOptions, Driven, Phone, PhoneConfig, RESUME_MS, RecordMethod, RecordStatus, StatusPatch};
 
 /// The program of a phone is started anew: gives the snapshot, with the new phone not started yet.
 fn reload(world: &mut World, who: usize) -> Option<String> {
@@ -20,6 +23,14 @@ fn resume(world: &mut World, who: usize, text: &str) -> Vec<String> {
     world.act(who, |phone, now| phone.start(now)).expect("starts");
     world.run(1_000);
     world.log(who)
+}
+
+/// B takes its second call.
+fn pick_up(world: &mut World) {
+    world.run(200);
+    let second = world.phone(B).incoming_list().next().expect("rings").call_id().clone();
+    world.act(B, |phone, now| phone.answer(now, &second, CallOptions::default())).expect("answers");
+    world.run(1_000);
 }
 
 fn only_call(world: &World, who: usize) -> CallId {
@@ -90,6 +101,64 @@ fn a_held_call_stays_held_and_can_be_resumed() {
     world.run(500);
     assert!(!world.phone(A).session(&call).expect("there").status().is_hold);
     world.act(A, |phone, now| phone.hangup(now, &call)).expect("hangs up");
+    world.run(500);
+    world.assert_clean();
+}
+
+#[test]
+fn of_two_calls_the_one_that_was_looked_at_still_is() {
+    let mut world = World::new();
+    let (first, _) = world.talk();
+    world.act(A, |phone, now| phone.call(now, "1001", CallOptions::default())).expect("calls");
+    pick_up(&mut world);
+    world.act(A, |phone, now| phone.unhold(now, &first)).expect("resumes");
+    world.run(500);
+    assert_eq!(world.phone(A).current_session_id(), Some(&first));
+    let text = reload(&mut world, A).expect("there are calls");
+    resume(&mut world, A, &text);
+    assert_eq!(world.phone(A).sessions().count(), 2);
+    assert_eq!(world.phone(A).current_session_id(), Some(&first));
+}
+
+#[test]
+fn a_consultation_is_completed_after_a_reload() {
+    let mut world = World::new();
+    let (parent, _) = world.talk();
+    let (_, second) =
+        world.act(A, |phone, now| phone.consult(now, &parent, "1001", CallOptions::default())).expect("consults");
+    pick_up(&mut world);
+    let text = reload(&mut world, A).expect("there are calls");
+    resume(&mut world, A, &text);
+    let sent = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&sent);
+    world.lose = Box::new(move |who, from, text| {
+        if who == A && from && text.starts_with("REFER") {
+            seen.borrow_mut().extend(text.lines().filter(|line| line.starts_with("Refer-To:")).map(str::to_owned));
+        }
+        false
+    });
+    world.act(A, |phone, now| phone.attended_transfer(now, &second)).expect("both are up");
+    world.run(500);
+    let sent = sent.borrow();
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].contains("sip:1001@") && sent[0].contains(&format!("Replaces={second}")), "{sent:?}");
+}
+
+#[test]
+fn what_is_known_of_a_call_is_known_after_a_reload() {
+    let mut world = World::new();
+    let (call, far) = world.talk();
+    let began = |world: &World| {
+        let report = world.phone(A).session(&call).expect("there").call_report().expect("answered").clone();
+        (report.lks_timestamp, report.lks_date)
+    };
+    world.run(4_000);
+    let before = began(&world);
+    let text = reload(&mut world, A).expect("there is a call");
+    resume(&mut world, A, &text);
+    world.run(4_000);
+    assert_eq!(began(&world), before);
+    world.act(B, |phone, now| phone.hangup(now, &far)).expect("hangs up");
     world.run(500);
     world.assert_clean();
 }
@@ -189,7 +258,7 @@ fn a_snapshot_holds_no_secret_and_whatever_is_damaged_is_nothing() {
     };
     assert_eq!(sessions(&text), 1);
     assert_eq!(sessions(&format!("{text}\u{1e}x")), 0, "all or nothing");
-    assert_eq!(sessions(&text.replacen("calls 2", "calls 1", 1)), 0, "of another version");
+    assert_eq!(sessions(&text.replacen("calls 3", "calls 2", 1)), 0, "of another version");
     let shortened = (0..text.len()).filter(|&length| text.is_char_boundary(length));
     // Cut inside its last value it may still be read: never as more than it was.
     assert!(shortened.map(|length| sessions(&text[..length])).all(|count| count <= 1));

@@ -243,6 +243,43 @@ fn a_consultation_that_still_rings_is_cancelled_and_the_parent_transferred_blind
 }
 
 #[test]
+fn a_ringing_consultation_that_is_completed_and_comes_to_nothing_gives_the_parent_back() {
+    let mut t = three();
+    let parent = t.call.clone();
+    let second = t.world.consult(t.ann, &parent, "cy").expect("talking");
+    t.world.run(500);
+    t.world.command(t.ann, |phone, now| phone.attended_transfer(now, &second)).expect("rings");
+    t.world.run(1_500);
+    let theirs = t.world.ringing(t.cy).expect("rings again, for Bob");
+    t.world.command(t.cy, |phone, now| phone.reject(now, &theirs)).expect("rings");
+    t.world.run(2_000);
+    assert!(t.names(t.ann).iter().any(|name| name.starts_with("failed ")));
+    let held = t.world.view(t.ann).session(&parent).map(|s| s.status().is_hold);
+    assert_eq!(held, Some(false), "it is the only call that is left");
+    assert!(t.world.is_talking(t.ann, &parent) && t.world.is_talking(t.bob, &parent));
+    t.world.hangup(t.bob, &parent).expect("talking");
+    t.quiet();
+}
+
+#[test]
+fn who_is_transferred_looks_at_the_new_call_though_the_old_one_ends_first() {
+    let mut t = three();
+    t.blind("cy");
+    t.world.run(1_000);
+    let call = t.call.clone();
+    t.world.hangup(t.ann, &call).expect("talking");
+    t.world.run(1_000);
+    let theirs = t.world.ringing(t.cy).expect("rings");
+    assert_eq!(t.world.calls(t.bob), std::slice::from_ref(&theirs));
+    assert_eq!(t.world.view(t.bob).current_session_id(), Some(&theirs));
+    t.world.answer(t.cy, &theirs).expect("rings");
+    t.world.run(2_000);
+    assert_eq!(t.world.view(t.bob).current_session_id(), Some(&theirs));
+    t.world.hangup(t.bob, &theirs).expect("talking");
+    t.quiet();
+}
+
+#[test]
 fn a_busy_consultation_leaves_the_parent_held_and_whole() {
     let mut t = three();
     let parent = t.call.clone();

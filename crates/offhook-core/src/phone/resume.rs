@@ -10,7 +10,7 @@ use crate::session::{Lines, Session, Snapshot};
 use crate::status::TerminateType;
 
 /// What a snapshot begins with. Another version reads none of it.
-const HEAD: &str = "offhook-calls 2";
+const HEAD: &str = "offhook-calls 3";
 /// What stands before each call, and before the dialog of one. Nothing else in a snapshot is such a character.
 const CALL: char = '\u{1e}';
 const DIALOG: char = '\u{1d}';
@@ -39,13 +39,14 @@ impl Phone {
     pub fn suspend(&mut self, now: Now) -> Option<String> {
         let mut text = format!("{HEAD}\n{}", now.wall);
         let mut kept = 0;
+        let current = self.current.clone();
         for call_id in self.call_ids(|session| !session.is_finished()) {
             let snapshot = self.with_session(now, &call_id, |session, ctx| {
                 let goes_on = session.is_confirmed() && !session.is_ending() && kept < MAX_CALLS;
                 let dialog = session.key().filter(|_| goes_on);
                 let dialog = dialog.and_then(|key| ctx.sip.run(|agent| agent.suspend(now.mono, key)));
                 match dialog {
-                    Some(dialog) => Some((session.snapshot(now), dialog)),
+                    Some(dialog) => Some((session.snapshot(now, current.as_ref() == Some(&call_id)), dialog)),
                     None => {
                         session.hang_up(ctx, TerminateType::Terminate);
                         None
@@ -80,6 +81,7 @@ impl Phone {
     pub fn resume(&mut self, now: Now, text: &str, end: bool) {
         let Some((at, calls)) = read(text) else { return };
         let end = end || !is_fresh(now, at);
+        let chosen = calls.iter().any(|(kept, _)| kept.current);
         for (kept, dialog) in calls {
             let credentials = self.config.credentials.clone();
             let key = self.sip.run(|agent| agent.resume(now.mono, dialog, credentials));
@@ -92,6 +94,7 @@ impl Phone {
             // It was made before. Without it, a consultation call is a call as any other.
             let parent =
                 kept.parent.as_ref().and_then(|parent| self.session(parent)).map(|parent| parent.as_parent(now));
+            let current = kept.current;
             let mut session = Session::resumed(now, key, kept);
             if let Some(parent) = parent {
                 session.set_parent(parent);
@@ -101,7 +104,9 @@ impl Phone {
             self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });
             self.event(PhoneEvent::StartSession { call_id: call_id.clone() });
             self.with_session(now, &call_id, |session, ctx| session.begin_again(ctx));
-            self.current = Some(call_id);
+            if current || !chosen {
+                self.current = Some(call_id);
+            }
         }
         self.settle_down(now);
     }

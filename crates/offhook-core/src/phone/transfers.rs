@@ -61,8 +61,10 @@ impl Phone {
         let consultation = self.live(call_id)?;
         let parent = consultation.status().transfer_parent.as_ref().ok_or(PhoneError::ParentNotFound)?;
         let parent = parent.call_id.clone();
-        let target = consultation.dialed().cloned().ok_or(PhoneError::ParentNotFound)?;
         let established = consultation.is_confirmed();
+        // What was dialled is not known any more after a reload; who was reached is.
+        let reached = || Some(self.sip.call(consultation.key()?)?.remote.uri().clone());
+        let target = consultation.dialed().cloned().or_else(reached).ok_or(PhoneError::ParentNotFound)?;
         let replaces = consultation.key().and_then(|key| self.sip.dialog(key)).filter(|_| established);
         self.transferable(&parent).map_err(|error| match error {
             PhoneError::UnknownCall => PhoneError::ParentNotFound,
@@ -135,6 +137,9 @@ impl Phone {
         session.refer_by(referrer);
         session.follow(referring);
         session.want_look_up();
+        if self.current.as_ref() == Some(referring.call_id()) {
+            self.current = Some(call_id.clone());
+        }
         self.sessions.push(session);
         self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });
         self.event(PhoneEvent::StartSession { call_id: call_id.clone() });

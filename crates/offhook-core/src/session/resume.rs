@@ -24,10 +24,14 @@ pub(crate) struct Snapshot {
     pub(crate) call_id: CallId,
     number: String,
     identity: StaticPatch,
-    /// `outbound manual held remote-held muted video-sends video-receives conference recorded paused ask`, each 0 or 1.
-    flags: [bool; 11],
+    /// `outbound manual held remote-held muted video-sends video-receives conference recorded paused ask named`, each 0 or 1.
+    flags: [bool; 12],
+    /// The user was looking at it.
+    pub(crate) current: bool,
     /// Of a consultation call: the call that it was made for.
     pub(crate) parent: Option<CallId>,
+    /// When it was made, and when it began: the answer.
+    started: u64,
     began: u64,
     dialed: Option<u64>,
     rang: Option<u64>,
@@ -37,7 +41,7 @@ pub(crate) struct Snapshot {
 
 impl Session {
     /// What is kept of it; it must be confirmed.
-    pub(crate) fn snapshot(&self, now: Now) -> Snapshot {
+    pub(crate) fn snapshot(&self, now: Now, current: bool) -> Snapshot {
         let wall = |moment: Option<Millis>| moment.map(|at| now.wall.saturating_sub(now.mono.saturating_sub(at)));
         let Self { status, negotiation, moments, .. } = self;
         let video = negotiation.video();
@@ -64,8 +68,11 @@ impl Session {
                 status.record_status != RecordStatus::Stop && self.recording_path().is_none(),
                 status.record_status == RecordStatus::Pause,
                 self.ask_for_video,
+                self.look_up.named,
             ],
+            current,
             parent: status.transfer_parent.as_ref().map(|parent| parent.call_id.clone()),
+            started: self.started_wall,
             began: status.call_start_time,
             dialed: wall(moments.dialed),
             rang: wall(moments.rang),
@@ -76,7 +83,7 @@ impl Session {
 
     /// The call in its next life: as it was, with signalling lost and no peer connection yet.
     pub(crate) fn resumed(now: Now, key: CallKey, kept: Snapshot) -> Self {
-        let [outbound, manual, held, remote_held, muted, sends, receives, conference, recorded, paused, ask] =
+        let [outbound, manual, held, remote_held, muted, sends, receives, conference, recorded, paused, ask, named] =
             kept.flags;
         let kind = if outbound { CommunicationType::Outbound } else { CommunicationType::Inbound };
         let identity = Identity { number: kept.number, name: None };
@@ -90,6 +97,8 @@ impl Session {
         session.negotiation = Negotiation::resumed(held, remote_held, video);
         session.signalling_lost = true;
         session.ask_for_video = ask;
+        session.look_up.named = named;
+        session.started_wall = kept.started;
         let status = &mut session.status;
         status.call_status = CallState::Talking;
         status.is_ring = false;
@@ -137,13 +146,15 @@ impl Snapshot {
         // Writing into a String cannot fail.
         let _ = write!(
             out,
-            "{}\n{}\n{}\n{}\n{}\n{}\n{flags}\n{}\n{}\n{}\n{}\n{}",
+            "{}\n{}\n{}\n{}\n{}\n{}\n{flags}\n{}\n{}\n{}\n{}\n{}\n{}\n{}",
             self.call_id,
             self.parent.as_ref().map(ToString::to_string).unwrap_or_default(),
             self.number.replace(char::is_control, " "),
             text(name),
             text(avatar),
             text(company),
+            u8::from(self.current),
+            self.started,
             self.began,
             moment(self.dialed),
             moment(self.rang),
@@ -158,16 +169,16 @@ impl Snapshot {
         let (call_id, parent, number) = (CallId::new(text()?), text()?, text()?);
         let parent = Some(parent).filter(|parent| !parent.is_empty()).map(CallId::new);
         let identity = StaticPatch { name: Some(text()?), avatar: Some(text()?), company: Some(text()?) };
-        let mut flags = [false; 11];
+        let mut flags = [false; 12];
         let written = lines.next().filter(|written| written.len() == flags.len())?;
         for (flag, byte) in flags.iter_mut().zip(written.bytes()) {
             *flag = byte == b'1';
         }
         let mut moment = || lines.next()?.parse::<u64>().ok();
-        let began = moment()?;
+        let (current, started, began) = (moment()? != 0, moment()?, moment()?);
         let mut some = || moment().map(|at| Some(at).filter(|at| *at > 0));
         let (dialed, rang, answered, held) = (some()?, some()?, some()?, some()?);
-        Some(Self { call_id, number, identity, flags, parent, began, dialed, rang, answered, held })
+        Some(Self { call_id, number, identity, flags, current, parent, started, began, dialed, rang, answered, held })
     }
 
     /// Whether the dialog is that of this call.

@@ -38,7 +38,7 @@ pub(super) struct Transfer {
     refer_to: ReferTo,
     stage: Stage,
     until: Millis,
-    /// It was not held before: unhold it if nothing comes of it.
+    /// It was held for this: unhold it if nothing comes of it.
     resume: bool,
 }
 
@@ -54,10 +54,12 @@ enum Stage {
 impl Session {
     /// Begins a transfer; settled when its outcome is known. `after`: a consultation call that is being cancelled.
     pub(crate) fn transfer(&mut self, ctx: &mut Ctx<'_>, command: CommandId, refer_to: ReferTo, after: Option<CallId>) {
-        let resume = !self.negotiation.wants_held();
+        let hold = !self.negotiation.wants_held();
+        // It was held for the consultation, of which nothing is left.
+        let resume = hold || after.is_some();
         let stage = after.map_or(Stage::Holding, Stage::AwaitingEnd);
         self.transfer = Some(Transfer { command, refer_to, stage, until: ctx.now.mono + STEP_MS, resume });
-        if resume {
+        if hold {
             self.hold(ctx, None, true);
         }
         self.transfer_when_held(ctx);
