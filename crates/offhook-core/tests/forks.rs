@@ -4,6 +4,7 @@ mod common;
 
 use common::{A, World, response};
 use offhook_core::MediaCommand;
+use offhook_core::media::MediaError;
 
 fn sdp(of: usize) -> String {
     common::sdp_with(of, 1, offhook_core::Direction::SendRecv)
@@ -63,4 +64,27 @@ fn a_second_answer_is_acknowledged_and_hung_up() {
     assert_eq!(world.sent(A), ["ACK", "BYE"]);
     assert_eq!(world.phone(A).sessions().count(), 1);
     assert_eq!(applied(&mut world), [(sdp(51), false)]);
+}
+
+#[test]
+fn early_media_that_cannot_be_used_does_not_end_the_call() {
+    // The 200 says another thing, or the same: that is what counts.
+    for (answer, outcome) in [(sdp(52), "confirmed"), (sdp(51), "clientError Bad Media Description")] {
+        let mut world = World::new();
+        let invite = world.capture_invite();
+        world.media(A).fail = Some(("apply", MediaError::BadDescription("RTP/AVP".to_owned())));
+        world.inject(A, response(&invite, 180, Some("one"), &sdp(51)));
+        world.run(100);
+        assert!(!world.log(A).iter().any(|event| event.starts_with("failed") || event.starts_with("clientError")));
+        assert_eq!(world.phone(A).sessions().count(), 1, "it rings on");
+        let same = answer == sdp(51);
+        if same {
+            world.media(A).fail = Some(("apply", MediaError::BadDescription("RTP/AVP".to_owned())));
+        }
+        world.inject(A, response(&invite, 200, Some("one"), &answer));
+        world.run(100);
+        assert_eq!(applied(&mut world), [(sdp(51), true), (answer, false)]);
+        let log = world.log(A);
+        assert!(log.contains(&outcome.to_owned()), "{log:?}");
+    }
 }

@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use common::{A, B, World};
-use offhook_core::{CallId, CallOptions, Driven, Phone, PhoneConfig, RESUME_MS, RecordMethod, RecordStatus, StatusPatch};
+use offhook_core::{
+    CallId, CallOptions, Driven, Phone, PhoneConfig, RESUME_MS, RecordMethod, RecordStatus, StatusPatch,
+};
 
 /// The program of a phone is started anew: gives the snapshot, with the new phone not started yet.
 fn reload(world: &mut World, who: usize) -> Option<String> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sipx_sip::{Header, HeaderName, ResponseBuilder};
 
 use crate::header::HeaderField;
-use crate::message::{Headers, HeadersExt as _, Method, Request, Response, StatusCode};
+use crate::message::{Headers, HeadersExt as _, Method, Request, Response, StatusCode, split};
 use crate::name_addr::Uri;
 
 /// Methods that we take (Allow, RFC 3261 §20.5).
@@ -121,9 +121,10 @@ pub(crate) fn reason(status: u16, text: &str) -> Option<HeaderField> {
 
 /// Status and text of a Reason header with protocol SIP.
 pub(crate) fn read_reason(headers: &Headers) -> (Option<u16>, Option<String>) {
-    for value in headers.texts("Reason") {
-        let mut parts = value.split(';');
-        if !parts.next().is_some_and(|p| p.trim().eq_ignore_ascii_case("SIP")) {
+    let values = headers.texts("Reason");
+    for value in values.iter().flat_map(|values| split(values, ',')) {
+        let mut parts = split(value, ';').into_iter();
+        if !parts.next().is_some_and(|protocol| protocol.eq_ignore_ascii_case("SIP")) {
             continue;
         }
         let (mut cause, mut text) = (None, None);
@@ -229,5 +230,30 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
             5 => "Server Failure",
             _ => "Global Failure",
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_sip_is_found_among_others() {
+        let read = |values: &[&str]| {
+            let mut headers = Headers::new();
+            put_fields(
+                &mut headers,
+                &values.iter().map(|v| HeaderField::new("Reason", v).expect("a value")).collect::<Vec<_>>(),
+            );
+            read_reason(&headers)
+        };
+        let elsewhere = (Some(200), Some("Call completed elsewhere".to_owned()));
+        assert_eq!(read(&[r#"Q.850;cause=26, SIP ;cause=200;text="Call completed elsewhere""#]), elsewhere);
+        assert_eq!(read(&[r#"SIP;text="Call completed elsewhere";cause=200, Q.850;cause=16"#]), elsewhere);
+        assert_eq!(
+            read(&["Q.850;cause=16", r#"sip;cause=200;text="a; b, c""#]),
+            (Some(200), Some("a; b, c".to_owned()))
+        );
+        assert_eq!(read(&["Q.850;cause=16"]), (None, None));
     }
 }

@@ -44,13 +44,13 @@ impl HeadersExt for Headers {
     fn address(&self, name: &str) -> Option<NameAddr> {
         let value = self.value(&header_name(name))?;
         let text = String::from_utf8_lossy(&value);
-        NameAddr::parse(split_list(&text).first()?).ok()
+        NameAddr::parse(split(&text, ',').first()?).ok()
     }
 
     fn addresses(&self, name: &str) -> Vec<NameAddr> {
         self.texts(name)
             .iter()
-            .flat_map(|text| split_list(text))
+            .flat_map(|text| split(text, ','))
             .filter_map(|part| NameAddr::parse(part).ok())
             .collect()
     }
@@ -100,8 +100,8 @@ pub(crate) fn header_name(name: &str) -> HeaderName {
     HeaderName::parse(&Bytes::copy_from_slice(name.as_bytes()))
 }
 
-/// Splits at commas that are outside quotes and angle brackets.
-fn split_list(text: &str) -> Vec<&str> {
+/// Splits at what is outside quotes and angle brackets.
+pub(crate) fn split(text: &str, separator: char) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut start, mut quoted, mut escaped, mut angled) = (0, false, false, false);
     for (i, c) in text.char_indices() {
@@ -111,9 +111,9 @@ fn split_list(text: &str) -> Vec<&str> {
             '"' => quoted = !quoted,
             '<' if !quoted => angled = true,
             '>' if !quoted => angled = false,
-            ',' if !quoted && !angled => {
+            _ if c == separator && !quoted && !angled => {
                 parts.push(text[start..i].trim());
-                start = i + 1;
+                start = i + separator.len_utf8();
             }
             _ => {}
         }
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn address_lists_are_taken_apart_at_real_commas_only() {
-        let parts = split_list(r#""Bell, A" <sip:a@b;x=1,2>, <sip:c@d>"#);
+        let parts = split(r#""Bell, A" <sip:a@b;x=1,2>, <sip:c@d>"#, ',');
         assert_eq!(parts, [r#""Bell, A" <sip:a@b;x=1,2>"#, "<sip:c@d>"]);
     }
 }

@@ -269,6 +269,8 @@ impl Agent {
         let mut fields = state.register.headers.clone();
         fields.extend(HeaderField::new("Expires", &state.expires_s.to_string()));
         fields.extend(HeaderField::new("Allow", compose::ALLOW));
+        // Without it a registrar refuses what an edge proxy has put its Path on (RFC 3327 §5.3).
+        fields.extend(HeaderField::new("Supported", "path"));
         let request = compose::request(parts, &self.config.user_agent, &fields, None);
         let (connection, credentials) = (state.connection, state.credentials.clone());
         if self.send_request(connection, request, Owner::Registration(id), credentials).is_none() {

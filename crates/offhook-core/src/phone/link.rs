@@ -371,7 +371,14 @@ impl Phone {
         self.link.wanted &= !used_up;
         self.event(PhoneEvent::RegistrationFailed { cause, status_code: status, code });
         self.settle_starting(&Err(PhoneError::Registration { cause, status, reason }));
-        if temporary && !used_up {
+        if used_up || !temporary {
+            return;
+        }
+        if cause == Cause::RequestTimeout && status.is_none() {
+            // Nobody may be there any more, and the system not know it yet: a failed flow is replaced by another
+            // (RFC 5626 §4.5). Its end arranges for the next attempt.
+            self.drop_link();
+        } else {
             let delay_ms = self.next_delay().max(u64::from(after_s.unwrap_or(0).min(3_600)) * 1_000);
             self.retry_in(now, delay_ms);
         }

@@ -81,9 +81,13 @@ impl Session {
     }
 
     fn on_failed(&mut self, ctx: &mut Ctx<'_>, request: MediaRequest, error: &MediaError) {
-        let early = self.early.as_ref().is_some_and(|early| early.request == request && !early.applied);
-        if self.negotiation.pending_request() == Some(request) || (early && !self.accepted) {
+        if self.negotiation.pending_request() == Some(request) {
             self.on_exchange_failed(ctx, error);
+        } else if let Some(early) = self.early.take_if(|early| early.request == request && !early.applied) {
+            // What an 18x says is a preview: the call goes on ringing without early media, and the 200 may say another thing
+            // (RFC 3261 §13.2.1). If it says the same, that cannot be used either.
+            tracing::info!(call = %self.call_id, %error, "early media cannot be used");
+            self.keep_early(early.dialog, early.sdp);
         } else if !self.on_recording_refused(ctx, request, error) {
             let error = crate::error::PhoneError::LocalStream { detail: error.to_string() };
             self.dtmf.sent(ctx, request, Err(error));

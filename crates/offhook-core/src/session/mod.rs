@@ -64,6 +64,8 @@ pub struct Session {
     early: Option<Early>,
     /// Answers of other early dialogs, not heard.
     other_early: Vec<(EarlyDialog, String)>,
+    /// The options of the call that this one goes on from; its own, once its media is open.
+    follows: Option<Box<CallOptions>>,
     local_sdp: Option<String>,
     remote_sdp: Option<String>,
     ice_lost: bool,
@@ -215,6 +217,7 @@ impl Session {
             new_streams: Vec::new(),
             early: None,
             other_early: Vec::new(),
+            follows: None,
             local_sdp: None,
             remote_sdp: None,
             ice_lost: false,
@@ -332,9 +335,11 @@ impl Session {
         self.replaces = Some(replaced);
     }
 
-    /// The user has that call and has done nothing for this one, which goes on from it: held or muted as that is.
+    /// The user has that call and has done nothing for this one, which goes on from it: held or muted as that is, over the
+    /// same servers, with the same microphone and codecs.
     pub(crate) fn follow(&mut self, other: &Self) {
         self.ask_for_video = other.ask_for_video;
+        self.follows.clone_from(&other.follows);
         self.status.is_mute = other.status.is_mute;
         if other.negotiation.wants_held() {
             self.negotiation.begin_held();

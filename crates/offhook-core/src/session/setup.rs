@@ -11,7 +11,7 @@ use crate::error::PhoneError;
 use crate::events::{PhoneEvent, SdpType, SessionEvent};
 use crate::identity;
 use crate::io::CommandId;
-use crate::media::{Direction, MediaCommand, Volume};
+use crate::media::{Direction, EarlyDialog, MediaCommand, Volume};
 use crate::sdp;
 use crate::status::CallState;
 
@@ -95,14 +95,19 @@ impl Session {
         let (Some(sdp), Some(dialog)) = (answer, dialog) else { return };
         // One early dialog is heard: the first. Others of a forked call are as good as silent until one is answered.
         if self.early.is_some() {
-            self.other_early.retain(|(known, _)| *known != dialog);
-            if self.other_early.len() < MAX_FORKS {
-                self.other_early.push((dialog, sdp));
-            }
+            self.keep_early(dialog, sdp);
         } else {
             let request = ctx.request();
             self.early = Some(Early { dialog, sdp: sdp.clone(), request, applied: false });
             self.remote_description(ctx, SdpType::Answer, sdp, Remote::Early { request, dialog });
+        }
+    }
+
+    /// An answer that is not heard, for the 200 of its dialog.
+    pub(super) fn keep_early(&mut self, dialog: EarlyDialog, sdp: String) {
+        self.other_early.retain(|(known, _)| *known != dialog);
+        if self.other_early.len() < MAX_FORKS {
+            self.other_early.push((dialog, sdp));
         }
     }
 
@@ -212,9 +217,15 @@ impl Session {
 
     fn open_media(&mut self, ctx: &mut Ctx<'_>, mut options: CallOptions) {
         self.media_open = true;
+        if let Some(before) = &self.follows {
+            let CallOptions { codecs, ice_servers, ice_transport_policy, input_device, .. } =
+                CallOptions::clone(before);
+            options = CallOptions { codecs, ice_servers, ice_transport_policy, input_device, ..options };
+        }
         if options.ice_servers.is_empty() {
             options.ice_servers.clone_from(&ctx.config.ice_servers);
         }
+        self.follows = Some(Box::new(options.clone()));
         self.plan_recording(&options);
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
         if self.is_silent() {
