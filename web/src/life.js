@@ -49,9 +49,13 @@ export class Life {
     }
   }
 
-  /** The calls of the page that was before; once. */
+  /** The calls of the page that was before, until they are `resumed`: this page may be reloaded before that. */
   kept() {
-    return take(this.#name, true);
+    return take(this.#name);
+  }
+
+  resumed() {
+    take(this.#name, true);
   }
 
   /**

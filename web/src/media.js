@@ -43,8 +43,8 @@ export class Media {
   #toned = [];
   /** When the media was connected first; ms. */
   #connected;
-  /** Our last offer has video. */
-  #offered;
+  /** What is shared is in no description yet. */
+  #unoffered = false;
   #early;
   #hostsOnly;
 
@@ -118,6 +118,7 @@ export class Media {
     if (this.#screen) this.#drop(this.#screen);
     else [this.#camera] = this.localStream?.getVideoTracks() ?? [];
     this.#screen = track;
+    this.#unoffered = true;
     this.#acquired.push(track);
     // The browser's own button.
     track.addEventListener('ended', () => this.unshare());
@@ -131,10 +132,8 @@ export class Media {
     if (!screen) return false;
     this.#screen = this.#camera = undefined;
     this.#drop(screen);
-    if (camera) {
-      this.#show(camera);
-      await this.#transceiver('video')?.sender.replaceTrack(camera);
-    }
+    this.#show(camera);
+    if (camera) await this.#transceiver('video')?.sender.replaceTrack(camera);
     this.#tell.shared(!camera);
     return true;
   }
@@ -151,7 +150,6 @@ export class Media {
 
   createOffer({ request, direction, video, iceRestart }) {
     this.#later(request, async () => {
-      this.#offered = video;
       await this.#local(video?.startsWith('send'));
       this.#direct(direction, video, true);
       await this.connection.setLocalDescription(await this.connection.createOffer({ iceRestart }));
@@ -195,6 +193,10 @@ export class Media {
       if (connection.signalingState === 'have-remote-offer') await connection.setRemoteDescription(description);
       this.#veil(this.#held);
     });
+  }
+
+  endVideo() {
+    if (!this.#unoffered) this.#hide();
   }
 
   startRecording({ request }) {
@@ -305,15 +307,29 @@ export class Media {
   async #local(camera) {
     const audio = this.#stream.getAudioTracks().length === 0;
     const video = !!camera && !this.localStream;
-    if (audio || video) this.take(await acquire({ ...this.#options, audio, video }));
+    if (!audio && !video) return;
+    const generation = this.#generation;
+    try {
+      const stream = await acquire({ ...this.#options, audio, video });
+      if (generation === this.#generation) return this.take(stream);
+      // Nobody waits for it any more.
+      for (const track of stream.getTracks()) track.stop();
+    } catch (error) {
+      if (video) this.#tell.warn('camera-failed', error.kind);
+      throw error;
+    }
+    throw new Error();
   }
 
   /** Says what is sent and received from the next description on. */
   #direct(direction, video, ours) {
     this.#directOne('audio', direction, this.#stream, ours);
     if (video) this.#directOne('video', video, this.localStream, ours);
-    else this.#withoutVideo(ours);
-    if (!video) this.#hide();
+    else {
+      this.#withoutVideo(ours);
+      this.#hide();
+    }
+    this.#unoffered = false;
     this.#veil(direction === 'sendonly' || direction === 'inactive');
   }
 
@@ -397,8 +413,6 @@ export class Media {
   async #answered(sdp) {
     await this.#remote('answer', sdp);
     this.#held = this.#holds;
-    // The far end wants no video. What was shared since we offered none waits for the next offer.
-    if (this.#offered && !this.#transceiver('video')) this.#hide();
   }
 
   async #remote(type, sdp) {

@@ -31,6 +31,8 @@ export class Phone extends Emitter {
   #left;
   #destroyed;
   #released = false;
+  /** The attributes since then. */
+  #ended = {};
   /** It began with a log-in, which another tab's ends. */
   #loggedIn;
 
@@ -78,7 +80,7 @@ export class Phone extends Emitter {
     for (const name of ['isRegistered', 'isMaxCall', 'isNoneCamera', 'recordPermissions', 'videoPlan', 'currentSessionID']) {
       Object.defineProperty(Phone.prototype, name, {
         get() {
-          return this.#driver.read('state')?.[name];
+          return (this.#driver.read('state') ?? this.#ended)[name];
         },
       });
     }
@@ -221,7 +223,10 @@ export class Phone extends Emitter {
         end = true;
       }
     }
-    if (!signal.aborted) this.#driver.run('resume', text, end);
+    if (!signal.aborted) {
+      this.#driver.run('resume', text, end);
+      this.#life.resumed();
+    }
     // Whoever is asked for the microphone may answer too late.
     for (const [callId] of calls) if (!this.#driver.read('status', callId)) this.#forget(callId);
   }
@@ -333,7 +338,13 @@ export class Phone extends Emitter {
     const servers = [...command.map((urls) => ({ urls })), ...iceServers];
     let media;
     try {
-      media = new Media(tell, { iceServers: servers, iceTransportPolicy, audio, ...options, ...this.#devices(options) });
+      media = new Media(tell, {
+        ...options,
+        ...this.#devices(options),
+        audio,
+        iceServers: options?.iceServers ?? servers,
+        iceTransportPolicy: options?.iceTransportPolicy ?? iceTransportPolicy,
+      });
     } catch (error) {
       // Servers that are none.
       this.#forget(callId);
@@ -396,6 +407,7 @@ export class Phone extends Emitter {
   #release() {
     if (this.#released) return;
     this.#released = true;
+    this.#ended = { ...this.#driver.read('state'), isRegistered: false, currentSessionID: null };
     this.#stop();
     navigator.mediaDevices?.removeEventListener('devicechange', this.#surveyed);
     this.#life.stop();

@@ -190,6 +190,11 @@ export class Session extends Emitter {
       case 'updateLocalStream':
         payload.localStream = this.localStream = payload.localStream === null ? null : media?.localStream;
         break;
+      case 'failed':
+      case 'clientError':
+        // Of a call with video that did not come about.
+        if (this.localStream) this.tell('updateLocalStream', { callId: this.callId, localStream: null });
+        break;
       case 'accepted':
       case 'confirmed':
       case 'reinvite':
@@ -207,7 +212,8 @@ export class Session extends Emitter {
     if (!this.remoteStream) return true;
     try {
       element.volume = this.#volume;
-      if (this.#speaker !== undefined) await element.setSinkId?.(this.#speaker);
+      // One that is not there any more: where the system says.
+      if (this.#speaker !== undefined) await element.setSinkId?.(this.#speaker).catch(() => {});
       await element.play();
       return true;
     } catch (error) {

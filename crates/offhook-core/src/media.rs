@@ -137,6 +137,8 @@ pub enum MediaCommand {
     },
     /// Undo the local offer that is not answered, or the remote offer that we could not answer; drop what is being made.
     Rollback,
+    /// No video is sent any more: a camera or screen that was opened for it, whether it was agreed to or not, is let go.
+    EndVideo,
     /// Send silence (or nothing), or the microphone again.
     SetMuted(bool),
     /// How loud the far end is played.

@@ -56,6 +56,101 @@ fn offers(world: &World, who: usize) -> usize {
     world.sent(who).iter().filter(|sent| *sent == "INVITE").count()
 }
 
+/// How often a phone was told to let go of its camera.
+fn ends(world: &mut World, who: usize) -> usize {
+    world.media(who).asked.iter().filter(|command| **command == MediaCommand::EndVideo).count()
+}
+
+#[test]
+fn the_camera_is_let_go_when_no_video_comes_about_and_not_while_it_still_may() {
+    // Refused as a whole, as a part, by an answer to the call.
+    let mut world = World::new();
+    let (a, _) = world.talk();
+    world.media(B).fail = Some(("answer", MediaError::BadDescription("no codec".to_owned())));
+    audio_to_video(&mut world, A, &a);
+    world.run(2_000);
+    assert_eq!((is_video(&world), ends(&mut world, A)), ((false, false), 1));
+    audio_to_video(&mut world, A, &a);
+    world.run(2_000);
+    assert_eq!((is_video(&world), ends(&mut world, A)), ((false, false), 2));
+    world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    world.run(500);
+    assert_eq!(ends(&mut world, A), 2, "there is none");
+    let mut world = World::new();
+    talk_with(&mut world, video(), CallOptions::default());
+    assert_eq!((ends(&mut world, A), ends(&mut world, B)), (1, 0));
+
+    // It meets another exchange, and is wanted still; a hold keeps it; then it is not wanted any more.
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    world.serve(|server, _| server.refuse_changes = Some(491));
+    audio_to_video(&mut world, A, &a);
+    world.run(1_000);
+    assert_eq!(ends(&mut world, A), 0);
+    world.serve(|server, _| server.refuse_changes = None);
+    ask(&mut world, B, &b);
+    world.run(5_000);
+    agree(&mut world, B, &b);
+    world.run(2_000);
+    for who in [A, B] {
+        let call = world.call_of(who);
+        world.act(who, |phone, now| phone.hold(now, &call)).expect("holds");
+    }
+    world.run(2_000);
+    assert_eq!((is_video(&world), ends(&mut world, A), ends(&mut world, B)), ((true, true), 0, 0));
+    for who in [A, B] {
+        let call = world.call_of(who);
+        world.act(who, |phone, now| phone.unhold(now, &call)).expect("resumes");
+    }
+    world.run(2_000);
+    video_to_audio(&mut world, B, &b);
+    world.run(2_000);
+    assert_eq!((is_video(&world), ends(&mut world, A), ends(&mut world, B)), ((false, false), 1, 1));
+}
+
+#[test]
+fn who_agrees_to_video_without_a_camera_sees_and_is_not_seen() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    let none = offhook_core::Devices { inputs: Some((1, 0)), permission: offhook_core::Permission::Granted };
+    world.act(B, |phone, _| phone.set_devices(none));
+    ask(&mut world, B, &b);
+    let command = audio_to_video(&mut world, A, &a);
+    world.run(500);
+    agree(&mut world, B, &b);
+    world.run(2_000);
+    assert_eq!((world.outcome(A, command), is_video(&world)), (Some(Ok(())), (true, true)));
+    assert_eq!(world.media(B).videos(), [None, Some(RecvOnly)]);
+}
+
+#[test]
+fn a_camera_that_does_not_open_refuses_the_video_and_nothing_else() {
+    let mut world = World::new();
+    let (a, b) = world.talk();
+    ask(&mut world, B, &b);
+    let command = audio_to_video(&mut world, A, &a);
+    world.run(500);
+    world.clear(B);
+    world.media(B).fail = Some(("answer", MediaError::Device("in use".to_owned())));
+    agree(&mut world, B, &b);
+    world.run(5_000);
+    assert!(matches!(world.outcome(A, command), Some(Err(PhoneError::Refused { .. }))));
+    assert_eq!((is_video(&world), offers(&world, B)), ((false, false), 0), "nor does an offer of B's follow");
+}
+
+#[test]
+fn a_user_may_take_half_a_minute_to_allow_the_camera_and_no_longer() {
+    for (seconds, taken) in [(29, true), (31, false)] {
+        let mut world = World::new();
+        let (a, b) = world.talk();
+        ask(&mut world, B, &b);
+        world.media(A).hang = Some("offer");
+        let command = audio_to_video(&mut world, A, &a);
+        world.run(seconds * 1_000);
+        assert_eq!(world.outcome(A, command).is_none(), taken, "after {seconds} s");
+    }
+}
+
 #[test]
 fn a_call_made_and_answered_with_video_has_it() {
     let mut world = World::new();

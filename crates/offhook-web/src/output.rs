@@ -106,6 +106,7 @@ pub(crate) enum Media {
     },
     ConfirmEarly,
     Rollback,
+    EndVideo,
     SetMuted(bool),
     SetVolume(f64),
     SendDtmf {
@@ -228,6 +229,7 @@ impl From<MediaCommand> for Media {
             }
             MediaCommand::ConfirmEarly { .. } => Self::ConfirmEarly,
             MediaCommand::Rollback => Self::Rollback,
+            MediaCommand::EndVideo => Self::EndVideo,
             MediaCommand::SetMuted(muted) => Self::SetMuted(muted),
             MediaCommand::SetVolume(volume) => Self::SetVolume(volume.factor()),
             MediaCommand::SendDtmf { request, in_band: true, .. } => Self::Unsupported { request: request.0 },

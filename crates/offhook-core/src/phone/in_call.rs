@@ -81,7 +81,8 @@ impl Phone {
     /// [`PhoneError::UnknownCall`]; [`PhoneError::WrongState`] when nothing is asked (any more).
     pub fn agree_video(&mut self, now: Now, call_id: &CallId, agree: bool) -> Result<(), PhoneError> {
         self.live(call_id)?;
-        let agreed = self.with_session(now, call_id, |session, ctx| session.agree_video(ctx, agree));
+        let camera = !self.is_none_camera();
+        let agreed = self.with_session(now, call_id, |session, ctx| session.agree_video(ctx, agree, camera));
         self.settle_down(now);
         agreed.ok_or(PhoneError::UnknownCall)?
     }

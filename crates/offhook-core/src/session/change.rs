@@ -19,7 +19,9 @@ use crate::sdp;
 
 /// The first description may wait for the user to allow the microphone.
 const FIRST_DEADLINE_MS: Millis = 60_000;
-/// Later ones need nobody.
+/// And for the camera: well within the 64 s of a re-INVITE, of which the user may have taken 30 s to agree to video.
+const CAMERA_DEADLINE_MS: Millis = 30_000;
+/// Others need nobody.
 const DEADLINE_MS: Millis = 15_000;
 /// A command that wants an exchange: longer than a transaction (32 s) and a few back-offs take.
 pub(super) const COMMAND_DEADLINE_MS: Millis = 60_000;
@@ -33,6 +35,8 @@ pub(super) struct Exchange {
     pub(super) deadline: Option<Millis>,
     /// An offer of ours is tried again then.
     pub(super) retry: Option<Millis>,
+    /// Video was to be sent: the camera may be open.
+    films: bool,
     /// Direction of the answer being applied, and whether it has video.
     pub(super) answered: Option<(Direction, bool)>,
     /// An offer of the far end that came while an answer was being applied.
@@ -77,7 +81,7 @@ impl Session {
     pub(super) fn make_offer(&mut self, ctx: &mut Ctx<'_>) {
         let request = ctx.request();
         let offer = self.negotiation.begin_offer(request);
-        self.expect_media(ctx);
+        self.expect_camera(ctx, offer.video);
         let (direction, video, ice_restart) = (offer.direction, offer.video, offer.ice_restart);
         ctx.out.media(&self.call_id, MediaCommand::CreateOffer { request, direction, video, ice_restart });
     }
@@ -85,7 +89,7 @@ impl Session {
     pub(super) fn make_answer(&mut self, ctx: &mut Ctx<'_>, offer: String) {
         let request = ctx.request();
         let (direction, video) = self.negotiation.begin_answer(request, sdp::direction(&offer), sdp::video(&offer));
-        self.expect_media(ctx);
+        self.expect_camera(ctx, video);
         self.remote_description(ctx, SdpType::Offer, offer, Remote::Offer { request, direction, video });
     }
 
@@ -93,7 +97,7 @@ impl Session {
     pub(super) fn make_reply(&mut self, ctx: &mut Ctx<'_>) {
         let request = ctx.request();
         let offer = self.negotiation.begin_reply(request);
-        self.expect_media(ctx);
+        self.expect_camera(ctx, offer.video);
         let (direction, video) = (offer.direction, offer.video);
         ctx.out.media(&self.call_id, MediaCommand::CreateOffer { request, direction, video, ice_restart: false });
     }
@@ -105,8 +109,20 @@ impl Session {
         self.remote_description(ctx, SdpType::Answer, answer, Remote::Answer { request });
     }
 
+    /// Of a description that says this of video.
+    fn expect_camera(&mut self, ctx: &Ctx<'_>, video: Option<Direction>) {
+        let sends = video.is_some_and(Direction::sends);
+        self.exchange.films |= sends;
+        let begins = sends && !self.negotiation.video().is_some_and(Direction::sends);
+        self.expect_media_for(ctx, if begins { CAMERA_DEADLINE_MS } else { DEADLINE_MS });
+    }
+
     pub(super) fn expect_media(&mut self, ctx: &Ctx<'_>) {
-        let wait = if self.accepted { DEADLINE_MS } else { FIRST_DEADLINE_MS };
+        self.expect_media_for(ctx, DEADLINE_MS);
+    }
+
+    fn expect_media_for(&mut self, ctx: &Ctx<'_>, wait: Millis) {
+        let wait = if self.accepted { wait } else { FIRST_DEADLINE_MS };
         self.exchange.deadline = Some(ctx.now.mono + wait);
     }
 
@@ -213,6 +229,10 @@ impl Session {
         ctx.out.media(&self.call_id, MediaCommand::Rollback);
         if let (true, Some(key)) = (answering, self.key) {
             self.negotiation.failed();
+            if Cause::from(error) == Cause::UserDeniedMediaAccess {
+                // A camera that does not open now does not open for an offer of ours either.
+                self.negotiation.give_up_video();
+            }
             let status = if matches!(error, MediaError::BadDescription(_)) { 488 } else { 500 };
             // An error means that it is not waiting any more.
             let _ = ctx.sip.run(|agent| agent.refuse_offer(ctx.now.mono, key, status));
@@ -380,6 +400,7 @@ impl Session {
                 ctx.out.media(&self.call_id, MediaCommand::SetMuted(now_silent));
             }
         }
+        self.end_video(ctx);
         self.settle_video(ctx);
         let refreshed = !self.negotiation.wants_refresh();
         self.settle_where(ctx.out, |w| matches!(w, Waiting::Held { held: h, .. } if h == held), &Ok(()));
@@ -418,7 +439,16 @@ impl Session {
         if self.negotiation.held() == held {
             self.settle_where(ctx.out, |w| matches!(w, Waiting::Held { .. }), &Ok(()));
         }
+        self.end_video(ctx);
         self.settle_video(ctx);
+    }
+
+    /// Video that was to be sent is not, and will not be.
+    fn end_video(&mut self, ctx: &mut Ctx<'_>) {
+        let video = self.negotiation.video().is_some() || self.negotiation.wants_video().is_some_and(Direction::sends);
+        if !video && std::mem::take(&mut self.exchange.films) {
+            ctx.out.media(&self.call_id, MediaCommand::EndVideo);
+        }
     }
 
     /// Our offer came to nothing: what it asked for cannot be had. What was wished since goes on.
@@ -475,6 +505,7 @@ impl Session {
                 Waiting::Video { .. } => self.negotiation.give_up_video(),
                 _ => self.negotiation.give_up_refresh(),
             }
+            self.end_video(ctx);
         }
     }
 

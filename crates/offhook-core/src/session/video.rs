@@ -56,12 +56,12 @@ impl Session {
         self.ask_for_video = ask;
     }
 
-    /// The user has decided.
-    pub(crate) fn agree_video(&mut self, ctx: &mut Ctx<'_>, agree: bool) -> Result<(), PhoneError> {
+    /// The user has decided. Who has no camera sees, and is not seen.
+    pub(crate) fn agree_video(&mut self, ctx: &mut Ctx<'_>, agree: bool, camera: bool) -> Result<(), PhoneError> {
         let nothing = PhoneError::WrongState { command: "agreeVideo", state: "the far end does not ask for video" };
         let asking = self.exchange.asking.take().ok_or(nothing)?;
         if agree {
-            self.negotiation.want_video(Some(Direction::SendRecv));
+            self.negotiation.want_video(Some(Direction::new(camera, true)));
         }
         self.make_answer(ctx, asking.offer);
         Ok(())
