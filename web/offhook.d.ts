@@ -527,6 +527,7 @@ export type SessionEvents = {
   statusChange: [newStatus: CallStatus, oldStatus: CallStatus];
   staticStatusChange: [newStatus: StaticCallStatus, oldStatus: StaticCallStatus];
   updateTimer: OfCall & { timer: TimerType };
+  /** Of its quality and devices. `camera-failed`: `message` is the kind of the fault (`denied`, `busy` …). */
   warningMessage: OfCall & { code: string; message: string };
   transferProgress: OfCall & { statusCode: number };
   transferFailed: OfCall & { statusCode: number };

@@ -131,6 +131,8 @@ test('elements play the far end, as loud and where they should', async () => {
   const played = await page.evaluate(async () => {
     const element = document.createElement('audio');
     await softphone.call('600');
+    // It was pulled out since it was chosen.
+    await softphone.last.setOutputDevice('gone');
     const early = await softphone.last.play(element);
     await softphone.journal.waitFor('streamAdded');
     const { deviceId } = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === 'audiooutput').at(-1);

@@ -169,6 +169,22 @@ test('a renegotiation changes nothing, an ICE restart only how the media is reac
   await hearTone(page, 440);
 });
 
+test('an option that is undefined is one that is not given, and what a phone was is known after its end', async () => {
+  const page = await scene.phone('1000', { iceServers: [{ urls: 'stun:127.0.0.1:9' }], iceTransportPolicy: 'relay' });
+  const configuration = await page.evaluate(async () => {
+    softphone.call('600', { iceServers: undefined, iceTransportPolicy: undefined });
+    await softphone.journal.waitFor('peerconnection');
+    const { iceServers, iceTransportPolicy } = softphone.last.RTCSession.connection.getConfiguration();
+    return [iceServers.flatMap(({ urls }) => urls), iceTransportPolicy];
+  });
+  assert.deepEqual(configuration, [['stun:127.0.0.1:9'], 'relay']);
+  const left = await page.evaluate(async () => {
+    await phone.destroy();
+    return [phone.isRegistered, phone.isMaxCall, phone.recordPermissions, phone.currentSessionID, phone.currentSession];
+  });
+  assert.deepEqual(left, [false, false, 2, null, null]);
+});
+
 test('a renegotiation begins and ends the receiving of video', async () => {
   const [page, other] = [await scene.phone('1000'), await scene.phone('1001')];
   await page.evaluate(() => softphone.call('1001'));

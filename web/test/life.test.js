@@ -69,6 +69,23 @@ test('a page that is reloaded goes on with its call', async () => {
   await until(page, () => softphone.left().connections === 0);
 });
 
+test('a page that is reloaded again before it has its microphone goes on with its call all the same', async () => {
+  const [page, other] = await talk();
+  await reload(page);
+  await page.evaluate((config) => {
+    const asked = new Promise((resolve) => {
+      navigator.mediaDevices.getUserMedia = () => new Promise(resolve);
+    });
+    softphone.register(config);
+    return asked;
+  }, { ...scene.account('1000'), ...KEPT });
+  await reload(page);
+  assert.equal((await register(page)).code, 200);
+  await happened(page, 'reconnected');
+  await hearTone(page, 880);
+  assert.equal((await names(other)).includes('ended'), false);
+});
+
 test('calls that cannot go on after a reload are ended', async () => {
   // The microphone is refused now.
   let [page, other] = await talk();

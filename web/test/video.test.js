@@ -262,6 +262,86 @@ test('a hold that is refused hides nothing, and who is held sees nothing when it
   await is(true);
 });
 
+test('after video was refused no camera stays on, and a screen that was refused is nothing to go on with', async () => {
+  const [a, b] = await talk({}, {}, { server: wire.url });
+  await a.evaluate(() => {
+    window.seen = [];
+    softphone.last.on('updateLocalStream', ({ localStream }) => localStream && seen.push(...localStream.getTracks()));
+  });
+  wire.up = (text) => {
+    if (text.startsWith('INVITE ')) wire.say(answer(text, 488));
+    else if (!text.startsWith('ACK ')) return text;
+  };
+  await a.evaluate(() => softphone.last.audioToVideo());
+  await until(a, () => seen.length === 1 && seen[0].readyState === 'ended' && softphone.last.localStream === null);
+  await a.evaluate(() => softphone.showScreen('red'));
+  assert.notEqual((await a.evaluate(() => softphone.last.shareScreen())).code, 200);
+  assert.equal(await a.evaluate(() => softphone.last.localStream), null);
+  wire.up = (text) => text;
+  await b.evaluate(() => (softphone.last.agreeChangeVideo = () => true));
+  await a.evaluate(() => softphone.last.audioToVideo());
+  await sees(b);
+});
+
+test('a camera that is allowed too late is let go, one that does not open is told, and who agrees without one sees', async () => {
+  const [a, b] = [await scene.page(), await scene.phone('1001')];
+  await a.evaluate((config) => (softphone.hurry(10), softphone.register(config)), scene.account('1000'));
+  await a.evaluate(() => softphone.call('1001'));
+  await happened(b, 'incoming');
+  await b.evaluate(() => softphone.answer());
+  await happened(a, 'confirmed');
+  await b.evaluate(() => (softphone.last.agreeChangeVideo = () => true));
+  await a.evaluate(() => {
+    const { mediaDevices } = navigator;
+    const open = mediaDevices.getUserMedia;
+    window.asked = new Promise((resolve) => {
+      mediaDevices.getUserMedia = async (constraints) => {
+        await new Promise((give) => resolve((window.give = give)));
+        mediaDevices.getUserMedia = open;
+        return (window.given = await open.call(mediaDevices, constraints));
+      };
+    });
+    softphone.last.audioToVideo();
+  });
+  await a.evaluate(() => asked);
+  // It waits for half a minute.
+  await a.evaluate(() => new Promise((resolve) => setTimeout(resolve, 33_000)));
+  await a.evaluate(() => give());
+  await until(a, () => window.given?.getTracks()[0].readyState === 'ended');
+  assert.deepEqual(await a.evaluate(() => [softphone.last.localStream, softphone.last.status.isVideo]), [null, false]);
+
+  const refuse = (page) => page.evaluate(() => {
+    const { mediaDevices } = navigator;
+    const open = mediaDevices.getUserMedia.bind(mediaDevices);
+    mediaDevices.getUserMedia = (constraints) => (constraints.video ? Promise.reject(new DOMException('in use', 'NotReadableError')) : open(constraints));
+  });
+  await refuse(b);
+  await a.evaluate(() => softphone.last.audioToVideo());
+  const { code, message } = (await happened(b, 'warningMessage')).payload[0];
+  assert.deepEqual([code, message], ['camera-failed', 'busy']);
+  await until(a, () => softphone.last.localStream === null);
+  await hearTone(b, 440);
+
+  await b.evaluate(() => {
+    const list = navigator.mediaDevices.enumerateDevices.bind(navigator.mediaDevices);
+    navigator.mediaDevices.enumerateDevices = async () => (await list()).filter(({ kind }) => kind !== 'videoinput');
+    navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+  });
+  await until(b, () => phone.isNoneCamera);
+  await a.evaluate(() => softphone.last.audioToVideo());
+  await sees(b);
+  assert.equal(await b.evaluate(() => softphone.last.localStream), null);
+});
+
+test('a call with video that does not come about leaves no picture of oneself', async () => {
+  const page = await scene.phone('1000');
+  await page.evaluate(() => softphone.call('604', { video: true }));
+  await happened(page, 'failed');
+  const told = (await journal(page)).filter(({ name }) => ['updateLocalStream', 'failed'].includes(name));
+  assert.deepEqual(told.map(({ name }) => name), ['updateLocalStream', 'updateLocalStream', 'failed']);
+  assert.equal(told[1].payload[0].localStream, null);
+});
+
 test('who has no camera shares the screen all the same', async () => {
   const [a, b] = await talk({}, {});
   await b.evaluate(() => (softphone.last.agreeChangeVideo = () => true));
