@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | the target rings or talks | `*0` | the target is hung up, both talk again |
 //! | the target rings | a refusal, or nothing | both talk again, after a tone |
-//! | the target rings | who asks hangs up | as a blind transfer: who waits gets the target, or is hung up |
+//! | the target rings | who asks hangs up | as a blind transfer, in another call: who waits gets the target, or is hung up |
 //! | the target talks | who asks hangs up | who waits and the target are bridged |
 //! | the target talks | it hangs up | both talk again, after a tone |
 //! | the target rings or talks | who waits hangs up | the new call goes on by itself |
@@ -133,13 +133,35 @@ impl Switch {
             }
             (_, None) => {
                 // It still rings: a transfer as if it had been blind.
-                if let Some(call) = self.calls.get_mut(&id) {
-                    call.refer = Some(Refer::by_code(original, leg, held));
-                }
-                if let Some(call) = self.calls.get_mut(&original) {
-                    call.referring = Some(id);
-                }
+                self.ring_for(turn, id, held, Refer::by_code(original, leg, held));
                 self.forget_leg(leg);
+            }
+        }
+    }
+
+    /// The devices that ring for who asked ring for who waits: this call is over, theirs is another.
+    fn ring_for(&mut self, turn: &mut Turn<'_>, id: CallId, held: LegId, refer: Refer) {
+        let Some(deadline) = self.calls.get(&id).map(|call| call.deadline) else { return };
+        self.conclude(turn.now, id, 487);
+        let Some(asked) = self.calls.remove(&id) else { return };
+        let joint = self.new_joint_call(turn, held, &asked.to);
+        if let Some(call) = self.calls.get_mut(&refer.original()) {
+            call.referring = Some(joint);
+        }
+        let callees = asked.callees.clone();
+        let Some(call) = self.calls.remove(&joint) else { return };
+        let (from, started) = (call.from, call.started);
+        let call = Call { from, started, over: false, caller: None, refer: Some(refer), ..asked };
+        self.calls.insert(joint, call);
+        self.set_deadline(joint, deadline);
+        for callee in callees {
+            let Some(known) = self.legs.get_mut(&callee) else { continue };
+            known.call = joint;
+            if known.established {
+                self.tell_identity(turn, callee, held);
+            } else if known.key.is_some() {
+                // Its INVITE named who asked. An UPDATE has to wait for its answer.
+                known.untold = Some(held);
             }
         }
     }

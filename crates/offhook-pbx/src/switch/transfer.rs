@@ -52,6 +52,10 @@ impl Refer {
         Self { original, transferor, transferee: Transferee::Leg(transferee), by_code: true }
     }
 
+    pub(super) fn original(&self) -> CallId {
+        self.original
+    }
+
     pub(super) fn transferee(&self) -> Transferee {
         self.transferee
     }

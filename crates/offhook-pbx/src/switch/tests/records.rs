@@ -1,5 +1,6 @@
 //! What is recorded of calls.
 
+use offhook_sip::message::HeadersExt as _;
 use offhook_sip::{Event, HeaderField};
 
 use super::network::{Network, Who};
@@ -196,6 +197,61 @@ fn a_blind_transfer_makes_a_record_for_each_pair() {
     assert_eq!(row(second), ("1001", "1002", Disposition::Answered, seen_by));
     assert_eq!((second.started, second.answered, second.ended), (0, Some(2_000), 5_000));
     net.assert_nothing_left();
+}
+
+/// Its asker hangs up while the target rings.
+#[test]
+fn a_consultation_that_goes_on_without_its_asker_makes_a_record_for_each_pair() {
+    for answers in [true, false] {
+        let mut net = Network::new();
+        let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+        let (ours, theirs) = net.established(a, b);
+        let asker = net.open[1];
+        net.dial(asker, "*31002#");
+        let target = net.incoming(c);
+        net.ring(c, target, None);
+        net.advance(1_000);
+        net.events(c);
+        hang_up(&mut net, a, ours);
+        net.advance(2_000);
+        if answers {
+            net.answer(c, target);
+            let told = net.events(c).into_iter().find_map(|event| match event {
+                Event::Updated { request, .. } => request.headers.text("P-Asserted-Identity"),
+                _ => None,
+            });
+            assert!(told.is_some_and(|told| told.contains("1001")), "the target was called by 1000");
+            net.advance(3_000);
+            hang_up(&mut net, b, theirs);
+        } else {
+            // It rings no longer than it would have.
+            net.advance(28_000 - 1_000);
+        }
+        let [call, asked, joint] = net.records.as_slice() else { panic!("{:?}", net.records) };
+        assert_eq!(row(call), ("1000", "1001", Disposition::Answered, both(CdrStatus::Inbound)));
+        let seen_by = vec![("1000", CdrStatus::Outbound), ("1002", CdrStatus::Missed)];
+        assert_eq!(row(asked), ("1000", "1002", Disposition::NoAnswer, seen_by));
+        assert_eq!((asked.started, asked.answered, asked.ended), (0, None, 1_000));
+        let (disposition, of_target, answered, ended) = match answers {
+            true => (Disposition::Answered, CdrStatus::Inbound, Some(3_000), 6_000),
+            false => (Disposition::NoAnswer, CdrStatus::Missed, None, 30_000),
+        };
+        let seen_by = vec![("1001", CdrStatus::Outbound), ("1002", of_target)];
+        assert_eq!(row(joint), ("1001", "1002", disposition, seen_by));
+        assert_eq!((joint.started, joint.answered, joint.ended), (1_000, answered, ended));
+        let pairs = |events: &[PbxEvent]| -> Vec<(String, String)> {
+            let pair = |event: &PbxEvent| match event {
+                PbxEvent::CallStarted { from, to, .. } => Some((from.clone(), to.clone())),
+                _ => None,
+            };
+            events.iter().filter_map(pair).collect()
+        };
+        let all = [("1000", "1001"), ("1000", "1002"), ("1001", "1002")];
+        assert_eq!(pairs(&net.told), all.map(|(from, to)| (from.to_owned(), to.to_owned())));
+        let ended = net.told.iter().filter(|event| matches!(event, PbxEvent::CallEnded { .. })).count();
+        assert_eq!(ended, 3);
+        net.assert_nothing_left();
+    }
 }
 
 #[test]
