@@ -168,7 +168,7 @@ impl Pbx {
     }
 
     #[cfg(test)]
-    pub(crate) fn api(&self) -> &Api {
+    pub(crate) fn api(&self) -> &Arc<Api> {
         &self.api.0
     }
 

@@ -54,7 +54,7 @@ use signature::Signer;
 
 use crate::config::PbxConfig;
 use crate::core::ToCore;
-use crate::directory::Directory;
+use crate::directory::{Change, Directory, DirectoryError};
 use crate::events::Load;
 use crate::pseries::PSeries;
 use crate::status::Status;
@@ -141,6 +141,19 @@ impl Api {
     /// A login signature of an extension, good for an hour; `None` when there is no such extension.
     pub(crate) fn login_signature(&self, number: &str) -> Option<Secret> {
         self.sign(number, signature::seconds(SystemTime::now()) + 3600).ok()
+    }
+
+    /// Makes a change, and does what follows it. Also when its client goes meanwhile: that drops the future of a handler,
+    /// and would leave the disk, the directory and the switch of different minds.
+    async fn change<T: Send + 'static>(
+        self: &Arc<Self>,
+        change: Change,
+        then: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, DirectoryError> {
+        let api = Arc::clone(self);
+        let task = tokio::spawn(async move { api.directory.change(change).await.map(|()| then(&api)) });
+        // Only a runtime that ends leaves it undone.
+        task.await.unwrap_or(Err(DirectoryError::Stopped))
     }
 
     /// What [`status`](Self::status) said a moment ago: so that clients do not keep the core busy.

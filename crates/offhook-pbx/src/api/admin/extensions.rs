@@ -72,7 +72,7 @@ pub(super) async fn add(State(api): State<Arc<Api>>, body: Body) -> Answer {
         .call_waiting(fields.call_waiting.unwrap_or(true))
         .clients(fields.web_client.unwrap_or(true), fields.desktop_client.unwrap_or(true))
         .voicemail(fields.voicemail.unwrap_or(false));
-    api.directory.change(Change::Add(extension)).await?;
+    api.change(Change::Add(extension), |_| ()).await?;
     api.show(&number).await
 }
 
@@ -92,23 +92,28 @@ pub(super) async fn change(State(api): State<Arc<Api>>, Path(number): Path<Strin
         desktop_client: fields.desktop_client,
         voicemail: fields.voicemail,
     };
-    api.directory.change(Change::Update(number.clone(), change)).await?;
-    api.end_what_may_not_be(&number);
+    let changed = number.clone();
+    api.change(Change::Update(number.clone(), change), move |api| api.end_what_may_not_be(&changed)).await?;
     api.show(&number).await
 }
 
 /// DELETE `extensions/NUMBER`.
 pub(super) async fn delete(State(api): State<Arc<Api>>, Path(number): Path<String>) -> Answer {
-    api.directory.change(Change::Delete(number.clone())).await?;
-    api.end_what_may_not_be(&number);
-    api.reports.forget(&number);
+    let forget = {
+        let number = number.clone();
+        move |api: &Api| {
+            api.end_what_may_not_be(&number);
+            api.reports.forget(&number);
+        }
+    };
+    api.change(Change::Delete(number), forget).await?;
     Ok(Done::empty())
 }
 
 /// POST `extensions/NUMBER/reset`: what the configuration says counts again. One that it does not have is gone.
 pub(super) async fn reset(State(api): State<Arc<Api>>, Path(number): Path<String>) -> Answer {
-    api.directory.change(Change::Reset(number.clone())).await?;
-    api.end_what_may_not_be(&number);
+    let changed = number.clone();
+    api.change(Change::Reset(number.clone()), move |api| api.end_what_may_not_be(&changed)).await?;
     if api.directory.now().extension(&number).is_none() {
         return Ok(Done::with(json!({ "extension": null })));
     }
@@ -187,4 +192,35 @@ impl Api {
 
 pub(super) fn unknown() -> Rest {
     Fault::new(Errcode::NotFound, "there is no such extension; add it first").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::directory::DirectoryError;
+    use crate::pbx::Pbx;
+    use crate::store::tests::hang;
+
+    /// In one thread: what is spawned has its turn when the test waits.
+    #[tokio::test]
+    async fn a_change_whose_client_has_gone_is_made_all_the_same() {
+        let pbx = Pbx::builder().wss_port(None).start().await.expect("started");
+        let api = pbx.api();
+        let token = api.sessions.open(Instant::now(), "1001", ClientKind::Web).expect("random");
+        let disk = hang(api.directory.store());
+        let mut asked = Box::pin(delete(State(Arc::clone(api)), Path("1001".to_owned())));
+        assert!((&mut asked).now_or_never().is_none(), "the disk hangs");
+        tokio::task::yield_now().await;
+        // As hyper does when the connection is gone.
+        drop(asked);
+        drop(disk);
+        // Changes come one after the other: when this has its turn, that one is over, for the switch too.
+        let again = api.directory.change(Change::Delete("1001".to_owned())).await;
+        assert_eq!(again, Err(DirectoryError::Unknown("1001".to_owned())));
+        assert!(api.directory.extension("1001").is_none());
+        assert!(api.sessions.find(Instant::now(), token.expose()).is_none(), "what follows the change is done");
+        pbx.shutdown().await;
+    }
 }

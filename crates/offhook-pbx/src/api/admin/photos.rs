@@ -20,12 +20,12 @@ pub(super) async fn set(State(api): State<Arc<Api>>, Path(number): Path<String>,
     let data = request::bytes(body, MOST_PHOTO, api.body_time).await?;
     let photo = Photo::new(data.to_vec())?;
     let name = photo.name();
-    api.directory.change(Change::Photo(number, Some(photo))).await?;
+    api.change(Change::Photo(number, Some(photo)), |_| ()).await?;
     Ok(Done::with(json!({ "photo": name })))
 }
 
 /// DELETE `extensions/NUMBER/photo`.
 pub(super) async fn delete(State(api): State<Arc<Api>>, Path(number): Path<String>) -> Answer {
-    api.directory.change(Change::Photo(number, None)).await?;
+    api.change(Change::Photo(number, None), |_| ()).await?;
     Ok(Done::empty())
 }

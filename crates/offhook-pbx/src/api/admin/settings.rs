@@ -47,14 +47,12 @@ pub(super) async fn change(State(api): State<Arc<Api>>, body: Body) -> Answer {
         video_service: fields.video_licence,
         sdk: fields.sdk_plan,
     };
-    api.directory.change(Change::Settings(change)).await?;
-    Ok(changed(&api))
+    Ok(api.change(Change::Settings(change), changed).await?)
 }
 
 /// POST `settings/reset`: what was changed is forgotten, the configuration counts again.
 pub(super) async fn reset(State(api): State<Arc<Api>>) -> Answer {
-    api.directory.change(Change::ResetSettings).await?;
-    Ok(changed(&api))
+    Ok(api.change(Change::ResetSettings, changed).await?)
 }
 
 fn changed(api: &Api) -> Done {
