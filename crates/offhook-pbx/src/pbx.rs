@@ -53,7 +53,8 @@ pub struct Pbx {
     core: mpsc::Sender<ToCore>,
     task: Task,
     load: watch::Receiver<Load>,
-    events: broadcast::Sender<PbxEvent>,
+    /// The core has the sender: when it is gone, nothing happens any more.
+    events: broadcast::WeakSender<PbxEvent>,
     store: Store,
     api: Running,
 }
@@ -99,9 +100,10 @@ impl Pbx {
             }
             None => None,
         };
-        let core = Core::new(&config, store.clone(), notices, events.clone(), load_sender)?;
+        let heard = events.downgrade();
+        let core = Core::new(&config, store.clone(), notices, events, load_sender)?;
         let task = Task(tokio::spawn(core.run(inbox)));
-        Ok(Self { config, identity, ws, wss, core: core_sender, task, load, events, store, api: Running(api) })
+        Ok(Self { config, identity, ws, wss, core: core_sender, task, load, events: heard, store, api: Running(api) })
     }
 
     /// `ws://ADDRESS:PORT/ws`, unless switched off. Listening on all addresses it names loopback.
@@ -236,7 +238,8 @@ impl Pbx {
     /// What happens from now on.
     #[must_use]
     pub fn events(&self) -> PbxEvents {
-        PbxEvents::new(self.events.subscribe())
+        let over = || broadcast::channel(1).1;
+        PbxEvents::new(self.events.upgrade().map_or_else(over, |events| events.subscribe()))
     }
 
     /// Ends all calls with BYE, closes all connections and stops. Takes at most two seconds.
@@ -291,5 +294,16 @@ mod tests {
         assert_eq!(of("0.0.0.0:5066"), "ws://127.0.0.1:5066/ws");
         assert_eq!(of("[::]:5066"), "ws://[::1]:5066/ws");
         assert_eq!(of("192.0.2.7:5066"), "ws://192.0.2.7:5066/ws");
+    }
+
+    #[tokio::test]
+    async fn when_the_core_has_died_the_events_are_over() {
+        let pbx = Pbx::builder().wss_port(None).start().await.expect("started");
+        let mut events = pbx.events();
+        pbx.task.0.abort();
+        let over = tokio::time::timeout(CLOSE_TIME, events.next()).await;
+        assert_eq!(over, Ok(None));
+        assert_eq!(pbx.events().next().await, None, "also for who asks later");
+        pbx.shutdown().await;
     }
 }
