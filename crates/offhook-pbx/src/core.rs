@@ -23,7 +23,7 @@ use crate::store::Store;
 use crate::switch::{Action, Concluded, MOST_RINGING, Switch, Turn, agent_config};
 use crate::trace;
 
-/// How long the BYEs of a shutdown may take.
+/// How long the BYEs of a shutdown may take, and the files of what was recorded.
 const SHUTDOWN_TIME: Duration = Duration::from_millis(1_500);
 
 /// What the core is told.
@@ -284,14 +284,15 @@ impl Core {
         self.agent.turn(|agent| decision(switch, &mut Turn { now, agent }), |output| outputs.push_back(output));
     }
 
-    /// Hangs everything up, and closes the connections when that is said or the time for it is over.
+    /// Hangs everything up, and closes the connections when that is said and written, or the time for it is over.
     async fn shutdown(&mut self, inbox: &mut mpsc::Receiver<ToCore>) {
         let mut outputs = VecDeque::new();
         let now = self.now();
         self.decide(now, &mut outputs, |switch, turn| switch.stop(turn));
         self.settle(now, outputs);
         let until = Instant::now() + SHUTDOWN_TIME;
-        while self.agent.view().load().client_transactions > 0 || self.outbox.pending() > 0 {
+        // Who asked, whose records are not on the disk, and what was recorded.
+        while self.agent.view().load().client_transactions > 0 || self.outbox.pending() > 0 || self.media.files() > 0 {
             match tokio::time::timeout_at(until, self.next(inbox)).await {
                 Ok(Woken::Message(None)) | Err(_) => break,
                 Ok(woken) => self.handle(woken),
@@ -329,5 +330,28 @@ async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn files_are_completed_before_it_stops_but_not_waited_for_without_end() {
+        for (is_open, waited) in [(false, Duration::ZERO), (true, SHUTDOWN_TIME)] {
+            let store = Store::open(None).expect("opened");
+            let (events, load) = (broadcast::channel(1).0, watch::channel(Load::default()).0);
+            let core = Core::new(&PbxConfig::default(), store, Notices::new(), events, load).expect("made");
+            let file = is_open.then(|| core.media.open_file());
+            let (sender, inbox) = mpsc::channel(1);
+            let (done, stopped) = oneshot::channel();
+            sender.send(ToCore::Shutdown { done }).await.expect("taken");
+            let begun = Instant::now();
+            core.run(inbox).await;
+            assert_eq!(stopped.await, Ok(()));
+            assert_eq!(begun.elapsed(), waited);
+            drop(file);
+        }
     }
 }

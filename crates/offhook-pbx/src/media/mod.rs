@@ -9,6 +9,7 @@ mod silence;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -48,7 +49,12 @@ pub(crate) struct MediaHost {
     rooms: HashMap<RoomId, Mixer>,
     mailboxes: Option<Mailboxes>,
     messages: HashMap<MessageId, LegId>,
+    /// All files of recordings and messages have it until they are complete.
+    files: OpenFile,
 }
+
+/// A file that is asked for, written, or being completed.
+type OpenFile = Arc<()>;
 
 /// A recording that is not stopped.
 struct Running {
@@ -88,6 +94,7 @@ enum Reply {
         call: CallId,
         recording: RecordingId,
         result: Result<Box<NewFile>, String>,
+        open: OpenFile,
     },
     Loaded {
         leg: LegId,
@@ -98,6 +105,7 @@ enum Reply {
         message: MessageId,
         mailbox: String,
         result: Result<Box<message::Taking>, String>,
+        open: OpenFile,
     },
     Nothing,
 }
@@ -132,12 +140,24 @@ impl MediaHost {
             rooms: HashMap::new(),
             mailboxes,
             messages: HashMap::new(),
+            files: OpenFile::default(),
         }
     }
 
     /// How many connections there are.
     pub(crate) fn len(&self) -> usize {
         self.legs.len()
+    }
+
+    /// How many files are not complete: what became of them is not told yet.
+    pub(crate) fn files(&self) -> usize {
+        Arc::strong_count(&self.files) - 1
+    }
+
+    /// As if there were one more.
+    #[cfg(test)]
+    pub(crate) fn open_file(&self) -> OpenFile {
+        OpenFile::clone(&self.files)
     }
 
     /// Starts what is wanted.
@@ -224,15 +244,15 @@ impl MediaHost {
                             return event;
                         }
                     }
-                    Reply::Created { call, recording, result } => {
-                        if let Some(event) = self.file_created(call, recording, result) {
+                    Reply::Created { call, recording, result, open } => {
+                        if let Some(event) = self.file_created(call, recording, result, open) {
                             return event;
                         }
                     }
                     Reply::Anew { leg, purpose, sdp, video } => self.anew(leg, purpose, sdp, video),
                     Reply::Loaded { leg, prompt, samples } => self.say(leg, prompt, samples),
-                    Reply::Message { message, mailbox, result } => {
-                        if let Some(event) = self.message_opened(message, mailbox, result) {
+                    Reply::Message { message, mailbox, result, open } => {
+                        if let Some(event) = self.message_opened(message, mailbox, result, open) {
                             return event;
                         }
                     }

@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt as _;
 
-use super::{LegId, MediaEvent, MediaHost, MessageId, RecordingId, Reply, Running, Taped, message};
+use super::{LegId, MediaEvent, MediaHost, MessageId, OpenFile, RecordingId, Reply, Running, Taped, message};
 use crate::events::CallId;
 use crate::recordings::{Listener, NewFile};
 
@@ -10,11 +10,11 @@ impl MediaHost {
     /// Opens the file where that may block.
     pub(super) fn start_recording(&mut self, recording: RecordingId, call: CallId, of: Taped) {
         self.recordings.insert(recording, Running { of, open: None });
-        let directory = self.directory.clone();
+        let (directory, open) = (self.directory.clone(), OpenFile::clone(&self.files));
         let created = tokio::task::spawn_blocking(move || NewFile::create(directory.as_deref(), call, of));
         let reply = created.map(move |joined| {
             let result = joined.unwrap_or_else(|_| Err("the PBX stops".to_owned())).map(Box::new);
-            Reply::Created { call, recording, result }
+            Reply::Created { call, recording, result, open }
         });
         self.replies.push(reply.boxed());
     }
@@ -25,11 +25,12 @@ impl MediaHost {
         call: CallId,
         recording: RecordingId,
         result: Result<Box<NewFile>, String>,
+        open: OpenFile,
     ) -> Option<MediaEvent> {
         let Some(running) = self.recordings.get_mut(&recording) else {
             // Its call ended meanwhile: nothing was heard, and nothing stays.
             if let Ok(file) = result {
-                self.discard(*file);
+                self.discard(*file, open);
             }
             return None;
         };
@@ -42,7 +43,7 @@ impl MediaHost {
                 let Some(known) = self.legs.get(&leg) else {
                     let reason = "the call's media is closed".to_owned();
                     let listener = Listener::Call(sides);
-                    self.discard(NewFile { path, listener, handle });
+                    self.discard(NewFile { path, listener, handle }, open);
                     return Some(MediaEvent::RecordingFailed { call, recording, reason });
                 };
                 Some(known.peer.tap(sides))
@@ -55,6 +56,7 @@ impl MediaHost {
         };
         running.open = Some((tap, handle.control()));
         let finished = handle.finished().map(move |result| {
+            drop(open);
             Reply::Event(match result {
                 Ok(summary) => {
                     MediaEvent::RecordingComplete { call, recording, file: summary.path.display().to_string() }
@@ -67,7 +69,7 @@ impl MediaHost {
     }
 
     /// Removes a file in which nothing is.
-    fn discard(&mut self, file: NewFile) {
+    fn discard(&mut self, file: NewFile, open: OpenFile) {
         let NewFile { path, listener, handle } = file;
         drop(listener);
         let removed = handle.finished().then(|_| {
@@ -76,7 +78,10 @@ impl MediaHost {
                     tracing::warn!(path = %path.display(), %error, "an empty recording stays");
                 }
             };
-            tokio::task::spawn_blocking(remove).map(|_| Reply::Nothing)
+            tokio::task::spawn_blocking(remove).map(move |_| {
+                drop(open);
+                Reply::Nothing
+            })
         });
         self.replies.push(removed.boxed());
     }
@@ -105,6 +110,7 @@ impl MediaHost {
     pub(super) fn take_message(&mut self, leg: LegId, message: MessageId, mailbox: String) {
         self.messages.insert(message, leg);
         let (mailboxes, events) = (self.mailboxes.clone(), self.events.clone());
+        let open = OpenFile::clone(&self.files);
         let over = Box::new(move || {
             // The PBX may be stopping.
             let _ = events.send(MediaEvent::MessageOver { message });
@@ -116,7 +122,7 @@ impl MediaHost {
         });
         let reply = opened.map(move |joined| {
             let result = joined.unwrap_or_else(|_| Err("the PBX stops".to_owned())).map(Box::new);
-            Reply::Message { message, mailbox, result }
+            Reply::Message { message, mailbox, result, open }
         });
         self.replies.push(reply.boxed());
     }
@@ -127,6 +133,7 @@ impl MediaHost {
         message: MessageId,
         mailbox: String,
         result: Result<Box<message::Taking>, String>,
+        open: OpenFile,
     ) -> Option<MediaEvent> {
         let taking = match result {
             Ok(taking) => *taking,
@@ -144,6 +151,7 @@ impl MediaHost {
                 }
                 Err(error) => Ok(Err(error.to_string())),
             };
+            drop(open);
             Reply::Event(match kept.unwrap_or_else(|_| Err("the PBX stops".to_owned())) {
                 Ok(kept) => MediaEvent::MessageKept { message, mailbox, kept },
                 Err(reason) => MediaEvent::MessageLost { message, mailbox, reason },

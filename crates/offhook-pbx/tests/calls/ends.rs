@@ -1,9 +1,10 @@
 //! How calls end when clients or the PBX go away.
 
-use offhook_pbx::{Pbx, PbxLimits};
+use offhook_pbx::{Pbx, PbxEvent, PbxLimits};
 use offhook_sip::TerminationKind;
 
 use crate::extensions::assert_both_hear;
+use crate::rooms::recording;
 use crate::support::{Phone, assert_nothing_left, pbx};
 
 #[tokio::test]
@@ -86,4 +87,29 @@ async fn a_pbx_that_shuts_down_ends_its_calls_and_frees_its_port() {
     let end = ada.ended().await;
     assert_eq!((end.kind, end.status), (TerminationKind::Bye, Some(503)));
     std::net::TcpListener::bind(address).expect("the port is free");
+}
+
+#[tokio::test]
+async fn a_pbx_that_shuts_down_completes_what_it_records() {
+    let directory = std::env::temp_dir().join(format!("offhook-stopped-{}", std::process::id()));
+    let pbx = Pbx::builder().recordings(&directory).start().await.expect("the PBX starts");
+    let mut events = pbx.events();
+    let mut ada = Phone::new(&pbx, "1000").await;
+    let call = ada.call("603").await;
+    let file = recording(&mut events, &call).await;
+    // So that no answer to a BYE is waited for.
+    ada.lose_connection();
+    pbx.load_when(|load| load.connections == 0).await.expect("the PBX runs");
+    pbx.shutdown().await;
+    let mut told = Vec::new();
+    while let Some(event) = events.next().await {
+        told.push(event);
+    }
+    let is_complete = |event: &PbxEvent| matches!(event, PbxEvent::RecordingComplete { file: complete, .. } if *complete == file.display().to_string());
+    assert!(told.iter().any(is_complete), "{told:?}");
+    let wav = std::fs::read(&file).expect("the file");
+    let length = |at: usize| u32::from_le_bytes(wav[at..at + 4].try_into().expect("four bytes")) as usize;
+    assert_eq!((length(4), length(40)), (wav.len() - 8, wav.len() - 44), "of the file, and of its samples");
+    drop((ada, call));
+    std::fs::remove_dir_all(&directory).expect("removed");
 }

@@ -65,7 +65,7 @@ async fn a_member_that_holds_is_not_heard_until_it_is_back() {
 }
 
 /// Has a call recorded for two seconds; gives the file.
-async fn recording(events: &mut PbxEvents, call: &Call) -> PathBuf {
+pub(crate) async fn recording(events: &mut PbxEvents, call: &Call) -> PathBuf {
     call.peer.send_dtmf("*1", 100, 100).expect("tones").await.expect("sent");
     let recorded = tokio::time::timeout(SOON, async {
         let file = loop {
