@@ -13,7 +13,8 @@ use crate::Millis;
 use crate::message::{HeadersExt as _, Request};
 use crate::secret::Secret;
 
-/// Nonces whose counts are remembered. Above, the oldest is forgotten, and its next use is answered `stale`.
+/// Nonces whose counts are remembered. Above, the oldest is forgotten: its next use is answered `stale`, and so is that of any
+/// which is older still.
 const MAX_NONCES: usize = 20_000;
 
 /// Checks the credentials of requests: the server side.
@@ -27,6 +28,8 @@ pub struct Verifier {
     nonce_life_ms: Millis,
     serial: u64,
     counts: BTreeMap<(Millis, u64), u32>,
+    /// The latest nonce that was forgotten while it was good: what counts were used up to it is not known.
+    forgotten: Option<(Millis, u64)>,
 }
 
 /// A request whose credentials are right.
@@ -55,7 +58,7 @@ impl Verifier {
     #[must_use]
     pub fn new(realm: &str, key: [u8; 32], nonce_life_ms: Millis) -> Self {
         let key = Secret::new(super::digest::hex(&key));
-        Self { realm: realm.to_owned(), key, nonce_life_ms, serial: 0, counts: BTreeMap::new() }
+        Self { realm: realm.to_owned(), key, nonce_life_ms, serial: 0, counts: BTreeMap::new(), forgotten: None }
     }
 
     /// The realm.
@@ -169,12 +172,19 @@ impl Verifier {
     /// Whether the nonce count is above all that were used with this nonce.
     fn count_up(&mut self, now: Millis, nonce: (Millis, u64), nc: &str) -> bool {
         let Ok(nc) = u32::from_str_radix(nc, 16) else { return false };
+        let is_known = self.counts.contains_key(&nonce);
+        if !is_known && Some(nonce) <= self.forgotten {
+            return false;
+        }
         while let Some((&oldest, _)) = self.counts.first_key_value() {
             let expired = now.saturating_sub(oldest.0) > self.nonce_life_ms;
-            if !expired && self.counts.len() < MAX_NONCES {
+            if !expired && (is_known || self.counts.len() < MAX_NONCES) {
                 break;
             }
             self.counts.remove(&oldest);
+            if !expired {
+                self.forgotten = self.forgotten.max(Some(oldest));
+            }
         }
         let last = self.counts.entry(nonce).or_insert(0);
         let fresh = nc > *last;
@@ -254,4 +264,27 @@ fn auth_params(text: &str) -> Option<Vec<(String, String)>> {
         rest = rest.trim_start_matches([' ', '\t', ',']);
     }
     Some(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_that_was_forced_out_is_not_good_again() {
+        let mut verifier = Verifier::new("realm", [1; 32], 300_000);
+        let mut uses = |serial: u64, nc: &str| verifier.count_up(1_000, (1_000, serial), nc);
+        let last = MAX_NONCES as u64 + 2;
+        // Serial 2 is not used yet.
+        assert!((1..=last).filter(|&serial| serial != 2).all(|serial| uses(serial, "00000001")));
+        for nc in ["00000001", "00000002", "ffffffff"] {
+            assert!(!uses(1, nc), "forgotten, and with it which counts were used");
+        }
+        assert!(uses(2, "00000001"), "above what was forgotten");
+        assert!(!uses(2, "00000001") && uses(2, "00000002"));
+        assert!(!uses(3, "00000002"), "it has made room for that");
+        // Who goes on using one needs no room, and what is new is good.
+        assert!(uses(4, "00000002") && uses(last, "00000002") && uses(last + 1, "00000001"));
+        assert!(!uses(2, "00000003") && uses(4, "00000003"));
+    }
 }
