@@ -93,6 +93,22 @@ fn a_phone_registers_with_the_password_that_was_set() {
 }
 
 #[test]
+fn a_new_password_logs_clients_out_unless_they_may_stay() {
+    let (server, dir) = (Server::start(), Dir::new());
+    let mut phone = Offhook::start_with(["answer", "--json", "--pbx", &server.url, "--user", "1000"], |command| {
+        command.env("OFFHOOK_PASSWORD", "secret-1000");
+    });
+    phone.event("registered");
+    for (password, also, logged_in) in
+        [("correct horse", &["--stay-logged-in"][..], json!(["desktop"])), ("battery staple", &[], json!([]))]
+    {
+        let file = dir.write("password", password);
+        let set = ["extension", "set", "1000", "--password-file", &file];
+        assert_eq!(server.json(&[&set, also].concat())["extension"]["logged_in"], logged_in, "{also:?}");
+    }
+}
+
+#[test]
 fn contacts_settings_and_the_rest() {
     let server = Server::start();
     let contact = server.json(&["contact", "add", "Grace", "--number", "555", "--number", "556", "--company", "Navy"]);

@@ -117,13 +117,16 @@ pub enum ExtensionCommand {
         #[command(flatten)]
         fields: ExtensionFields,
     },
-    /// Change what is given of one.
+    /// Change what is given of one. With another password its clients have to log in again.
     Set {
         /// Its number.
         number: String,
         /// What is to change.
         #[command(flatten)]
         fields: ExtensionFields,
+        /// With another password: its clients stay logged in, and are told what to register with.
+        #[arg(long)]
+        stay_logged_in: bool,
     },
     /// Switch one on.
     Enable {

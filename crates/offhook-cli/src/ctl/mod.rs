@@ -87,8 +87,12 @@ async fn extension(client: &Client, command: ExtensionCommand) -> Result<Shown, 
             }
             (answer, show::extension)
         }
-        ExtensionCommand::Set { number, fields } => {
-            let body = extension_fields(fields)?;
+        ExtensionCommand::Set { number, fields, stay_logged_in } => {
+            let mut body = extension_fields(fields)?;
+            // A password is often changed because somebody else knows it.
+            if body.contains_key("password") && !stay_logged_in {
+                body.insert("log_out".to_owned(), json!(true));
+            }
             something(
                 &body,
                 "--name, --password-file, --record, --call-waiting, --web-client, --desktop-client or --voicemail",

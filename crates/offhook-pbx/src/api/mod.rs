@@ -150,8 +150,19 @@ impl Api {
         change: Change,
         then: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, DirectoryError> {
+        self.change_untold(change, |_| (), then).await
+    }
+
+    /// The same; `untold` is done when all who ask find the change made, and before clients are told of it.
+    async fn change_untold<T: Send + 'static>(
+        self: &Arc<Self>,
+        change: Change,
+        untold: impl FnOnce(&Self) + Send + 'static,
+        then: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, DirectoryError> {
         let api = Arc::clone(self);
-        let task = tokio::spawn(async move { api.directory.change(change).await.map(|()| then(&api)) });
+        let made = async move { api.directory.change(change, || untold(&api)).await.map(|()| then(&api)) };
+        let task = tokio::spawn(made);
         // Only a runtime that ends leaves it undone.
         task.await.unwrap_or(Err(DirectoryError::Stopped))
     }

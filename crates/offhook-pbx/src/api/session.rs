@@ -68,6 +68,11 @@ impl Session {
         self.end.subscribe()
     }
 
+    /// Whether it is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.end.borrow().is_some()
+    }
+
     /// A socket was opened; the result says when it has to make room.
     pub(crate) fn socket_opened(&self) -> watch::Receiver<bool> {
         let (sender, receiver) = watch::channel(false);

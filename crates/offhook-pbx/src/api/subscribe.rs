@@ -256,6 +256,8 @@ impl Subscriber {
                     "turn_port": turn_port,
                 }),
             ),
+            // A session that was ended before may be somebody's who knows the old password only.
+            Fact::Registration if self.session.is_over() => return None,
             // Asked for here, so that it never waits in a queue that others read.
             Fact::Registration => {
                 Notification::new(topic::REGISTER_INFO, registration(&own()?, self.api.directory.realm())?)

@@ -79,11 +79,12 @@ pub(crate) enum SwitchChange {
 
 impl Directory {
     /// Makes a change, wholly or not at all. It is on the disk, carried out by the switch and told to subscribers when this
-    /// is done (calls that had to end for it are being ended).
+    /// is done (calls that had to end for it are being ended). `untold` is called when all who ask find it so, and before
+    /// anybody is told.
     ///
     /// # Errors
     /// See [`DirectoryError`].
-    pub(crate) async fn change(&self, change: Change) -> Result<(), DirectoryError> {
+    pub(crate) async fn change(&self, change: Change, untold: impl FnOnce() + Send) -> Result<(), DirectoryError> {
         let _one = self.0.changing.lock().await;
         let before = self.now();
         match change {
@@ -99,18 +100,18 @@ impl Directory {
                 if before.extensions.len() >= MOST_EXTENSIONS {
                     return Err(DirectoryError::TooMany(before.extensions.len()));
                 }
-                self.put(&before, extension).await
+                self.put(&before, extension, untold).await
             }
             Change::Update(number, change) => {
                 let old = before.extension(&number).ok_or(DirectoryError::Unknown(number))?;
-                self.put(&before, change.applied(old.clone(), &self.0.realm, self.0.is_exposed)?).await
+                self.put(&before, change.applied(old.clone(), &self.0.realm, self.0.is_exposed)?, untold).await
             }
             Change::Delete(number) => {
                 if before.extension(&number).is_none() {
                     return Err(DirectoryError::Unknown(number));
                 }
                 self.0.store.keep_deleted(&number).await?;
-                self.become_of(&before, &number, None).await
+                self.become_of(&before, &number, None, untold).await
             }
             Change::Reset(number) => {
                 let configured = self.0.configured.get(&number).cloned();
@@ -118,7 +119,7 @@ impl Directory {
                     return Err(DirectoryError::Unknown(number));
                 }
                 self.0.store.forget_extension(&number).await?;
-                self.become_of(&before, &number, configured).await
+                self.become_of(&before, &number, configured, untold).await
             }
             Change::Photo(number, photo) => {
                 if before.extension(&number).is_none() {
@@ -131,22 +132,28 @@ impl Directory {
                     None => after.photos.remove(&number),
                 };
                 self.set(after);
+                untold();
                 Ok(())
             }
             Change::Settings(change) => {
                 let settings = change.applied(before.settings.clone())?;
                 self.0.store.set_settings(settings.changed_from(&before.settings)).await?;
-                self.settings_become(&before, settings).await
+                self.settings_become(&before, settings, untold).await
             }
             Change::ResetSettings => {
                 self.0.store.set_settings(Settings::forgotten()).await?;
-                self.settings_become(&before, self.0.configured_settings.clone()).await
+                self.settings_become(&before, self.0.configured_settings.clone(), untold).await
             }
         }
     }
 
     /// Keeps an extension as it is to be.
-    async fn put(&self, before: &Snapshot, extension: Extension) -> Result<(), DirectoryError> {
+    async fn put(
+        &self,
+        before: &Snapshot,
+        extension: Extension,
+        untold: impl FnOnce() + Send,
+    ) -> Result<(), DirectoryError> {
         extension.check().map_err(|error| DirectoryError::Invalid(error.to_string()))?;
         let number = extension.number().to_owned();
         if self.0.is_exposed && extension.is_guessable(&self.0.realm) {
@@ -154,7 +161,7 @@ impl Directory {
         }
         let extension = extension.hashed(&self.0.realm);
         self.0.store.keep_extension(&self.0.realm, &extension).await?;
-        self.become_of(before, &number, Some(extension)).await
+        self.become_of(before, &number, Some(extension), untold).await
     }
 
     /// Lets everybody know what an extension is now.
@@ -163,6 +170,7 @@ impl Directory {
         before: &Snapshot,
         number: &str,
         extension: Option<Extension>,
+        untold: impl FnOnce() + Send,
     ) -> Result<(), DirectoryError> {
         let old = before.extension(number);
         let notices = facts::of_extension(&self.0.realm, old, extension.as_ref());
@@ -184,6 +192,7 @@ impl Directory {
             }
         }
         self.set(after);
+        untold();
         let is_deleted = extension.is_none();
         let (number, extension) = (number.to_owned(), extension.filter(Extension::is_enabled));
         // Whose extension is gone hears it before the calls end. All else is told when it is so.
@@ -195,11 +204,17 @@ impl Directory {
         Ok(())
     }
 
-    async fn settings_become(&self, before: &Snapshot, settings: Settings) -> Result<(), DirectoryError> {
+    async fn settings_become(
+        &self,
+        before: &Snapshot,
+        settings: Settings,
+        untold: impl FnOnce() + Send,
+    ) -> Result<(), DirectoryError> {
         let notices = facts::of_settings(&before.settings, &settings);
         let code = settings.record_feature_code.clone();
         let is_other_code = code != before.settings.record_feature_code;
         self.set(Snapshot { settings, ..before.clone() });
+        untold();
         if is_other_code {
             self.switch(SwitchChange::RecordFeatureCode(code)).await?;
         }

@@ -35,7 +35,7 @@ impl Fixture {
     }
 
     async fn change(&self, change: Change) {
-        self.directory.change(change).await.expect("changed");
+        self.directory.change(change, || ()).await.expect("changed");
     }
 
     fn facts(&mut self) -> Vec<(Audience, Fact)> {
@@ -177,7 +177,7 @@ async fn a_change_that_is_refused_changes_nothing() {
     let none = ExtensionChange::default;
     let refuse = |change: Change| {
         let directory = fixture.directory.clone();
-        async move { directory.change(change).await.expect_err("refused") }
+        async move { directory.change(change, || ()).await.expect_err("refused") }
     };
     assert_eq!(refuse(update("4242", none())).await, unknown());
     assert_eq!(refuse(Change::Delete("4242".to_owned())).await, unknown());
@@ -211,11 +211,11 @@ async fn beyond_loopback_a_known_password_is_refused_at_run_time_too() {
     let fixture = Fixture::open(&dir, &exposed).await;
     for password in ["secret-1000", "short"] {
         let change = ExtensionChange { password: Some(password.into()), ..Default::default() };
-        let refused = fixture.directory.change(update("1000", change)).await;
+        let refused = fixture.directory.change(update("1000", change), || ()).await;
         assert_eq!(refused, Err(DirectoryError::WeakPassword("1000".to_owned())));
     }
     let add = Change::Add(Extension::new("1002", "", "secret-1002"));
-    assert_eq!(fixture.directory.change(add).await, Err(DirectoryError::WeakPassword("1002".to_owned())));
+    assert_eq!(fixture.directory.change(add, || ()).await, Err(DirectoryError::WeakPassword("1002".to_owned())));
     // What has no new password is not asked about it.
     fixture.change(update("1000", ExtensionChange { call_waiting: Some(false), ..Default::default() })).await;
 }
@@ -272,6 +272,6 @@ async fn without_a_switch_a_change_is_kept_and_its_maker_knows() {
     drop(inbox);
     let store = Store::open(None).expect("opened");
     let directory = Directory::open(&config(), store, core, Notices::new()).await.expect("read");
-    assert_eq!(directory.change(Change::Delete("1000".to_owned())).await, Err(DirectoryError::Stopped));
+    assert_eq!(directory.change(Change::Delete("1000".to_owned()), || ()).await, Err(DirectoryError::Stopped));
     assert!(directory.extension("1000").is_none());
 }

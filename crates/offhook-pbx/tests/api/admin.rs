@@ -102,6 +102,36 @@ async fn an_extension_is_added_changed_and_deleted_while_the_pbx_runs() {
     assert_eq!(phone.authenticated(request, "2000", "battery staple").await.status, 401);
 }
 
+/// Again and again: the sockets have their turn at any moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_logs_out_who_has_the_old_one_before_it_is_told() {
+    let server = Server::start().await;
+    for round in 0..20 {
+        let (own, desktop) = (server.login("1000").await, server.login_as("1000", json!("webpc")).await);
+        let other = server.login("1001").await;
+        let mut told = server.subscribe(&own, &[20010, 20066]).await;
+        let mut silent = server.subscribe(&desktop, &[20066]).await;
+        let change = json!({ "password": format!("another secret {round}"), "log_out": true });
+        let changed = server.admin("PATCH", "extensions/1000", change).await.ok();
+        assert_eq!(changed["extension"]["logged_in"], json!([]));
+        for token in [&own, &desktop] {
+            server.get("/api/v1.0/extension/getregisterinfo", token).await.refused(10004);
+        }
+        assert_eq!(told.told(20010).await, json!({ "ext_num": "1000" }));
+        assert_eq!((told.closed().await, silent.closed().await), (Some(1008), Some(1008)));
+        server.get("/api/v1.0/extension/getregisterinfo", &other).await.ok();
+    }
+    // Only if it is asked for, and the change is made; and with any.
+    let own = server.login("1000").await;
+    server.admin("PATCH", "extensions/1000", json!({ "password": "yet another", "log_out": false })).await.ok();
+    server.admin("PATCH", "extensions/1000", json!({ "name": "a\nb", "log_out": true })).await.fails(422, 40002);
+    server.get("/api/v1.0/extension/getpersonal", &own).await.ok();
+    server.admin("PATCH", "extensions/1000", json!({ "name": "A", "log_out": true })).await.ok();
+    server.get("/api/v1.0/extension/getpersonal", &own).await.refused(10004);
+    let new = json!({ "number": "2000", "password": "correct horse", "log_out": true });
+    server.admin("POST", "extensions", new).await.fails(422, 40002);
+}
+
 #[tokio::test]
 async fn an_extension_is_switched_off_and_on_and_reset() {
     let server = Server::start().await;

@@ -44,6 +44,8 @@ pub(super) struct Fields {
     web_client: Option<bool>,
     desktop_client: Option<bool>,
     voicemail: Option<bool>,
+    /// Of a change: its clients have to log in again.
+    log_out: Option<bool>,
 }
 
 impl Fields {
@@ -62,6 +64,9 @@ impl Fields {
 pub(super) async fn add(State(api): State<Arc<Api>>, body: Body) -> Answer {
     let fields: Fields = request::json(&api, body).await?;
     let record = fields.record()?.unwrap_or_default();
+    if fields.log_out.is_some() {
+        return Err(Fault::parameter("log_out is for an extension that is there: leave it out").into());
+    }
     let missing = |what: &str| Fault::parameter(format!("{what} is missing"));
     let number = fields.number.ok_or_else(|| missing("number"))?;
     let password = Secret::from(fields.password.ok_or_else(|| missing("password"))?);
@@ -82,6 +87,7 @@ pub(super) async fn change(State(api): State<Arc<Api>>, Path(number): Path<Strin
     if fields.number.as_ref().is_some_and(|other| *other != number) {
         return Err(Fault::parameter("a number cannot be changed: delete the extension and add another").into());
     }
+    let logs_out = fields.log_out == Some(true);
     let change = ExtensionChange {
         record: fields.record()?,
         name: fields.name,
@@ -93,7 +99,17 @@ pub(super) async fn change(State(api): State<Arc<Api>>, Path(number): Path<Strin
         voicemail: fields.voicemail,
     };
     let changed = number.clone();
-    api.change(Change::Update(number.clone(), change), move |api| api.end_what_may_not_be(&changed)).await?;
+    let log_out = {
+        let number = number.clone();
+        move |api: &Api| {
+            // Who is logged in with the old password must not be told what goes with the new one.
+            if logs_out {
+                api.log_out(&number, None, topic::RELOGIN);
+            }
+        }
+    };
+    let change = Change::Update(number.clone(), change);
+    api.change_untold(change, log_out, move |api| api.end_what_may_not_be(&changed)).await?;
     api.show(&number).await
 }
 
@@ -144,9 +160,7 @@ pub(super) async fn log_out(State(api): State<Arc<Api>>, Path(number): Path<Stri
     if api.directory.now().extension(&number).is_none() {
         return Err(unknown());
     }
-    let end = End(Some(Notification::new(topic, json!({ "ext_num": number }))));
-    let ended = api.sessions.close_of(&number, kind, &end);
-    Ok(Done::with(json!({ "logged_out": ended })))
+    Ok(Done::with(json!({ "logged_out": api.log_out(&number, kind, topic) })))
 }
 
 impl Api {
@@ -173,6 +187,12 @@ impl Api {
             "devices": status.registered.get(number).copied().unwrap_or(0),
             "logged_in": self.sessions.kinds_of(Instant::now(), number),
         })
+    }
+
+    /// Ends the sessions of an extension's clients, and tells them to log in again. Gives how many.
+    fn log_out(&self, number: &str, kind: Option<ClientKind>, topic: u32) -> usize {
+        let end = End(Some(Notification::new(topic, json!({ "ext_num": number }))));
+        self.sessions.close_of(number, kind, &end)
     }
 
     /// Ends the sessions of clients that may not be used any more. They have been told why before.
@@ -217,7 +237,7 @@ mod tests {
         drop(asked);
         drop(disk);
         // Changes come one after the other: when this has its turn, that one is over, for the switch too.
-        let again = api.directory.change(Change::Delete("1001".to_owned())).await;
+        let again = api.directory.change(Change::Delete("1001".to_owned()), || ()).await;
         assert_eq!(again, Err(DirectoryError::Unknown("1001".to_owned())));
         assert!(api.directory.extension("1001").is_none());
         assert!(api.sessions.find(Instant::now(), token.expose()).is_none(), "what follows the change is done");
