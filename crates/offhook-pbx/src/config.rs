@@ -135,7 +135,8 @@ impl Default for PbxConfig {
 pub struct PbxLimits {
     /// Connections at once. Default 1000; above, new ones are closed at once.
     pub connections: usize,
-    /// Calls at once. Default 500; above, 503 with Retry-After.
+    /// Calls at once. Default 500; above, 503 with Retry-After. Of these an extension that makes more than ten has no more than
+    /// it leaves to all others.
     pub calls: usize,
     /// Bindings per extension: so many devices can register for it. Default 10; above, 503.
     pub bindings: usize,

@@ -14,6 +14,9 @@ use crate::service::Service;
 /// When a caller whom there is no room for may try again, seconds.
 const RETRY_AFTER_S: &str = "10";
 
+/// An extension may have so many, as long as there are any.
+const FEW_CALLS: usize = 10;
+
 /// So often an INVITE may be passed on (RFC 3261 §8.1.1.6).
 pub(super) const MOST_FORWARDS: u8 = 70;
 
@@ -52,7 +55,7 @@ impl Switch {
             self.record_refused(turn.now, &user, &number, sip_call_id, 403);
             return reject(turn, 403, Vec::new());
         }
-        if !self.has_room_for_a_call() {
+        if !self.has_room_for_a_call(&user) {
             let retry = HeaderField::new("Retry-After", RETRY_AFTER_S);
             self.record_refused(turn.now, &user, &number, sip_call_id, 503);
             return reject(turn, 503, retry.into_iter().collect());
@@ -86,9 +89,15 @@ impl Switch {
         self.lead(turn, id, route);
     }
 
-    /// Whether there may be one more call.
-    pub(super) fn has_room_for_a_call(&self) -> bool {
-        !self.stopping && self.calls.len() < self.max_calls
+    /// Whether there may be one more call that this extension makes. One that makes many has no more than are left for all
+    /// others: whatever some take, there is room for who needs little.
+    pub(super) fn has_room_for_a_call(&self, number: &str) -> bool {
+        let left = self.max_calls.saturating_sub(self.calls.len());
+        if self.stopping || left == 0 {
+            return false;
+        }
+        let has = self.calls.values().filter(|call| call.from == number).count();
+        has < FEW_CALLS || has < left
     }
 
     /// Where a number leads.

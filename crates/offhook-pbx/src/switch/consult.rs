@@ -34,7 +34,7 @@ impl Switch {
     pub(super) fn consult(&mut self, turn: &mut Turn<'_>, original: CallId, leg: LegId, held: LegId, number: &str) {
         let Some((extension, side)) = self.legs.get(&leg).map(|leg| (leg.extension.clone(), leg.side)) else { return };
         let route = self.route(number).filter(|route| !route.is_mailbox());
-        let Some(route) = route.filter(|_| self.has_room_for_a_call()) else {
+        let Some(route) = route.filter(|_| self.has_room_for_a_call(&extension)) else {
             return self.code_failed(original, leg);
         };
         let id = CallId(self.new_id());

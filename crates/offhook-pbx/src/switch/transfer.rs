@@ -211,7 +211,8 @@ impl Switch {
     /// Calls the target of a blind transfer.
     fn place(&mut self, turn: &mut Turn<'_>, refer: Refer, number: &str) {
         let Some(route) = self.route(number) else { return self.report_failure(turn, &refer, 404) };
-        if !self.has_room_for_a_call() {
+        let transferor = self.legs.get(&refer.transferor).map(|leg| leg.extension.clone()).unwrap_or_default();
+        if !self.has_room_for_a_call(&transferor) {
             return self.report_failure(turn, &refer, 503);
         }
         let (original, transferee) = (refer.original, refer.transferee);

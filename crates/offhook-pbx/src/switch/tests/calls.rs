@@ -188,3 +188,30 @@ fn an_info_is_passed_on_and_its_answer_comes_back() {
     assert_eq!(response.status.code(), 415);
     net.assert_nothing_left();
 }
+
+#[test]
+fn one_extension_leaves_calls_to_the_others() {
+    let mut config = PbxConfig::default();
+    config.limits.calls = 40;
+    let mut net = Network::with(config);
+    let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+    // 606 rings for ever.
+    let ours: Vec<_> = (0..20).map(|_| net.call(a, "606")).collect();
+    assert!(net.events(a).iter().all(|event| !matches!(event, Event::Terminated { .. })), "half of all");
+    net.call(a, "606");
+    assert_eq!(net.refusal(a), 503);
+    // Who needs little has it, down to the last.
+    for who in [b, c] {
+        for _ in 0..10 {
+            net.call(who, "606");
+        }
+        assert!(net.events(who).iter().all(|event| !matches!(event, Event::Terminated { .. })));
+    }
+    for &call in &ours[..11] {
+        net.command(a, |agent, now| agent.hangup(now, call, None)).expect("ends");
+    }
+    net.events(a);
+    net.call(a, "606");
+    assert!(net.events(a).iter().all(|event| !matches!(event, Event::Terminated { .. })), "few again");
+    net.assert_nothing_left();
+}
