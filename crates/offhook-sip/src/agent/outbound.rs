@@ -184,6 +184,8 @@ impl Agent {
     }
 
     pub(super) fn client_failed(&mut self, tx: TxId, client: &ClientTx, fault: Fault) {
+        // The far end has taken the call elsewhere: what says nothing is the connection, and not the far end.
+        let fault = if self.has_moved(client) { Fault::ConnectionLost } else { fault };
         match client.owner {
             Owner::Registration(registration) => self.registration_fault(registration, fault),
             Owner::Invite(call) => self.invite_fault(call, fault),
@@ -207,6 +209,15 @@ impl Agent {
             }
             Owner::Bye | Owner::Nobody => {}
         }
+    }
+
+    /// Whether the call of a request goes on over another connection than the request went out on.
+    fn has_moved(&self, client: &ClientTx) -> bool {
+        let call = match client.owner {
+            Owner::Modify(call) | Owner::Refresh(call) | Owner::Request(_, Some(call)) => self.calls.get(&call),
+            _ => None,
+        };
+        call.is_some_and(|call| call.connection != client.connection)
     }
 
     pub(super) fn transaction_timer(&mut self, tx: TxId, index: u8) {

@@ -131,7 +131,7 @@ pub(crate) struct Call {
     state: CallState,
     /// The user was told that the call is over; it lives on to send the BYE that had to wait for the ACK.
     told: bool,
-    connection: ConnectionId,
+    pub(crate) connection: ConnectionId,
     pub(crate) dialog: Dialog,
     credentials: Option<Arc<Credentials>>,
     /// The far end's Allow has UPDATE.

@@ -371,6 +371,39 @@ fn who_is_across_is_told_a_device_that_was_away_and_refreshes_its_session() {
 }
 
 #[test]
+fn who_is_across_is_told_a_device_that_is_back_before_its_loss_is_noticed() {
+    for (first, is_noticed) in
+        [("UPDATE", true), ("INVITE", true), ("INFO", true), ("UPDATE", false), ("INVITE", false), ("INFO", false)]
+    {
+        let mut net = Network::new();
+        let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
+        let (ours, theirs) = net.established(a, b);
+        let (second, _) = net.established(a, c);
+        let to = replacing(&mut net, a, second, "1002");
+        let before = net.lose(b);
+        refer(&mut net, a, ours, &to);
+        net.come_back(b, theirs);
+        net.command(b, |agent, now| match first {
+            "UPDATE" => agent.modify(now, theirs, refresh()).expect("sent"),
+            "INVITE" => agent.modify(now, theirs, reinvite(SDP)).expect("sent"),
+            _ => agent.request(now, theirs, first, Vec::new(), None).map(drop).expect("sent"),
+        });
+        if is_noticed {
+            net.notice_loss(before);
+        } else {
+            // No answer comes (RFC 3261 §17.1.2.2).
+            net.advance(33_000);
+        }
+        let events = net.events(b);
+        let is_over = events.iter().any(|event| matches!(event, Event::Terminated { .. }));
+        assert!(!is_over, "{first} {is_noticed}: it has been heard from since");
+        assert!(identity(events).is_some_and(|told| told.contains("Cleo")), "{first} {is_noticed}");
+        net.notice_loss(before);
+        net.assert_nothing_left();
+    }
+}
+
+#[test]
 fn a_notify_whose_loss_is_noticed_when_the_transferor_is_back_is_sent_again_unless_another_transfer_is_asked_for() {
     for again in [false, true] {
         let mut net = Network::new();
