@@ -106,6 +106,9 @@ async fn upgrade(State(shared): State<Shared>, request: Request) -> Response {
         .read_buffer_size(READ_BUFFER)
         .max_message_size(largest)
         .max_frame_size(largest)
+        // Pongs wait there for a client that does not read. What does not fit beside them ends the connection.
+        .write_buffer_size(0)
+        .max_write_buffer_size(largest)
         .on_upgrade(move |socket| ws::run(socket, connection, link, only, shared.core))
 }
 

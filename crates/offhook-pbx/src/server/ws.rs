@@ -1,6 +1,7 @@
 //! One WebSocket connection.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -17,6 +18,12 @@ use crate::server::router::Link;
 /// SIP messages that may wait for a slow client before its connection is dropped.
 const QUEUE: usize = 256;
 
+/// … and their bytes: with so many waiting, one more message ends it.
+const MOST_WAITING: usize = 1024 * 1024;
+
+/// A client that does not take what it is sent for so long loses its connection.
+const SEND_TIME: Duration = Duration::from_secs(10);
+
 /// A client that was silent for so long is pinged (RFC 6455 §5.5.2) …
 const PING_AFTER: Duration = Duration::from_secs(30);
 
@@ -30,17 +37,47 @@ const CLOSE_TIME: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct ConnectionHandle {
     outbox: mpsc::Sender<Bytes>,
+    /// Bytes in the outbox.
+    waiting: Arc<AtomicUsize>,
     kill: Arc<Notify>,
 }
 
 impl ConnectionHandle {
     /// Sends a message; a client that does not take what waits for it loses its connection.
     pub(crate) fn send(&self, data: Bytes) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.outbox.try_send(data) {
+        let length = data.len();
+        let is_full = self.waiting.fetch_add(length, Ordering::Relaxed) >= MOST_WAITING;
+        let sent = if is_full { Err(mpsc::error::TrySendError::Full(data)) } else { self.outbox.try_send(data) };
+        if sent.is_err() {
+            self.waiting.fetch_sub(length, Ordering::Relaxed);
+        }
+        if let Err(mpsc::error::TrySendError::Full(_)) = sent {
             tracing::warn!("a client is too slow: its connection is closed");
             self.kill.notify_one();
         }
     }
+}
+
+/// The connection's end of it.
+struct Queue {
+    outbox: mpsc::Receiver<Bytes>,
+    waiting: Arc<AtomicUsize>,
+    kill: Arc<Notify>,
+}
+
+fn queue() -> (ConnectionHandle, Queue) {
+    let (sender, outbox) = mpsc::channel(QUEUE);
+    let (waiting, kill) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let handle = ConnectionHandle { outbox: sender, waiting: Arc::clone(&waiting), kill: Arc::clone(&kill) };
+    (handle, Queue { outbox, waiting, kill })
+}
+
+/// What the reading side wants written.
+enum Upkeep {
+    /// A ping.
+    Ping,
+    /// The pong of a ping that came: a client that does not take it is as slow as one that does not take a message.
+    Pong,
 }
 
 /// Carries messages both ways until either side ends it.
@@ -51,19 +88,18 @@ pub(crate) async fn run(
     only: Option<String>,
     core: mpsc::Sender<ToCore>,
 ) {
-    let (outbox, queue) = mpsc::channel(QUEUE);
-    let kill = Arc::new(Notify::new());
-    let handle = ConnectionHandle { outbox, kill: Arc::clone(&kill) };
+    let (handle, queue) = queue();
+    let kill = Arc::clone(&queue.kill);
     let opened = ToCore::Opened { connection, secure: link.secure(), only, handle };
     if core.send(opened).await.is_err() {
         return;
     }
     tracing::debug!(?connection, peer = %link.peer(), secure = link.secure(), "connected");
     let (sink, stream) = socket.split();
-    let (pings, ping_requests) = mpsc::channel(1);
+    let (upkeep, wanted) = mpsc::channel(1);
     let why = tokio::select! {
-        why = read(stream, connection, &core, pings) => why,
-        why = write(sink, queue, ping_requests) => why,
+        why = read(stream, connection, &core, upkeep) => why,
+        why = write(sink, queue, wanted) => why,
         () = kill.notified() => "too slow",
     };
     tracing::debug!(?connection, why, "disconnected");
@@ -75,7 +111,7 @@ async fn read(
     mut stream: SplitStream<WebSocket>,
     connection: ConnectionId,
     core: &mpsc::Sender<ToCore>,
-    pings: mpsc::Sender<()>,
+    upkeep: mpsc::Sender<Upkeep>,
 ) -> &'static str {
     let mut heard = Instant::now();
     loop {
@@ -89,7 +125,7 @@ async fn read(
             Err(_) if heard.elapsed() >= SILENT_FOR => return "silent",
             Err(_) => {
                 // One that still waits to be sent will do.
-                let _ = pings.try_send(());
+                let _ = upkeep.try_send(Upkeep::Ping);
                 continue;
             }
         };
@@ -98,7 +134,12 @@ async fn read(
             Message::Text(text) => Bytes::from(text),
             Message::Binary(data) => data,
             Message::Close(_) => return "closed by the client",
-            Message::Ping(_) | Message::Pong(_) => continue,
+            Message::Ping(_) => {
+                // The WebSocket has it ready; what waits to be written takes it along.
+                let _ = upkeep.try_send(Upkeep::Pong);
+                continue;
+            }
+            Message::Pong(_) => continue,
         };
         if core.send(ToCore::Received { connection, data }).await.is_err() {
             return "the PBX stopped";
@@ -108,25 +149,66 @@ async fn read(
 
 async fn write(
     mut sink: SplitSink<WebSocket, Message>,
-    mut queue: mpsc::Receiver<Bytes>,
-    mut pings: mpsc::Receiver<()>,
+    mut queue: Queue,
+    mut wanted: mpsc::Receiver<Upkeep>,
 ) -> &'static str {
     loop {
-        let message = tokio::select! {
-            data = queue.recv() => match data {
-                Some(data) => match Utf8Bytes::try_from(data.clone()) {
-                    Ok(text) => Message::Text(text),
-                    Err(_) => Message::Binary(data),
-                },
+        let (message, length) = tokio::select! {
+            data = queue.outbox.recv() => match data {
+                Some(data) => (Some(framed(data.clone())), data.len()),
                 None => break,
             },
-            Some(()) = pings.recv() => Message::Ping(Bytes::new()),
+            Some(upkeep) = wanted.recv() => match upkeep {
+                Upkeep::Ping => (Some(Message::Ping(Bytes::new())), 0),
+                Upkeep::Pong => (None, 0),
+            },
         };
-        if sink.send(message).await.is_err() {
-            return "failed";
+        let writing = async {
+            match message {
+                Some(message) => sink.send(message).await,
+                None => sink.flush().await,
+            }
+        };
+        match tokio::time::timeout(SEND_TIME, writing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return "failed",
+            Err(_) => return "too slow",
         }
+        queue.waiting.fetch_sub(length, Ordering::Relaxed);
     }
     let goodbye = Message::Close(Some(CloseFrame { code: close_code::AWAY, reason: Utf8Bytes::from_static("") }));
     let _ = tokio::time::timeout(CLOSE_TIME, sink.send(goodbye)).await;
     "closed by the PBX"
+}
+
+fn framed(data: Bytes) -> Message {
+    match Utf8Bytes::try_from(data.clone()) {
+        Ok(text) => Message::Text(text),
+        Err(_) => Message::Binary(data),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_client_is_bounded_in_bytes() {
+        const MESSAGE: usize = 64 * 1024;
+        let (handle, mut queue) = queue();
+        for _ in 0..MOST_WAITING / MESSAGE {
+            handle.send(Bytes::from_static(&[0; MESSAGE]));
+        }
+        assert!(queue.kill.notified().now_or_never().is_none(), "as much may wait");
+        handle.send(Bytes::from_static(b"one more"));
+        assert!(queue.kill.notified().now_or_never().is_some(), "the connection goes on");
+        let mut waiting = 0;
+        while let Ok(data) = queue.outbox.try_recv() {
+            waiting += data.len();
+        }
+        assert_eq!(waiting, MOST_WAITING);
+        assert_eq!(queue.waiting.load(Ordering::Relaxed), MOST_WAITING, "what was not taken counts");
+    }
 }

@@ -1,7 +1,8 @@
 //! Connections that break, and WebSocket frames that are wrong (RFC 6455 §5, §7).
 
+use offhook_pbx::Load;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::support::{Client, SOON, assert_nothing_left, offer, pbx};
 
@@ -160,4 +161,23 @@ async fn a_client_that_never_reads_is_dropped() {
     Client::connect(&pbx).await.assert_served().await;
     drop(client);
     assert_nothing_left(&pbx).await;
+}
+
+/// A client that pings and pings and never reads is not alive: it is dropped when it has taken no pong for 10 s.
+#[tokio::test]
+async fn a_client_that_pings_and_never_reads_is_dropped() {
+    let pbx = pbx().await;
+    let mut client = Client::connect_narrow(&pbx).await;
+    let flood = async {
+        // More than the system's buffers hold.
+        for _ in 0..100_000 {
+            client.send_frame(Message::Ping([0; 125].as_slice().into())).await?;
+        }
+        Ok::<(), tungstenite::Error>(())
+    };
+    // It may fail: the PBX has had enough before all is sent.
+    let _ = tokio::time::timeout(3 * SOON, flood).await.expect("the PBX reads");
+    // The client still has its end.
+    let empty = tokio::time::timeout(3 * SOON, pbx.load_when(Load::is_zero)).await;
+    assert!(empty.is_ok(), "the client is still served");
 }

@@ -6,11 +6,11 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use md5::{Digest as _, Md5};
 use offhook_media::{Addresses, Direction, Peer, PeerConfig, PeerEvents};
 use offhook_pbx::{Load, Pbx, PbxLimits};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 /// For whatever should happen. Generous: the machine may be busy.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -46,6 +46,17 @@ impl Client {
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("sip"));
         let (socket, response) = connect_async(request).await.expect("the handshake");
         assert_eq!(response.headers()["sec-websocket-protocol"], "sip");
+        Self { socket, requests: 0 }
+    }
+
+    /// A client with a small receive buffer: little is on its way to it.
+    pub(crate) async fn connect_narrow(pbx: &Pbx) -> Self {
+        let tcp = TcpSocket::new_v4().expect("a socket");
+        tcp.set_recv_buffer_size(16 * 1024).expect("a size");
+        let tcp = tcp.connect(pbx.ws_address().expect("ws is on")).await.expect("the PBX listens");
+        let mut request = pbx.ws_url().expect("ws is on").into_client_request().expect("a URL");
+        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("sip"));
+        let (socket, _) = client_async(request, MaybeTlsStream::Plain(tcp)).await.expect("the handshake");
         Self { socket, requests: 0 }
     }
 

@@ -30,6 +30,8 @@ use crate::actor::{FromTransport, Message};
 const MAX_MESSAGE: usize = 64 * 1024;
 /// Read at once, bytes; a message may be longer.
 const READ_BUFFER: usize = 8 * 1024;
+/// Waiting to be written, bytes: more than one message only if pongs wait for a server that does not read.
+const MOST_WAITING: usize = 4 * MAX_MESSAGE;
 /// Messages that may wait for a slow server.
 const QUEUE: usize = 256;
 /// For one message to leave: a server that does not read for so long is dead.
@@ -159,6 +161,8 @@ async fn handshake(
     // Messages are small: the default buffer of 128 KiB would be most of what a phone takes.
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MOST_WAITING)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
     match client_async_with_config(request, stream, Some(config)).await {
