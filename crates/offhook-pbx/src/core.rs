@@ -1,6 +1,7 @@
 //! The task that owns the SIP agent, the switch and the media: carries what happens from one to the other.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -30,7 +31,7 @@ const SHUTDOWN_TIME: Duration = Duration::from_millis(1_500);
 #[derive(Debug)]
 pub(crate) enum ToCore {
     /// A WebSocket is open; `only`: for this extension, and for no other.
-    Opened { connection: ConnectionId, secure: bool, only: Option<String>, handle: ConnectionHandle },
+    Opened { connection: ConnectionId, peer: IpAddr, secure: bool, only: Option<String>, handle: ConnectionHandle },
     /// A message came.
     Received { connection: ConnectionId, data: Bytes },
     /// A WebSocket is gone.
@@ -138,9 +139,9 @@ impl Core {
         let now = self.now();
         let mut outputs = VecDeque::new();
         match woken {
-            Woken::Message(Some(ToCore::Opened { connection, secure, only, handle })) => {
+            Woken::Message(Some(ToCore::Opened { connection, peer, secure, only, handle })) => {
                 self.connections.insert(connection, handle);
-                self.switch.on_connected(connection, only);
+                self.switch.on_connected(connection, peer, only);
                 self.input(now, &mut outputs, Input::Connected { connection, kind: ConnectionKind::Server { secure } });
             }
             Woken::Message(Some(ToCore::Received { connection, data })) => {
@@ -194,6 +195,7 @@ impl Core {
                 Action::Tell(event) => told.push(event),
                 Action::Notice(notice) => self.notices.tell(notice),
                 Action::Cdr(call) => concluded.push(*call),
+                Action::Disconnect(connection) => outgoing.push((connection, Outgoing::Close)),
             }
         }
         self.dispatch(now, concluded, outgoing);

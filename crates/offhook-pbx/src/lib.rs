@@ -125,6 +125,7 @@ mod events;
 mod extension;
 mod features;
 mod hex;
+mod limit;
 mod media;
 mod notice;
 mod outbox;

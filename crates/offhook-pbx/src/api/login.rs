@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use super::Api;
 use super::answer::{Answer, Done, Errcode, Fault};
-use super::limit::place;
 use super::request::{self, Caller, From};
 use super::session::{ClientKind, End, locked};
 use super::signature::Subject;
 use crate::extension::Extension;
+use crate::limit::place;
 use crate::pseries::PlanMode;
 
 /// The longest user name and the longest password that are looked at, bytes.

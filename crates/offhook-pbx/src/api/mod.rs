@@ -17,7 +17,6 @@ mod answer;
 mod cdr;
 mod guard;
 mod keys;
-mod limit;
 mod login;
 mod notification;
 mod openapi;
@@ -45,7 +44,6 @@ use answer::{Errcode, Fault};
 use guard::Origins;
 pub(crate) use keys::Kept;
 use keys::Key;
-use limit::{Failures, Rate};
 use openapi::OpenTokens;
 use reports::Reports;
 pub(crate) use secrets::Secrets;
@@ -56,12 +54,9 @@ use crate::config::PbxConfig;
 use crate::core::ToCore;
 use crate::directory::{Change, Directory, DirectoryError};
 use crate::events::Load;
+use crate::limit::{BY_ADDRESS, BY_USER, Failures};
 use crate::pseries::PSeries;
 use crate::status::Status;
-
-/// Failed log-ins from one address, and failed passwords of one user.
-const BY_ADDRESS: Rate = Rate { burst: 20, every: Duration::from_secs(6) };
-const BY_USER: Rate = Rate { burst: 10, every: Duration::from_secs(30) };
 
 /// How old may be what clients are told of each other's state.
 const LATELY: Duration = Duration::from_secs(1);

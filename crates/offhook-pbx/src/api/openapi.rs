@@ -13,12 +13,12 @@ use tokio::time::Instant;
 
 use super::Api;
 use super::answer::{Answer, Done, Errcode, Fault};
-use super::limit::place;
 use super::request::{self, From, Params};
 use super::session::locked;
 use super::signature::{Subject, seconds};
 use super::token::{self, TokenHash};
 use crate::error::PbxError;
+use crate::limit::place;
 
 /// How long tokens are good, seconds.
 const ACCESS_S: u64 = 1_800;

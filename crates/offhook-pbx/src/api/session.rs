@@ -8,10 +8,10 @@ use offhook_sip::Secret;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::limit::{Bucket, Rate};
 use super::notification::Notification;
 use super::token::{self, TokenHash};
 use crate::error::PbxError;
+use crate::limit::{Bucket, Rate};
 
 /// Subscription sockets of one token: of more, the one that was opened first is closed.
 const SOCKETS: usize = 4;

@@ -90,7 +90,7 @@ pub(crate) async fn run(
 ) {
     let (handle, queue) = queue();
     let kill = Arc::clone(&queue.kill);
-    let opened = ToCore::Opened { connection, secure: link.secure(), only, handle };
+    let opened = ToCore::Opened { connection, peer: link.peer().ip(), secure: link.secure(), only, handle };
     if core.send(opened).await.is_err() {
         return;
     }

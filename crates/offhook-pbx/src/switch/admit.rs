@@ -46,7 +46,7 @@ impl Switch {
         let target = String::from_utf8_lossy(&request.uri.to_bytes()).into_owned();
         let number = Uri::parse(&target).map(|uri| uri.user()).unwrap_or_default();
         let claimed = request.headers.address("From").map(|from| from.uri().user()).unwrap_or_default();
-        let user = match self.auth.check(turn.now, connection, request, Challenge::Proxy, &claimed) {
+        let user = match self.authenticate(turn.now, connection, request, Challenge::Proxy, &claimed) {
             Ok(user) => user,
             Err(denied) => return reject(turn, denied.status, denied.headers),
         };

@@ -1,21 +1,31 @@
 //! Who sent a request.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use offhook_sip::message::Request;
 use offhook_sip::{AuthFailure, ConnectionId, DigestAlgorithm, HeaderField, Millis, Verifier};
+use tokio::time::Instant;
 
+use super::{Action, Switch};
 use crate::extension::Extension;
+use crate::limit::{BY_ADDRESS, BY_USER, Failures, place};
 
 /// How long a nonce is good. A client that was challenged once uses it for its next requests too.
 const NONCE_LIFE_MS: Millis = 5 * 60 * 1000;
 
-/// So many wrong passwords on one connection, and it is not asked any more.
+/// So many wrong passwords on one connection: one more, and it is closed.
 const MAX_WRONG: u32 = 20;
+
+/// The longest user name whose failures are counted by themselves, bytes. No extension's is longer.
+const MOST_USER: usize = 64;
 
 /// What is known of a connection's client.
 #[derive(Debug, Default)]
 struct Client {
+    /// Where it comes from.
+    place: String,
     /// The extension that has proven itself on it.
     extension: Option<String>,
     wrong: u32,
@@ -29,6 +39,10 @@ pub(super) struct Authenticator {
     verifier: Verifier,
     extensions: HashMap<String, Extension>,
     clients: HashMap<ConnectionId, Client>,
+    by_address: Failures,
+    by_user: Failures,
+    /// What the limits call the time zero; any will do.
+    zero: Instant,
 }
 
 /// Which kind of challenge.
@@ -45,6 +59,38 @@ pub(super) enum Challenge {
 pub(super) struct Denied {
     pub(super) status: u16,
     pub(super) headers: Vec<HeaderField>,
+    /// Whether its connection is to be closed then.
+    close: bool,
+}
+
+impl Denied {
+    fn with(status: u16) -> Self {
+        Self { status, headers: Vec::new(), close: false }
+    }
+
+    /// Too many were wrong. Not 403: who has the right password is to try it again.
+    fn later(seconds: u64) -> Self {
+        let headers = HeaderField::new("Retry-After", &seconds.to_string()).into_iter().collect();
+        Self { headers, ..Self::with(503) }
+    }
+}
+
+impl Switch {
+    /// Gives the extension that sent a request. `claimed` is who it says it is. Who has guessed too often on a connection loses it.
+    pub(super) fn authenticate(
+        &mut self,
+        now: Millis,
+        connection: ConnectionId,
+        request: &Request,
+        challenge: Challenge,
+        claimed: &str,
+    ) -> Result<String, Denied> {
+        let result = self.auth.check(now, connection, request, challenge, claimed);
+        if result.as_ref().is_err_and(|denied| denied.close) {
+            self.actions.push_back(Action::Disconnect(connection));
+        }
+        result
+    }
 }
 
 impl Challenge {
@@ -60,7 +106,14 @@ impl Authenticator {
     pub(super) fn new(realm: &str, key: [u8; 32], extensions: &[Extension]) -> Self {
         let enabled = extensions.iter().filter(|extension| extension.is_enabled());
         let extensions = enabled.map(|e| (e.number().to_owned(), e.clone())).collect();
-        Self { verifier: Verifier::new(realm, key, NONCE_LIFE_MS), extensions, clients: HashMap::new() }
+        Self {
+            verifier: Verifier::new(realm, key, NONCE_LIFE_MS),
+            extensions,
+            clients: HashMap::new(),
+            by_address: Failures::new(BY_ADDRESS),
+            by_user: Failures::new(BY_USER),
+            zero: Instant::now(),
+        }
     }
 
     pub(super) fn extension(&self, number: &str) -> Option<&Extension> {
@@ -83,8 +136,8 @@ impl Authenticator {
     }
 
     /// A client connected.
-    pub(super) fn connected(&mut self, connection: ConnectionId, only: Option<String>) {
-        self.clients.insert(connection, Client { only, ..Client::default() });
+    pub(super) fn connected(&mut self, connection: ConnectionId, peer: IpAddr, only: Option<String>) {
+        self.clients.insert(connection, Client { place: place(peer), only, ..Client::default() });
     }
 
     /// A client is gone.
@@ -97,8 +150,7 @@ impl Authenticator {
         self.clients.get(&connection).is_some_and(|client| client.extension.as_deref() == Some(extension))
     }
 
-    /// Gives the extension that sent a request. `claimed` is who it says it is.
-    pub(super) fn check(
+    fn check(
         &mut self,
         now: Millis,
         connection: ConnectionId,
@@ -106,36 +158,62 @@ impl Authenticator {
         challenge: Challenge,
         claimed: &str,
     ) -> Result<String, Denied> {
-        let only = self.clients.get(&connection).and_then(|client| client.only.as_deref());
-        if only.is_some_and(|only| only != claimed) {
-            return Err(Denied { status: 403, headers: Vec::new() });
+        // Who is gone asks nothing.
+        let Some(client) = self.clients.get_mut(&connection) else { return Err(Denied::with(403)) };
+        if client.only.as_deref().is_some_and(|only| only != claimed) {
+            return Err(Denied::with(403));
+        }
+        if client.wrong > MAX_WRONG {
+            return Err(Denied { close: true, ..Denied::with(403) });
         }
         let (status, credentials, _) = challenge.parts();
+        let at = self.zero + Duration::from_millis(now);
         let (extensions, realm) = (&self.extensions, self.verifier.realm().to_owned());
-        let ha1 = |user: &str, algorithm: DigestAlgorithm| extensions.get(user)?.ha1(algorithm, &realm);
-        let failure = match self.verifier.verify(now, request, credentials, ha1) {
+        let (by_address, by_user) = (&mut self.by_address, &mut self.by_user);
+        let mut tried = None;
+        let ha1 = |user: &str, algorithm: DigestAlgorithm| {
+            // Who has proven itself here is not held up by others that guess its password.
+            if client.extension.as_deref() != Some(user) {
+                let counted = if user.len() <= MOST_USER { user } else { "" };
+                let begun = by_user
+                    .begin(at, counted)
+                    .and_then(|()| by_address.begin(at, &client.place).inspect_err(|_| by_user.succeeded(counted)));
+                tried = Some((counted.to_owned(), begun));
+            }
+            extensions.get(user)?.ha1(algorithm, &realm)
+        };
+        let result = self.verifier.verify(now, request, credentials, ha1);
+        match &tried {
+            // Whatever came of it: who has no more tries learns nothing.
+            Some((_, Err(seconds))) => {
+                tracing::info!(?connection, place = client.place, claimed, "too many wrong passwords");
+                return Err(Denied::later(*seconds));
+            }
+            Some((user, Ok(()))) if result != Err(AuthFailure::Wrong) => {
+                self.by_user.succeeded(user);
+                self.by_address.succeeded(&client.place);
+            }
+            _ => {}
+        }
+        let failure = match result {
             Ok(verified) => {
-                if let Some(client) = self.clients.get_mut(&connection) {
-                    client.wrong = 0;
-                    client.extension = Some(verified.username.clone());
-                }
+                client.wrong = 0;
+                client.extension = Some(verified.username.clone());
                 return Ok(verified.username);
             }
             Err(failure) => failure,
         };
         if failure == AuthFailure::Malformed {
-            return Err(Denied { status: 400, headers: Vec::new() });
+            return Err(Denied::with(400));
         }
         if failure == AuthFailure::Wrong {
-            tracing::info!(?connection, claimed, "wrong user or password");
-            if let Some(client) = self.clients.get_mut(&connection) {
-                client.wrong += 1;
-                if client.wrong > MAX_WRONG {
-                    return Err(Denied { status: 403, headers: Vec::new() });
-                }
+            tracing::info!(?connection, place = client.place, claimed, "wrong user or password");
+            client.wrong += 1;
+            if client.wrong > MAX_WRONG {
+                return Err(Denied { close: true, ..Denied::with(403) });
             }
         }
-        Err(Denied { status, headers: self.challenges(now, failure, challenge, claimed) })
+        Err(Denied { headers: self.challenges(now, failure, challenge, claimed), ..Denied::with(status) })
     }
 
     /// An extension of which only one hash is known is asked for that one only. An unknown one is asked like any other, so

@@ -25,7 +25,7 @@ impl Switch {
             Some((_, owner)) if self.auth.is_on(connection, owner) => None,
             // A hang-up may be the first thing on a new connection: it is asked who it is.
             Some((_, owner)) if request.method == Method::Bye => {
-                match self.auth.check(turn.now, connection, request, Challenge::Proxy, owner) {
+                match self.authenticate(turn.now, connection, request, Challenge::Proxy, owner) {
                     Ok(user) if user == *owner => None,
                     Ok(_) => Some((403, Vec::new())),
                     Err(denied) => Some((denied.status, denied.headers)),

@@ -32,6 +32,7 @@ mod video;
 mod voicemail;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
 
 use offhook_sip::{
     Agent, AgentConfig, CallKey, CommandError, ConnectionId, Event, HeaderField, KeepAlive, Millis, NameAddr,
@@ -63,6 +64,8 @@ pub(crate) enum Action {
     Notice(Notice),
     /// A call is over: what is sent in the same turn waits until its record is on the disk.
     Cdr(Box<Concluded>),
+    /// A client is to lose its connection after what was sent to it.
+    Disconnect(ConnectionId),
 }
 
 /// The agent that a switch drives.
@@ -192,9 +195,9 @@ impl Switch {
 
     // --- input ---
 
-    /// `only`: the one extension that this connection is for, if its URL names one.
-    pub(crate) fn on_connected(&mut self, connection: ConnectionId, only: Option<String>) {
-        self.auth.connected(connection, only);
+    /// `peer`: where it comes from; `only`: the one extension that this connection is for, if its URL names one.
+    pub(crate) fn on_connected(&mut self, connection: ConnectionId, peer: IpAddr, only: Option<String>) {
+        self.auth.connected(connection, peer, only);
     }
 
     pub(crate) fn on_disconnected(&mut self, connection: ConnectionId) {

@@ -24,7 +24,7 @@ impl Switch {
     fn registered(&mut self, turn: &Turn<'_>, connection: ConnectionId, request: &Request) -> (u16, Vec<HeaderField>) {
         let Some(aor) = request.headers.address("To") else { return (400, Vec::new()) };
         let number = aor.uri().user();
-        match self.auth.check(turn.now, connection, request, Challenge::Registrar, &number) {
+        match self.authenticate(turn.now, connection, request, Challenge::Registrar, &number) {
             Err(denied) => return (denied.status, denied.headers),
             // RFC 3261 §10.3 step 4: nobody registers for somebody else.
             Ok(user) if user != number => return (403, Vec::new()),

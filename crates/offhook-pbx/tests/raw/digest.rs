@@ -1,6 +1,6 @@
 //! Who may register and call (RFC 3261 §22, RFC 7616).
 
-use crate::support::{Client, assert_nothing_left, offer, pbx};
+use crate::support::{Client, Received, assert_nothing_left, offer, pbx};
 
 #[tokio::test]
 async fn registering_needs_the_password() {
@@ -39,17 +39,48 @@ async fn an_unknown_extension_looks_like_a_wrong_password() {
     assert!(matches!(answers[0], 401 | 403), "{answers:?}");
 }
 
+/// Nor may it be a way to try passwords: right and wrong ones are answered alike, and so neither counts.
 #[tokio::test]
 async fn a_nonce_of_ones_own_making_is_refused() {
     let pbx = pbx().await;
     let mut client = Client::connect(&pbx).await;
-    let register = client.request("REGISTER", "sip:localhost", "1000", "1000");
-    let challenge = client.ask(&register).await;
-    let nonce = challenge.challenge("nonce");
-    let forged = crate::support::Received { status: 401, text: challenge.text.replace(&nonce, "forged") };
-    let answer = client.ask(&register.again().header(&forged.credentials(&register, "1000", "secret-1000"))).await;
-    assert_eq!(answer.status, 401, "{}", answer.text);
+    for password in ["secret-1000"].into_iter().chain(["wrong"; 30]) {
+        let register = client.request("REGISTER", "sip:localhost", "1000", "1000");
+        let challenge = client.ask(&register).await;
+        let nonce = challenge.challenge("nonce");
+        let forged = Received { status: 401, text: challenge.text.replace(&nonce, "forged") };
+        let answer = client.ask(&register.again().header(&forged.credentials(&register, "1000", password))).await;
+        assert_eq!(answer.status, 401, "{}", answer.text);
+        assert!(answer.header("WWW-Authenticate").contains("stale=true"), "{password}: {}", answer.text);
+    }
     assert_eq!(pbx.load().registrations, 0);
+    Client::registered(&pbx, "1000").await;
+}
+
+/// Whoever guesses is refused on all connections for a while, the right password too; others are not.
+#[tokio::test]
+async fn passwords_cannot_be_guessed_on_many_connections() {
+    let pbx = pbx().await;
+    let mut owner = Client::registered(&pbx, "1000").await;
+    for guess in 0..11 {
+        let mut client = Client::connect(&pbx).await;
+        // Who it says it is counts for nothing.
+        let (claimed, status) = (if guess % 2 == 0 { "1000" } else { "1001" }, if guess < 10 { 401 } else { 503 });
+        let register = client.request("REGISTER", "sip:localhost", claimed, claimed);
+        let response = client.authenticated(register, "1000", &format!("guess-{guess}")).await;
+        assert_eq!(response.status, status, "{guess}: {}", response.text);
+    }
+    let mut client = Client::connect(&pbx).await;
+    let register = client.request("REGISTER", "sip:localhost", "1000", "1000");
+    let refusal = client.authenticated(register, "1000", "secret-1000").await;
+    assert_eq!(refusal.status, 503, "{}", refusal.text);
+    let wait: u64 = refusal.header("Retry-After").parse().expect("seconds");
+    assert!((1..=30).contains(&wait), "{wait}");
+    Client::registered(&pbx, "1001").await;
+
+    let refresh = owner.request("REGISTER", "sip:localhost", "1000", "1000").header("Expires: 600");
+    let response = owner.authenticated(refresh, "1000", "secret-1000").await;
+    assert_eq!(response.status, 200, "{}", response.text);
 }
 
 #[tokio::test]

@@ -45,7 +45,8 @@ pub struct Verified {
 pub enum AuthFailure {
     /// No credentials for this realm: challenge.
     Missing,
-    /// The nonce is too old, or its count was used already: challenge with `stale=true`.
+    /// The nonce is not the verifier's, whatever the password; or the password is right, but the nonce too old or its count used
+    /// already: challenge with `stale=true`.
     Stale,
     /// Wrong user or password: challenge again (and count it).
     Wrong,
@@ -86,7 +87,7 @@ impl Verifier {
     }
 
     /// Checks a request. `header` is `Authorization` or `Proxy-Authorization`; `ha1` gives the user's HA1 for an
-    /// algorithm in this realm, `None` for an unknown user.
+    /// algorithm in this realm, `None` for an unknown user; it is asked only for a nonce that this verifier made.
     ///
     /// # Errors
     /// What to do about it is said at [`AuthFailure`].
@@ -114,6 +115,8 @@ impl Verifier {
         if !same_uri {
             return Err(AuthFailure::Malformed);
         }
+        // First, so that nobody finds out with a nonce of its own whether a password is right.
+        let (issued, serial) = self.open_nonce(&answer.nonce).ok_or(AuthFailure::Stale)?;
         let stored = ha1(&answer.username, answer.algorithm);
         let exchange = Exchange {
             algorithm: answer.algorithm,
@@ -130,7 +133,6 @@ impl Verifier {
         if !right || stored.is_none() {
             return Err(AuthFailure::Wrong);
         }
-        let (issued, serial) = self.open_nonce(&answer.nonce).ok_or(AuthFailure::Stale)?;
         if issued > now || now - issued > self.nonce_life_ms || !self.count_up(now, (issued, serial), &answer.nc) {
             return Err(AuthFailure::Stale);
         }

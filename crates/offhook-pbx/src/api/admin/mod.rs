@@ -19,10 +19,10 @@ use tokio::time::Instant;
 
 use super::Api;
 use super::answer::{Done, Errcode, Fault};
-use super::limit::place;
 use super::request::From;
 use super::session::locked;
 use crate::directory::DirectoryError;
+use crate::limit::place;
 use crate::store::StoreError;
 
 /// What a handler gives: the same JSON as the other APIs', with the status that HTTP has for it.

@@ -1,6 +1,7 @@
 //! A PBX and its clients on a perfect network, in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -145,7 +146,7 @@ impl Network {
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
         self.clients[who.0].connection = Some(connection);
-        self.switch.on_connected(connection, None);
+        self.switch.on_connected(connection, Ipv4Addr::LOCALHOST.into(), None);
         let kind = ConnectionKind::Server { secure: false };
         self.pbx_input(Input::Connected { connection, kind });
         self.client_input(who, Input::Connected { connection: LINK, kind: ConnectionKind::Client { secure: false } });
@@ -495,6 +496,10 @@ impl Network {
                 Some(Action::Notice(notice)) => self.notices.push(notice),
                 Some(Action::Cdr(record)) => self.records.push(*record),
                 Some(Action::Media(action)) => self.play(action),
+                Some(Action::Disconnect(connection)) => {
+                    let who = self.clients.iter().position(|client| client.connection == Some(connection));
+                    self.disconnect(Who(who.expect("connected")));
+                }
             }
         }
         panic!("the switch does not come to rest");

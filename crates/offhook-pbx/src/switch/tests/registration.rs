@@ -2,7 +2,7 @@
 
 use offhook_sip::{Event, RegistrationFailure};
 
-use super::network::Network;
+use super::network::{Network, Who};
 use crate::events::PbxEvent;
 
 #[test]
@@ -97,12 +97,58 @@ fn a_binding_goes_with_its_connection() {
 fn somebody_who_guesses_passwords_is_not_asked_for_ever() {
     let mut net = Network::new();
     let phone = net.connect("1000");
-    let mut last = 401;
-    for guess in 0..30 {
-        net.register(phone, 600, &format!("guess-{guess}"));
-        let Event::RegistrationFailed { failure, .. } = net.next(phone) else { panic!("guessed") };
-        let RegistrationFailure::Refused { status, .. } = failure else { panic!("{failure:?}") };
-        last = status;
+    for guess in 0..20 {
+        assert_eq!(register(&mut net, phone, &format!("guess-{guess}")), 401, "{guess}");
+        // One more try, whatever was before.
+        net.advance(30_000);
     }
-    assert_eq!(last, 403);
+    assert_eq!(register(&mut net, phone, "the last guess"), 403);
+    assert!(!net.is_connected(phone), "it may go on");
+    net.assert_nothing_left();
+}
+
+/// Limits of one connection do not hold up who makes many.
+#[test]
+fn guesses_of_a_user_are_counted_over_all_connections() {
+    let mut net = Network::new();
+    let owner = net.phone("1000");
+    for guess in 0..10 {
+        let phone = net.connect("1000");
+        assert_eq!(register(&mut net, phone, &format!("guess-{guess}")), 401, "{guess}");
+    }
+    let phone = net.connect("1000");
+    assert_eq!(register(&mut net, phone, "the eleventh"), 503);
+    assert_eq!(register(&mut net, phone, "secret-1000"), 503, "a right one is told");
+    let other = net.connect("1001");
+    assert_eq!(register(&mut net, other, "secret-1001"), 200, "others are held up");
+    // Who is there already neither calls nor refreshes less.
+    assert_eq!(register(&mut net, owner, "secret-1000"), 200);
+    net.call(owner, "600");
+    assert!(net.events(owner).iter().any(|event| matches!(event, Event::Accepted { .. })));
+    net.advance(30_000);
+    assert_eq!(register(&mut net, phone, "secret-1000"), 200, "for ever");
+}
+
+#[test]
+fn guesses_of_one_address_are_counted_over_all_users() {
+    let mut net = Network::new();
+    for guess in 0..20 {
+        let phone = net.connect(&format!("20{guess:02}"));
+        assert_eq!(register(&mut net, phone, "secret"), 401, "{guess}");
+    }
+    let phone = net.connect("1001");
+    assert_eq!(register(&mut net, phone, "wrong"), 503);
+    net.advance(6_000);
+    assert_eq!(register(&mut net, phone, "secret-1001"), 200, "for ever");
+}
+
+/// The status of a phone's registration with this password.
+fn register(net: &mut Network, phone: Who, password: &str) -> u16 {
+    net.events(phone);
+    net.register(phone, 600, password);
+    match net.next(phone) {
+        Event::Registered { .. } => 200,
+        Event::RegistrationFailed { failure: RegistrationFailure::Refused { status, .. }, .. } => status,
+        other => panic!("{other:?}"),
+    }
 }

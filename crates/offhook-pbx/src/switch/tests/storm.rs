@@ -1,6 +1,7 @@
 //! The PBX in the simulator: real phones do anything through it, under faults, and none of them breaks a promise.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::Ipv4Addr;
 
 use axum::body::Bytes;
 use offhook_sim::storm::{Outcome, Plan, attempt_in};
@@ -114,7 +115,7 @@ impl Pbx {
 impl Server for Pbx {
     fn connected(&mut self, now: u64, connection: u64, replies: &mut Replies) {
         let (connection, kind) = (ConnectionId(connection), ConnectionKind::Server { secure: true });
-        self.switch.on_connected(connection, None);
+        self.switch.on_connected(connection, Ipv4Addr::LOCALHOST.into(), None);
         self.input(now, Input::Connected { connection, kind }, replies);
     }
 
