@@ -73,6 +73,21 @@ fn is_ours(authority: &str, domain: &str) -> bool {
         || bare.to_ascii_lowercase().ends_with(".localhost")
 }
 
+impl Api {
+    /// The status with which a page may not open a SIP WebSocket. What says no origin is no page: browsers always say it
+    /// (RFC 6455 §4.1), and so a name of somebody else's leads none here either.
+    pub(crate) fn refuses_page(&self, headers: &HeaderMap) -> Option<StatusCode> {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let mut origins = headers.get_all(header::ORIGIN).iter().peekable();
+        origins.peek()?;
+        if !self.origins.takes(host) {
+            return Some(StatusCode::MISDIRECTED_REQUEST);
+        }
+        let allowed = origins.all(|origin| origin.to_str().is_ok_and(|origin| self.origins.allows(origin, host)));
+        (!allowed).then_some(StatusCode::FORBIDDEN)
+    }
+}
+
 /// Stands before every handler of the API.
 pub(crate) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let headers = request.headers();

@@ -87,6 +87,10 @@ async fn upgrade(State(shared): State<Shared>, request: Request) -> Response {
     if let Some(refusal) = refusal(&parts.headers) {
         return refusal;
     }
+    // Else any page could try the passwords of a PBX that its visitor reaches.
+    if let Some(status) = shared.api.refuses_page(&parts.headers) {
+        return (status, "pages of this origin may not: see pseries.allowed_origins\n").into_response();
+    }
     let Some(link) = parts.extensions.get::<Link>().cloned() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use offhook_pbx::{PSeries, Pbx};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -119,4 +120,50 @@ async fn http(pbx: &offhook_pbx::Pbx, bytes: &str) -> String {
         }
     }
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The SIP WebSocket is for the pages that may use the API; what is no page says no origin.
+#[tokio::test]
+async fn pages_of_other_origins_get_no_websocket() {
+    let pbx = pbx().await;
+    let host = pbx.ws_address().expect("ws is on").to_string();
+    let own = format!("http://{host}");
+    for path in ["/ws", "/"] {
+        for origin in [own.as_str(), "http://localhost:5173", "http://127.0.0.1:3000", "https://app.localhost"] {
+            assert_eq!(handshake(&pbx, path, &host, &[origin]).await, 101, "{path} {origin}");
+        }
+        for origin in ["https://evil.example", "http://127.0.0.1.evil.example", "null", "", "\u{e9}"] {
+            assert_eq!(handshake(&pbx, path, &host, &[origin]).await, 403, "{path} {origin}");
+        }
+        assert_eq!(handshake(&pbx, path, &host, &[&own, "https://evil.example"]).await, 403, "{path}");
+        assert_eq!(handshake(&pbx, path, &host, &[]).await, 101, "{path}");
+        // DNS rebinding: a name of somebody else's that leads to this machine.
+        assert_eq!(handshake(&pbx, path, "evil.example", &["http://evil.example"]).await, 421, "{path}");
+    }
+    assert_nothing_left(&pbx).await;
+}
+
+#[tokio::test]
+async fn the_origins_of_pages_can_be_listed() {
+    let mut pseries = PSeries::default();
+    pseries.allowed_origins = Some(vec!["https://app.example".to_owned()]);
+    let pbx = Pbx::builder().wss_port(None).pseries(pseries).start().await.expect("the PBX starts");
+    for (origin, status) in [("https://app.example", 101), ("http://localhost:5173", 403), ("http://pbx.example", 101)]
+    {
+        assert_eq!(handshake(&pbx, "/ws", "pbx.example", &[origin]).await, status, "{origin}");
+    }
+}
+
+/// The status of a handshake that has all it needs, with these origins.
+async fn handshake(pbx: &Pbx, path: &str, host: &str, origins: &[&str]) -> u16 {
+    let origins: String = origins.iter().map(|origin| format!("Origin: {origin}\r\n")).collect();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\n{origins}\r\n"
+    );
+    let mut stream = tcp(pbx).await;
+    stream.write_all(head.as_bytes()).await.expect("open");
+    let mut answer = [0; 12];
+    tokio::time::timeout(SOON, stream.read_exact(&mut answer)).await.expect("no answer").expect("open");
+    String::from_utf8_lossy(&answer).strip_prefix("HTTP/1.1 ").and_then(|s| s.parse().ok()).expect("a status")
 }
