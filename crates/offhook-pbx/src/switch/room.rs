@@ -97,12 +97,17 @@ impl Switch {
         if digit != '#' && digits.len() < pin.len() {
             return self.set_deadline(id, Some((turn.now + PIN_MS, Due::Hangup)));
         }
-        if digits == pin {
-            return self.enter_room(turn, id, leg, room);
-        }
+        let is_right = digits == pin;
         digits.clear();
         *wrong += 1;
         let is_last = *wrong >= MOST_WRONG;
+        // Also here: an extension may be asked in many calls at once.
+        if self.guesses(turn.now, leg, room) {
+            return self.say_goodbye(turn, id, leg, vec![Piece::Failed]);
+        }
+        if is_right {
+            return self.enter_room(turn, id, leg, room);
+        }
         self.note_guess(turn.now, leg, room);
         if is_last {
             return self.say_goodbye(turn, id, leg, vec![Piece::Failed]);

@@ -238,6 +238,24 @@ fn who_guesses_pins_is_not_asked_for_a_while_and_others_are() {
 }
 
 #[test]
+fn calls_at_once_give_no_more_guesses() {
+    let mut net = Network::with(with_pin());
+    let a = net.phone("1000");
+    let legs: Vec<LegId> = (0..5).map(|_| enter(&mut net, a, "8000").1).collect();
+    for &leg in &legs[..4] {
+        net.dial(leg, "00000000");
+    }
+    // The ninth, in the last call, and then the right one.
+    net.dial(legs[4], "0000");
+    net.dial(legs[4], "1234");
+    assert!(seats(&mut net).is_empty(), "guessed");
+    assert_eq!(net.prompted(legs[4]), [Piece::Failed]);
+    net.dial(legs[0], "1234");
+    assert!(seats(&mut net).is_empty(), "guessed");
+    net.assert_nothing_left();
+}
+
+#[test]
 fn who_dials_no_pin_is_hung_up_and_the_built_in_rooms_are_gone() {
     let mut net = Network::with(with_pin());
     let a = net.phone("1000");
