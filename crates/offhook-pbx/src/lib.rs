@@ -130,6 +130,7 @@ mod media;
 mod notice;
 mod outbox;
 mod pbx;
+mod private;
 mod pseries;
 mod random;
 mod recordings;

@@ -6,6 +6,7 @@ use offhook_media::{Recorder, Recording, Tap, TapFrame, WavSink};
 
 use crate::events::CallId;
 use crate::media::Taped;
+use crate::private;
 use crate::wall::wall_ms;
 
 /// Of recordings, Hz: what telephony can hold, and a third of what Opus is decoded at.
@@ -49,8 +50,9 @@ impl NewFile {
     /// Makes the file of a call, and its directory if need be: nothing in its name came over the network. Blocks.
     pub(crate) fn create(directory: Option<&Path>, call: CallId, of: Taped) -> Result<Self, String> {
         let directory = directory.ok_or("no directory is configured")?;
-        std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+        private::create_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
         let path = directory.join(format!("{}-{}.wav", wall_ms(), call.0));
+        private::create_file(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let (listener, handle) = match of {
             Taped::Callee(_) | Taped::Caller(_) => Recorder::create(&path, RATE).map(|(recorder, handle)| {
                 let at_caller = matches!(of, Taped::Caller(_));
@@ -60,5 +62,32 @@ impl NewFile {
         }
         .map_err(|error| error.to_string())?;
         Ok(Self { path, listener, handle })
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::media::{LegId, RoomId};
+
+    #[tokio::test]
+    async fn recordings_are_for_their_owner_only() {
+        let data = std::env::temp_dir().join(format!("offhook-pbx-private-{}", std::process::id()));
+        let directory = data.join("calls");
+        let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        for (call, of) in [(1, Taped::Callee(LegId(1))), (2, Taped::Room(RoomId(0)))] {
+            let file = NewFile::create(Some(&directory), CallId(call), of).expect("made");
+            assert_eq!((mode(&directory), mode(&file.path)), (0o700, 0o600));
+            drop(file.listener);
+            let summary = file.handle.finished().await.expect("written");
+            assert_eq!(mode(&summary.path), 0o600);
+        }
+        // A directory that somebody else made for it stays as open as that wants it.
+        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o750)).expect("its owner's");
+        let file = NewFile::create(Some(&directory), CallId(3), Taped::Room(RoomId(0))).expect("made");
+        assert_eq!((mode(&directory), mode(&file.path)), (0o750, 0o600));
+        std::fs::remove_dir_all(&data).expect("removed");
     }
 }

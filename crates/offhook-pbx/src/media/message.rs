@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use offhook_media::{AudioSink, Recording, WavSink};
 
+use crate::private;
 use crate::wall::wall_ms;
 
 /// Of messages, Hz.
@@ -82,12 +83,12 @@ impl Mailboxes {
     pub(crate) fn take(&self, mailbox: &str, over: Box<dyn FnOnce() + Send>) -> Result<Taking, String> {
         let directory = self.directory(mailbox);
         let shown = |error: std::io::Error| format!("{}: {error}", directory.display());
-        std::fs::create_dir_all(&directory).map_err(shown)?;
+        private::create_dir(&directory).map_err(shown)?;
         let now = wall_ms();
         // Two at the same moment: the later one is a little later still.
         for at in now..now + 100 {
             let file = directory.join(format!("{at}.wav"));
-            match std::fs::File::create_new(&file) {
+            match private::create_file(&file) {
                 Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(shown(error)),
@@ -225,6 +226,12 @@ mod tests {
         let (sender, over) = std::sync::mpsc::channel();
         let told = Box::new(move || sender.send(()).expect("read"));
         let mut taking = mailboxes.take("1000", told).expect("a file");
+        #[cfg(unix)]
+        for (path, mode) in [(&mailboxes.0, 0o700), (&mailboxes.directory("1000"), 0o700), (&taking.file, 0o600)] {
+            use std::os::unix::fs::PermissionsExt as _;
+            let found = std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+            assert_eq!(found, mode, "{}", path.display());
+        }
         let loud = [3_000; 160];
         for _ in 0..200 {
             taking.sink.write(8_000, &loud);
