@@ -55,6 +55,19 @@ async fn wrong_tokens_are_blocked_soon() {
     panic!("never blocked");
 }
 
+/// A page or a monitor that shows no token guesses none, and locks nobody out.
+#[tokio::test]
+async fn a_request_without_a_token_is_no_wrong_one() {
+    let server = Server::start().await;
+    for authorization in ["", "Basic b2ZmaG9vazo="].repeat(20) {
+        let reply = server.send(Call::new("GET", "/admin/v1/load").token(authorization)).await;
+        reply.fails(401, 70002);
+        assert_eq!(reply.header("www-authenticate"), "Bearer");
+    }
+    server.admin("GET", "load", Value::Null).await.ok();
+    server.try_login("1000", "secret-1000", Value::Null).await.ok();
+}
+
 #[tokio::test]
 async fn extensions_are_listed_without_their_passwords() {
     let server = Server::start().await;

@@ -99,26 +99,26 @@ async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
     let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given =
         given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    // Who shows nothing guesses nothing.
+    let Some((_, given)) = given else { return not_admitted() };
     if let Err(seconds) = locked(&api.by_address).begin(Instant::now(), &place) {
         return Rest::from(Fault::blocked(seconds)).into_response();
     }
-    let is_admin = match given {
-        Some((_, given)) => api.admin_token.is(api.directory.store(), given.trim()).await,
-        None => Ok(false),
-    };
-    let is_admin = match is_admin {
+    let is_admin = match api.admin_token.is(api.directory.store(), given.trim()).await {
         Ok(is_admin) => is_admin,
         Err(error) => return Fault::internal(&error).into_response(),
     };
     if !is_admin {
-        if given.is_some() {
-            tracing::warn!(%place, "wrong admin token");
-        }
-        let fault = Fault::new(Errcode::WrongLogin, "send Authorization: Bearer and the admin token");
-        let mut response = (StatusCode::UNAUTHORIZED, fault.rest()).into_response();
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        return response;
+        tracing::warn!(%place, "wrong admin token");
+        return not_admitted();
     }
     locked(&api.by_address).succeeded(&place);
     next.run(Request::from_parts(parts, body)).await
+}
+
+fn not_admitted() -> Response {
+    let fault = Fault::new(Errcode::WrongLogin, "send Authorization: Bearer and the admin token");
+    let mut response = (StatusCode::UNAUTHORIZED, fault.rest()).into_response();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
 }
