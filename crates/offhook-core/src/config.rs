@@ -1,5 +1,6 @@
 //! What a phone and a call are made with.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use offhook_sip::{Credentials, KeepAlive, Millis, NameAddr, Secret, SessionTimer, Uri, UriError};
@@ -7,7 +8,7 @@ use offhook_sip::{Credentials, KeepAlive, Millis, NameAddr, Secret, SessionTimer
 use crate::recording::{RecordMethod, RecordPermissions};
 
 /// What a [`Phone`](crate::Phone) is made with. Start from [`PhoneConfig::new`] and change what must be different.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PhoneConfig {
     /// Seed of every random choice (tags, Call-IDs, back-off). It must be secret and never used twice outside tests.
     pub seed: [u8; 32],
@@ -63,6 +64,65 @@ pub struct PhoneConfig {
     pub device_type: String,
     /// Local time minus UTC, minutes: for `lksDate` of reports.
     pub utc_offset_min: i32,
+}
+
+/// Without the seed, which is a secret.
+impl fmt::Debug for PhoneConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed: _,
+            aor,
+            registrar,
+            contact,
+            instance,
+            credentials,
+            register_expires_s,
+            register_headers,
+            user_agent,
+            keep_alive,
+            session_timer,
+            reconnect,
+            call_waiting,
+            allow_transfer,
+            dtmf,
+            rtp_timeout_ms,
+            warn_silent_input,
+            filter_sdp,
+            record,
+            record_permissions,
+            ice_servers,
+            no_answer_ms,
+            extension,
+            device_type,
+            utc_offset_min,
+        } = self;
+        f.debug_struct("PhoneConfig")
+            .field("aor", aor)
+            .field("registrar", registrar)
+            .field("contact", contact)
+            .field("instance", instance)
+            .field("credentials", credentials)
+            .field("register_expires_s", register_expires_s)
+            .field("register_headers", register_headers)
+            .field("user_agent", user_agent)
+            .field("keep_alive", keep_alive)
+            .field("session_timer", session_timer)
+            .field("reconnect", reconnect)
+            .field("call_waiting", call_waiting)
+            .field("allow_transfer", allow_transfer)
+            .field("dtmf", dtmf)
+            .field("rtp_timeout_ms", rtp_timeout_ms)
+            .field("warn_silent_input", warn_silent_input)
+            .field("filter_sdp", filter_sdp)
+            .field("record", record)
+            .field("record_permissions", record_permissions)
+            .field("ice_servers", ice_servers)
+            .field("no_answer_ms", no_answer_ms)
+            .field("extension", extension)
+            .field("device_type", device_type)
+            .field("utc_offset_min", utc_offset_min)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PhoneConfig {
@@ -237,6 +297,16 @@ impl Default for Devices {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_seed_is_not_shown() {
+        let config = PhoneConfig::new("ws://127.0.0.1:8088", "1000", None, [211; 32]).expect("a URL");
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("211") && shown.contains("user_agent"), "{shown}");
+        let params = crate::pbx::InitParams::new("1000", "signature", "https://pbx.example", [211; 32]);
+        let shown = format!("{params:?}");
+        assert!(!shown.contains("211") && !shown.contains("signature") && shown.contains("pbx.example"), "{shown}");
+    }
 
     #[test]
     fn the_host_of_a_url_is_the_domain_unless_one_is_given() {

@@ -1,9 +1,11 @@
 //! What an [`Agent`](crate::Agent) is made with.
 
+use std::fmt;
+
 use crate::Millis;
 
 /// What an [`Agent`](crate::Agent) is made with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AgentConfig {
     /// Seed of every random choice (tags, branches, Call-IDs, cnonces, 491 back-off). It must be secret and never used
     /// twice outside tests: who knows it can forge requests in our dialogs.
@@ -28,6 +30,33 @@ pub struct AgentConfig {
     pub limits: Limits,
     /// T1, T2, T4 of RFC 3261 §17.
     pub timers: TransactionTimers,
+}
+
+/// Without the seed, which is a secret.
+impl fmt::Debug for AgentConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed: _,
+            user_agent,
+            via_host,
+            extensions,
+            guard_dialogs,
+            session_timer,
+            keep_alive,
+            limits,
+            timers,
+        } = self;
+        f.debug_struct("AgentConfig")
+            .field("user_agent", user_agent)
+            .field("via_host", via_host)
+            .field("extensions", extensions)
+            .field("guard_dialogs", guard_dialogs)
+            .field("session_timer", session_timer)
+            .field("keep_alive", keep_alive)
+            .field("limits", limits)
+            .field("timers", timers)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AgentConfig {
@@ -140,5 +169,16 @@ pub struct TransactionTimers {
 impl Default for TransactionTimers {
     fn default() -> Self {
         Self { t1_ms: 500, t2_ms: 4_000, t4_ms: 5_000 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_is_not_shown() {
+        let shown = format!("{:?}", AgentConfig::new([211; 32]));
+        assert!(!shown.contains("211") && shown.contains("user_agent"), "{shown}");
     }
 }

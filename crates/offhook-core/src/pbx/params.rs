@@ -1,9 +1,11 @@
 //! What a program gives to log in.
 
+use std::fmt;
+
 use offhook_sip::Secret;
 
 /// What [`Login`](super::Login) begins with. `deviceIds` of the contract is the browser's.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct InitParams {
     /// User name at the PBX.
     pub username: String,
@@ -21,6 +23,31 @@ pub struct InitParams {
     pub disable_call_waiting: bool,
     /// Seed of every random choice. It must be secret and never used twice outside tests.
     pub seed: [u8; 32],
+}
+
+/// Without the seed, which is a secret.
+impl fmt::Debug for InitParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed: _,
+            username,
+            secret,
+            pbx_url,
+            enable_log,
+            re_registry_phone_times,
+            user_agent,
+            disable_call_waiting,
+        } = self;
+        f.debug_struct("InitParams")
+            .field("username", username)
+            .field("secret", secret)
+            .field("pbx_url", pbx_url)
+            .field("enable_log", enable_log)
+            .field("re_registry_phone_times", re_registry_phone_times)
+            .field("user_agent", user_agent)
+            .field("disable_call_waiting", disable_call_waiting)
+            .finish_non_exhaustive()
+    }
 }
 
 impl InitParams {

@@ -1,5 +1,6 @@
 //! The secrets of the open and the admin API: configured, built in on loopback, or made and kept in the data directory.
 
+use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,7 @@ const ADMIN_TOKEN_FILE: &str = "admin-token";
 const SIGNING_KEY_FILE: &str = "signing-key";
 
 /// The secrets in force.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Secrets {
     pub(crate) client_secret: Secret,
     pub(crate) admin_token: Secret,
@@ -35,6 +36,16 @@ pub(crate) struct Secrets {
     /// Where those are that were made by the PBX.
     pub(crate) client_secret_file: Option<PathBuf>,
     pub(crate) admin_token_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { client_secret: _, admin_token: _, signing_key: _, client_secret_file, admin_token_file } = self;
+        f.debug_struct("Secrets")
+            .field("client_secret_file", client_secret_file)
+            .field("admin_token_file", admin_token_file)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Secrets {
@@ -158,6 +169,14 @@ mod tests {
         }
         configured.pseries.admin_token = Some("an-admin-token-of-mine".into());
         assert!(open(&configured).is_ok());
+    }
+
+    #[test]
+    fn they_are_not_shown() {
+        let mut secrets = open(&config(Ipv4Addr::LOCALHOST, None)).expect("on loopback");
+        secrets.signing_key = [211; 32];
+        let shown = format!("{secrets:?}");
+        assert!(!shown.contains("211") && !shown.contains(CLIENT_SECRET) && !shown.contains(ADMIN_TOKEN), "{shown}");
     }
 
     #[test]
