@@ -23,7 +23,8 @@ const MOST_FILTER: usize = 64;
 pub(super) async fn search(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
     let caller = caller.permitted(&api)?;
     let query = query(&params)?;
-    let page = api.directory.store().cdrs(caller.extension.number(), query).await.map_err(|e| Fault::internal(&e))?;
+    let number = caller.extension.number();
+    let page = api.directory.store().personal_cdrs(number, query).await.map_err(|e| Fault::internal(&e))?;
     let status = api.status_lately().await;
     let directory = api.directory.now();
     let rows: Vec<Value> = page.rows.iter().map(|row| personal(row, &directory, &status)).collect();

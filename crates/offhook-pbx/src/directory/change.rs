@@ -9,6 +9,7 @@ use crate::core::ToCore;
 use crate::extension::{Extension, RecordPermissions};
 use crate::notice::{Fact, Notice};
 use crate::store::Photo;
+use crate::wall::wall_ms;
 
 /// Extensions at most.
 const MOST_EXTENSIONS: usize = 10_000;
@@ -110,7 +111,7 @@ impl Directory {
                 if before.extension(&number).is_none() {
                     return Err(DirectoryError::Unknown(number));
                 }
-                self.0.store.keep_deleted(&number).await?;
+                self.0.store.keep_deleted(&number, wall_ms()).await?;
                 self.become_of(&before, &number, None, untold).await
             }
             Change::Reset(number) => {
@@ -118,7 +119,8 @@ impl Directory {
                 if configured.is_none() && before.extension(&number).is_none() {
                     return Err(DirectoryError::Unknown(number));
                 }
-                self.0.store.forget_extension(&number).await?;
+                let gone = configured.is_none().then(wall_ms);
+                self.0.store.forget_extension(&number, gone).await?;
                 self.become_of(&before, &number, configured, untold).await
             }
             Change::Photo(number, photo) => {

@@ -146,15 +146,21 @@ impl Store {
         self.write_now(move |connection| insert(connection, &record))
     }
 
-    /// The rows of an extension.
+    /// The rows of a number, whoever had it.
     pub(crate) async fn cdrs(&self, extension: &str, query: Query) -> Result<CdrPage, StoreError> {
         let extension = extension.to_owned();
-        self.read(move |connection| find(connection, Some(&extension), &query)).await
+        self.read(move |connection| find(connection, Rows::Of(&extension), &query)).await
+    }
+
+    /// The rows of who has a number now.
+    pub(crate) async fn personal_cdrs(&self, extension: &str, query: Query) -> Result<CdrPage, StoreError> {
+        let extension = extension.to_owned();
+        self.read(move |connection| find(connection, Rows::Personal(&extension), &query)).await
     }
 
     /// The rows of all extensions.
     pub(crate) async fn all_cdrs(&self, query: Query) -> Result<CdrPage, StoreError> {
-        self.read(move |connection| find(connection, None, &query)).await
+        self.read(move |connection| find(connection, Rows::All, &query)).await
     }
 
     /// One row of an extension's.
@@ -230,8 +236,26 @@ fn insert(connection: &Connection, record: &CdrRecord) -> Result<Vec<CdrRow>, St
     Ok(rows)
 }
 
-fn find(connection: &Connection, extension: Option<&str>, query: &Query) -> Result<CdrPage, StoreError> {
-    let mut wanted = if extension.is_some() { " WHERE extension = ?" } else { " WHERE 1" }.to_owned();
+/// Whose rows.
+#[derive(Debug, Clone, Copy)]
+enum Rows<'a> {
+    All,
+    Of(&'a str),
+    /// Of calls that began when nobody had the number who is gone.
+    Personal(&'a str),
+}
+
+fn find(connection: &Connection, rows: Rows<'_>, query: &Query) -> Result<CdrPage, StoreError> {
+    let (wanted, extension) = match rows {
+        Rows::All => (" WHERE 1", None),
+        Rows::Of(extension) => (" WHERE extension = ?", Some(extension)),
+        Rows::Personal(extension) => (
+            " WHERE extension = ? AND start_ms > coalesce(
+                (SELECT at_ms FROM extension_gone WHERE extension_gone.number = cdr.extension), -1)",
+            Some(extension),
+        ),
+    };
+    let mut wanted = wanted.to_owned();
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     if let Some(extension) = extension {
         values.push(Box::new(extension.to_owned()));

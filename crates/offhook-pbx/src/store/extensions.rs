@@ -53,8 +53,8 @@ impl Store {
         self.write(move |connection| write(connection, &kept)).await
     }
 
-    /// Keeps that there is none of this number.
-    pub(crate) async fn keep_deleted(&self, number: &str) -> Result<(), StoreError> {
+    /// Keeps that there is none of this number since `at_ms`.
+    pub(crate) async fn keep_deleted(&self, number: &str, at_ms: u64) -> Result<(), StoreError> {
         let kept = Kept {
             number: number.to_owned(),
             deleted: true,
@@ -69,17 +69,20 @@ impl Store {
             voicemail: false,
         };
         self.write(move |connection| {
-            connection.execute("DELETE FROM extension_photo WHERE number = ?1", [&kept.number])?;
-            super::photos::drop_unused(connection)?;
+            leave_nothing(connection, &kept.number, at_ms)?;
             write(connection, &kept)
         })
         .await
     }
 
-    /// Forgets what was changed about a number: the configuration counts again.
-    pub(crate) async fn forget_extension(&self, number: &str) -> Result<(), StoreError> {
+    /// Forgets what was changed about a number: the configuration counts again. `gone`: it has no such extension, and so there is none
+    /// since then, ms.
+    pub(crate) async fn forget_extension(&self, number: &str, gone: Option<u64>) -> Result<(), StoreError> {
         let number = number.to_owned();
         self.write(move |connection| {
+            if let Some(at_ms) = gone {
+                leave_nothing(connection, &number, at_ms)?;
+            }
             connection.execute("DELETE FROM extension WHERE number = ?1", [number])?;
             Ok(())
         })
@@ -154,6 +157,17 @@ impl Store {
 /// What the two hashes are bound to, beside number and realm.
 const MD5: &str = "md5";
 const SHA256: &str = "sha256";
+
+/// Whoever has the number later is somebody else: finds no contacts and no photo, and no calls of before.
+fn leave_nothing(connection: &Connection, number: &str, at_ms: u64) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM extension_photo WHERE number = ?1", [number])?;
+    super::photos::drop_unused(connection)?;
+    connection.execute("DELETE FROM contact WHERE owner = ?1", [number])?;
+    let at_ms = i64::try_from(at_ms).unwrap_or(i64::MAX);
+    connection
+        .execute("INSERT OR REPLACE INTO extension_gone (number, at_ms) VALUES (?1, ?2)", params![number, at_ms])?;
+    Ok(())
+}
 
 fn read_all(connection: &Connection) -> Result<Vec<Kept>, StoreError> {
     let mut statement = connection.prepare(

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// Each step takes the schema from its index to the next; `user_version` is how many were made.
-const STEPS: [&str; 1] = [FIRST];
+const STEPS: [&str; 2] = [FIRST, SECOND];
 
 /// How long another process may hold the file (a backup, an inspection).
 const BUSY: Duration = Duration::from_secs(5);
@@ -98,6 +98,14 @@ CREATE TABLE secret (
     name TEXT PRIMARY KEY,
     -- Argon2id, in the PHC format.
     hash TEXT NOT NULL
+) STRICT;
+";
+
+const SECOND: &str = "
+-- Numbers whose extension was deleted: whoever has one now sees the calls since then only.
+CREATE TABLE extension_gone (
+    number TEXT PRIMARY KEY,
+    at_ms INTEGER NOT NULL
 ) STRICT;
 ";
 

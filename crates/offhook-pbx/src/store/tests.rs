@@ -150,6 +150,26 @@ async fn a_store_that_is_closed_says_so() {
 }
 
 #[tokio::test]
+async fn a_file_of_the_first_schema_is_brought_up_to_date() {
+    let dir = Dir::new();
+    let store = open(&dir);
+    write(&store, call(1, "1000", "1001")).await;
+    store.close().await;
+    drop(store);
+    let connection = Connection::open(dir.path().join(FILE)).expect("opened");
+    connection.execute_batch("DROP TABLE extension_gone; PRAGMA user_version = 1").expect("as it was");
+    drop(connection);
+    let store = open(&dir);
+    let total = async |store: &Store| store.personal_cdrs("1000", Query::default()).await.map(|page| page.total);
+    assert_eq!(total(&store).await, Ok(1));
+    store.keep_deleted("1000", 1_000).await.expect("kept");
+    assert_eq!(total(&store).await, Ok(0), "of before");
+    assert_eq!(store.cdrs("1000", Query::default()).await.map(|page| page.total), Ok(1), "the administrator's");
+    write(&store, call(2, "1000", "1001")).await;
+    assert_eq!(total(&store).await, Ok(1));
+}
+
+#[tokio::test]
 async fn a_newer_schema_and_a_file_that_is_none_are_refused() {
     let dir = Dir::new();
     drop(open(&dir));
@@ -158,7 +178,7 @@ async fn a_newer_schema_and_a_file_that_is_none_are_refused() {
     connection.pragma_update(None, "user_version", 99).expect("set");
     drop(connection);
     let refused = Store::open(Some(dir.path())).expect_err("newer");
-    assert_eq!(refused, StoreError::Newer { path: file.clone(), found: 99, known: 1 });
+    assert_eq!(refused, StoreError::Newer { path: file.clone(), found: 99, known: 2 });
     for name in ["pbx.db-wal", "pbx.db-shm"] {
         let _ = std::fs::remove_file(dir.path().join(name));
     }
@@ -190,7 +210,7 @@ async fn an_extension_is_kept_without_its_password() {
         .clients(false, true)
         .voicemail(true);
     store.keep_extension(REALM, &extension).await.expect("kept");
-    store.keep_deleted("1000").await.expect("kept");
+    store.keep_deleted("1000", 1).await.expect("kept");
     store.close().await;
     drop(store);
 
@@ -214,7 +234,7 @@ async fn an_extension_is_kept_without_its_password() {
     assert_eq!(kept.ha1(DigestAlgorithm::Md5, REALM).expect("a hash").expose(), md5);
     assert_eq!(kept.ha1(DigestAlgorithm::Sha256, REALM).expect("a hash").expose(), sha256);
 
-    store.forget_extension("1000").await.expect("forgotten");
+    store.forget_extension("1000", None).await.expect("forgotten");
     assert!(!store.extension_overlays(REALM).await.expect("read").contains_key("1000"));
 }
 
@@ -315,7 +335,7 @@ async fn photos_are_named_after_what_they_are() {
     assert_eq!(store.photo("../pbx.db").await, Ok(None));
     assert_eq!(store.set_extension_photo("1000", None).await, Ok(None));
     assert_eq!(store.photo(&name).await, Ok(Some(png)), "the other has it still");
-    store.keep_deleted("1001").await.expect("kept");
+    store.keep_deleted("1001", 1).await.expect("kept");
     assert_eq!(store.photo(&name).await, Ok(None));
 }
 

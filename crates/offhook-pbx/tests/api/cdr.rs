@@ -95,6 +95,34 @@ async fn an_extension_sees_its_own_calls_only() {
     assert_eq!(rows(&server, &callee, "").await[0]["status"], 2);
 }
 
+/// The administrator's list stays whole.
+#[tokio::test]
+async fn whoever_gets_a_deleted_number_sees_no_calls_of_before() {
+    let server = Server::start().await;
+    let callee = server.login("1001").await;
+    let mut socket = server.subscribe(&callee, &[20049]).await;
+    call(&server, "1000", "1001").await;
+    told(&mut socket, 1).await;
+    assert_eq!(rows(&server, &callee, "").await.len(), 1);
+    server.admin("DELETE", "extensions/1001", Value::Null).await.ok();
+    let next = json!({ "number": "1001", "name": "Zoe", "password": "the next one's" });
+    server.admin("POST", "extensions", next).await.ok();
+    let callee = server.login("1001").await;
+    assert!(rows(&server, &callee, "").await.is_empty(), "of before");
+
+    let mut socket = server.subscribe(&callee, &[20049]).await;
+    call(&server, "1002", "1001").await;
+    told(&mut socket, 1).await;
+    let own = rows(&server, &callee, "").await;
+    assert_eq!(own.iter().map(|row| &row["number"]).collect::<Vec<_>>(), ["1002"]);
+    let all = server.admin("GET", "extensions/1001/cdrs", Value::Null).await.ok();
+    assert_eq!(all["total_number"], 2);
+    // Its own go with a deletion too, also of one that no configuration has.
+    server.admin("DELETE", "extensions/1001", Value::Null).await.ok();
+    server.admin("POST", "extensions/1001/reset", Value::Null).await.ok();
+    assert!(rows(&server, &server.login("1001").await, "").await.is_empty(), "of before");
+}
+
 #[tokio::test]
 async fn wrong_parameters_are_refused_and_not_guessed() {
     let server = Server::start().await;

@@ -1,6 +1,6 @@
 //! GET `/api/v1.0/contacts/matchall`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Server;
 
@@ -30,6 +30,32 @@ async fn a_contact_of_one_extension_is_not_seen_by_another() {
     let (own, other) = (server.login("1000").await, server.login("1001").await);
     assert_eq!(name_of(&server, &own, "555").await, "Mother");
     assert_eq!(name_of(&server, &other, "555").await, "");
+}
+
+#[tokio::test]
+async fn the_contacts_of_an_extension_go_with_it() {
+    let server = Server::start().await;
+    for number in ["1000", "2000"] {
+        let added = json!({ "number": "2000", "name": "Yan", "password": "the first one's" });
+        if number == "2000" {
+            server.admin("POST", "extensions", added).await.ok();
+        }
+        let own = json!({ "name": "Mother", "numbers": ["555"], "owner": number });
+        server.admin("POST", "contacts", own).await.ok();
+        assert_eq!(name_of(&server, &server.login(number).await, "555").await, "Mother", "{number}");
+    }
+    let everybodys = json!({ "name": "ACME", "numbers": ["777"] });
+    server.admin("POST", "contacts", everybodys).await.ok();
+    server.admin("DELETE", "extensions/1000", Value::Null).await.ok();
+    // Nobody configured this one, so it is gone.
+    server.admin("POST", "extensions/2000/reset", Value::Null).await.ok();
+    for number in ["1000", "2000"] {
+        let next = json!({ "number": number, "name": "Zoe", "password": "the next one's" });
+        server.admin("POST", "extensions", next).await.ok();
+        let token = server.login(number).await;
+        assert_eq!(name_of(&server, &token, "555").await, "", "{number}");
+        assert_eq!(name_of(&server, &token, "777").await, "ACME", "{number}");
+    }
 }
 
 #[tokio::test]
