@@ -1,6 +1,8 @@
 //! Who may register and call (RFC 3261 §22, RFC 7616).
 
-use crate::support::{Client, Received, assert_nothing_left, offer, pbx};
+use std::time::Duration;
+
+use crate::support::{Client, Received, assert_nothing_left, offer, pass, pbx};
 
 #[tokio::test]
 async fn registering_needs_the_password() {
@@ -81,6 +83,24 @@ async fn passwords_cannot_be_guessed_on_many_connections() {
     let refresh = owner.request("REGISTER", "sip:localhost", "1000", "1000").header("Expires: 600");
     let response = owner.authenticated(refresh, "1000", "secret-1000").await;
     assert_eq!(response.status, 200, "{}", response.text);
+}
+
+/// However slowly they come.
+#[tokio::test]
+async fn a_connection_on_which_many_passwords_were_wrong_is_closed() {
+    let pbx = pbx().await;
+    let mut client = Client::connect(&pbx).await;
+    for guess in 0..=20 {
+        // Another try every 30 s; who is silent for so long is pinged.
+        pass(Duration::from_secs(15)).await;
+        client.assert_served().await;
+        pass(Duration::from_secs(15)).await;
+        let register = client.request("REGISTER", "sip:localhost", "1000", "1000");
+        let response = client.authenticated(register, "1000", &format!("guess-{guess}")).await;
+        assert_eq!(response.status, if guess < 20 { 401 } else { 403 }, "{guess}: {}", response.text);
+    }
+    client.closed().await;
+    assert_nothing_left(&pbx).await;
 }
 
 #[tokio::test]

@@ -29,6 +29,13 @@ pub(crate) async fn assert_nothing_left(pbx: &Pbx) {
     assert!(empty.is_ok(), "still held: {:?}", pbx.load());
 }
 
+/// So much time passes at once.
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
 /// A raw client of one WebSocket.
 pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
