@@ -133,7 +133,8 @@ impl Default for PbxConfig {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct PbxLimits {
-    /// Connections at once. Default 1000; above, new ones are closed at once.
+    /// Connections at once. Default 1000; above, new ones are closed at once, and to make room those WebSockets on which nobody has proven
+    /// to be an extension within 30 s.
     pub connections: usize,
     /// Calls at once. Default 500; above, 503 with Retry-After. Of these an extension that makes more than ten has no more than
     /// it leaves to all others.

@@ -36,6 +36,8 @@ pub(crate) enum ToCore {
     Received { connection: ConnectionId, data: Bytes },
     /// A WebSocket is gone.
     Closed { connection: ConnectionId },
+    /// There is no place for another WebSocket.
+    MakeRoom,
     /// Extensions or settings have changed.
     Directory { change: SwitchChange, done: oneshot::Sender<()> },
     /// Say what is going on.
@@ -141,7 +143,7 @@ impl Core {
         match woken {
             Woken::Message(Some(ToCore::Opened { connection, peer, secure, only, handle })) => {
                 self.connections.insert(connection, handle);
-                self.switch.on_connected(connection, peer, only);
+                self.switch.on_connected(now, connection, peer, only);
                 self.input(now, &mut outputs, Input::Connected { connection, kind: ConnectionKind::Server { secure } });
             }
             Woken::Message(Some(ToCore::Received { connection, data })) => {
@@ -164,6 +166,7 @@ impl Core {
                 // Who wanted it may be gone.
                 let _ = done.send(());
             }
+            Woken::Message(Some(ToCore::MakeRoom)) => self.switch.make_room(now),
             Woken::Message(Some(ToCore::Status { reply })) => {
                 // Who asked may be gone.
                 let _ = reply.send(self.switch.status(now));

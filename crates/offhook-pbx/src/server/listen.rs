@@ -10,11 +10,13 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
+use crate::core::ToCore;
 use crate::error::PbxError;
 use crate::server::router::{Link, Shared, router};
 
@@ -28,8 +30,12 @@ const BACKLOG: u32 = 4096;
 /// After accept failed (out of file descriptors), how long until the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// While all places are taken, how often the core is asked to make room.
+const ROOM_PAUSE: Duration = Duration::from_secs(1);
+
 /// What both listeners share.
 pub(crate) struct Listeners {
+    core: mpsc::Sender<ToCore>,
     router: Router,
     permits: Arc<Semaphore>,
     handshake: Duration,
@@ -37,7 +43,7 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     pub(crate) fn new(shared: Shared, connections: usize, handshake: Duration) -> Self {
-        Self { router: router(shared), permits: Arc::new(Semaphore::new(connections)), handshake }
+        Self { core: shared.core(), router: router(shared), permits: Arc::new(Semaphore::new(connections)), handshake }
     }
 
     /// Binds, and serves until the result is dropped.
@@ -57,6 +63,7 @@ impl Listeners {
         let address = socket.local_addr().map_err(failed)?;
         let acceptor = Acceptor {
             name,
+            core: self.core.clone(),
             tls,
             router: self.router.clone(),
             permits: Arc::clone(&self.permits),
@@ -99,6 +106,7 @@ impl Drop for Listener {
 #[derive(Clone)]
 struct Acceptor {
     name: &'static str,
+    core: mpsc::Sender<ToCore>,
     tls: Option<TlsAcceptor>,
     router: Router,
     permits: Arc<Semaphore>,
@@ -109,6 +117,7 @@ impl Acceptor {
     async fn run(self, socket: TcpListener) {
         // Dropped with this future, and with it all that are still shaking hands.
         let mut serving = JoinSet::new();
+        let mut asked: Option<Instant> = None;
         loop {
             let (stream, peer) = match socket.accept().await {
                 Ok(accepted) => accepted,
@@ -121,6 +130,12 @@ impl Acceptor {
             while serving.try_join_next().is_some() {}
             let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
                 tracing::warn!(listener = self.name, %peer, "too many connections: closed");
+                // Who tries again may find a place then.
+                if asked.is_none_or(|asked| asked.elapsed() >= ROOM_PAUSE) {
+                    asked = Some(Instant::now());
+                    // A core that has no time for it is asked by the next.
+                    let _ = self.core.try_send(ToCore::MakeRoom);
+                }
                 continue;
             };
             let link = Link::new(peer, self.tls.is_some(), permit);

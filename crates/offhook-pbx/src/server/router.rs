@@ -40,6 +40,10 @@ impl Shared {
     pub(crate) fn new(core: mpsc::Sender<ToCore>, api: Arc<Api>, files: Arc<Files>, message_bytes: usize) -> Self {
         Self { core, next_connection: Arc::new(AtomicU64::new(1)), message_bytes, api, files }
     }
+
+    pub(crate) fn core(&self) -> mpsc::Sender<ToCore> {
+        self.core.clone()
+    }
 }
 
 /// The TCP connection that a request came on.

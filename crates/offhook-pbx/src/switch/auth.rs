@@ -18,6 +18,9 @@ const NONCE_LIFE_MS: Millis = 5 * 60 * 1000;
 /// So many wrong passwords on one connection: one more, and it is closed.
 const MAX_WRONG: u32 = 20;
 
+/// For proving to be an extension, when others want the place.
+const PROOF_MS: Millis = 30_000;
+
 /// The longest user name whose failures are counted by themselves, bytes. No extension's is longer.
 const MOST_USER: usize = 64;
 
@@ -26,6 +29,7 @@ const MOST_USER: usize = 64;
 struct Client {
     /// Where it comes from.
     place: String,
+    since: Millis,
     /// The extension that has proven itself on it.
     extension: Option<String>,
     wrong: u32,
@@ -136,8 +140,14 @@ impl Authenticator {
     }
 
     /// A client connected.
-    pub(super) fn connected(&mut self, connection: ConnectionId, peer: IpAddr, only: Option<String>) {
-        self.clients.insert(connection, Client { place: place(peer), only, ..Client::default() });
+    pub(super) fn connected(&mut self, now: Millis, connection: ConnectionId, peer: IpAddr, only: Option<String>) {
+        self.clients.insert(connection, Client { place: place(peer), since: now, only, ..Client::default() });
+    }
+
+    /// The connections on which nobody has proven to be an extension, though there was time for it.
+    pub(super) fn idle(&self, now: Millis) -> Vec<ConnectionId> {
+        let is_idle = |client: &Client| client.extension.is_none() && now.saturating_sub(client.since) >= PROOF_MS;
+        self.clients.iter().filter(|(_, client)| is_idle(client)).map(|(connection, _)| *connection).collect()
     }
 
     /// A client is gone.

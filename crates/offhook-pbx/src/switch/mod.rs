@@ -196,8 +196,14 @@ impl Switch {
     // --- input ---
 
     /// `peer`: where it comes from; `only`: the one extension that this connection is for, if its URL names one.
-    pub(crate) fn on_connected(&mut self, connection: ConnectionId, peer: IpAddr, only: Option<String>) {
-        self.auth.connected(connection, peer, only);
+    pub(crate) fn on_connected(&mut self, now: Millis, connection: ConnectionId, peer: IpAddr, only: Option<String>) {
+        self.auth.connected(now, connection, peer, only);
+    }
+
+    /// There is no place for another connection: those on which nobody has proven to be an extension, though there was time for
+    /// it, are closed. Not before: a monitor or a phone that waits for its user does no harm.
+    pub(crate) fn make_room(&mut self, now: Millis) {
+        self.actions.extend(self.auth.idle(now).into_iter().map(Action::Disconnect));
     }
 
     pub(crate) fn on_disconnected(&mut self, connection: ConnectionId) {

@@ -1,10 +1,13 @@
 //! Connections that break, and WebSocket frames that are wrong (RFC 6455 §5, §7).
 
-use offhook_pbx::Load;
+use std::time::Duration;
+
+use offhook_pbx::{Load, Pbx, PbxLimits};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::support::{Client, SOON, assert_nothing_left, offer, pbx};
+use crate::support::{Client, SOON, assert_nothing_left, offer, pass, pbx};
 
 #[tokio::test]
 async fn a_half_closed_socket_is_let_go() {
@@ -180,4 +183,29 @@ async fn a_client_that_pings_and_never_reads_is_dropped() {
     // The client still has its end.
     let empty = tokio::time::timeout(3 * SOON, pbx.load_when(Load::is_zero)).await;
     assert!(empty.is_ok(), "the client is still served");
+}
+
+/// When all places are taken, who has not said for 30 s who it is makes room; who has, and who came just now, stays.
+#[tokio::test]
+async fn who_proves_nothing_gives_its_place_to_others() {
+    let mut limits = PbxLimits::default();
+    limits.connections = 2;
+    let pbx = Pbx::builder().wss_port(None).limits(limits).start().await.expect("the PBX starts");
+    let _owner = Client::registered(&pbx, "1000").await;
+    let mut idle = Client::connect(&pbx).await;
+    refused(&pbx).await;
+    idle.assert_served().await;
+    pass(Duration::from_secs(30)).await;
+    refused(&pbx).await;
+    idle.closed().await;
+    assert!(pbx.load_when(|load| load.connections == 1).await.is_some());
+    let _other = Client::registered(&pbx, "1001").await;
+    assert_eq!(pbx.load_when(|load| load.registrations == 2).await.map(|load| load.connections), Some(2));
+}
+
+/// There is no place for one more connection.
+async fn refused(pbx: &Pbx) {
+    let mut stream = TcpStream::connect(pbx.ws_address().expect("ws is on")).await.expect("the PBX listens");
+    let end = tokio::time::timeout(SOON, stream.read(&mut [0; 1])).await.expect("it has a place");
+    assert!(matches!(end, Ok(0) | Err(_)), "something is told");
 }

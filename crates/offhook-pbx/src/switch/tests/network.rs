@@ -146,7 +146,7 @@ impl Network {
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
         self.clients[who.0].connection = Some(connection);
-        self.switch.on_connected(connection, Ipv4Addr::LOCALHOST.into(), None);
+        self.switch.on_connected(self.now, connection, Ipv4Addr::LOCALHOST.into(), None);
         let kind = ConnectionKind::Server { secure: false };
         self.pbx_input(Input::Connected { connection, kind });
         self.client_input(who, Input::Connected { connection: LINK, kind: ConnectionKind::Client { secure: false } });
@@ -421,6 +421,12 @@ impl Network {
     /// The PBX is told to stop.
     pub(super) fn stop(&mut self) {
         self.decide(Switch::stop);
+        self.settle();
+    }
+
+    /// There is no place for another connection.
+    pub(super) fn fill_up(&mut self) {
+        self.switch.make_room(self.now);
         self.settle();
     }
 

@@ -142,6 +142,23 @@ fn guesses_of_one_address_are_counted_over_all_users() {
     assert_eq!(register(&mut net, phone, "secret-1001"), 200, "for ever");
 }
 
+#[test]
+fn who_proves_nothing_gives_its_place_to_others() {
+    let mut net = Network::new();
+    let (owner, monitor) = (net.phone("1000"), net.connect("1001"));
+    net.advance(120_000);
+    assert!(net.is_connected(monitor), "nobody wanted its place");
+    let late = net.connect("1002");
+    net.advance(29_999);
+    net.fill_up();
+    assert!(net.is_connected(owner) && net.is_connected(late) && !net.is_connected(monitor));
+    net.advance(1);
+    assert_eq!(register(&mut net, late, "secret-1002"), 200);
+    net.fill_up();
+    assert!(net.is_connected(owner) && net.is_connected(late));
+    net.assert_nothing_left();
+}
+
 /// The status of a phone's registration with this password.
 fn register(net: &mut Network, phone: Who, password: &str) -> u16 {
     net.events(phone);

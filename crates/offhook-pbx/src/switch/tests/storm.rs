@@ -115,7 +115,7 @@ impl Pbx {
 impl Server for Pbx {
     fn connected(&mut self, now: u64, connection: u64, replies: &mut Replies) {
         let (connection, kind) = (ConnectionId(connection), ConnectionKind::Server { secure: true });
-        self.switch.on_connected(connection, Ipv4Addr::LOCALHOST.into(), None);
+        self.switch.on_connected(now, connection, Ipv4Addr::LOCALHOST.into(), None);
         self.input(now, Input::Connected { connection, kind }, replies);
     }
 
