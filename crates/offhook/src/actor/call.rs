@@ -110,12 +110,14 @@ impl Call {
 
     /// Who is asked when the far end wants video.
     pub(crate) fn set_agree(&self, agree: Option<Agree>) {
-        *self.agree.lock().unwrap_or_else(PoisonError::into_inner) = agree;
+        let before = std::mem::replace(&mut *self.agree(), agree);
+        // Not under the lock: that may run the user's code, which may come back here.
+        drop(before);
     }
 
     /// Asks; the answer goes to the phone's task. An asker that panics has refused.
     pub(super) fn ask_about_video(&self, name: String) {
-        let Some(agree) = self.agree.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return };
+        let Some(agree) = self.agree().clone() else { return };
         let (call_id, messages) = (self.id.clone(), self.messages.clone());
         tokio::spawn(async move {
             let request = VideoRequest { call_id: call_id.clone(), name };
@@ -171,12 +173,22 @@ impl Call {
         }
     }
 
+    /// The call is over: nothing more is heard or sent.
+    pub(super) fn close(&self) {
+        self.audio.close();
+    }
+
     /// The phone's task is gone.
     pub(super) fn abandon(&self) {
         let cause = Cause::InternalError;
         self.stage.send_replace(Stage::Ended(CallEnd { cause, code: None, was_established: false }));
         self.events.finish();
-        self.audio.close();
+        self.close();
+    }
+
+    fn agree(&self) -> MutexGuard<'_, Option<Agree>> {
+        // Only assignments happen under the lock.
+        self.agree.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn snapshot(&self) -> MutexGuard<'_, Snapshot> {

@@ -402,7 +402,7 @@ impl Actor {
                     let call = Call::new(session, self.sender.clone());
                     #[cfg(feature = "devices")]
                     let call = call.with_devices(self.media.devices.clone());
-                    self.shared.calls().push(Arc::new(call));
+                    self.shared.add_call(Arc::new(call));
                 }
             }
             PhoneEvent::Incoming { call_id } => {
@@ -411,7 +411,10 @@ impl Actor {
                 }
             }
             PhoneEvent::DeleteSession { call_id, .. } => {
-                self.shared.calls().retain(|call| call.id() != call_id);
+                // That of a call that was never answered has no peer connection to be closed with.
+                if let Some(call) = self.shared.take_call(call_id) {
+                    call.close();
+                }
                 self.shared.incoming.forget(|session| session.call_id() == call_id);
             }
             PhoneEvent::Session(event) => {
@@ -463,7 +466,7 @@ impl Drop for Actor {
             self.feedback.stop().into_iter().for_each(|cue| cue.play(devices));
         }
         // Also when the runtime goes down under it: nobody waits for what will not come.
-        for call in self.shared.calls().drain(..) {
+        for call in self.shared.take_calls() {
             call.abandon();
         }
         self.shared.finish();

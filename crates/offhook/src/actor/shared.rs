@@ -102,7 +102,8 @@ impl Shared {
     fn silence_phone(&self) {
         self.events.silence();
         self.incoming.silence();
-        for call in self.calls().iter() {
+        let calls = self.calls().clone();
+        for call in calls {
             call.events().silence();
         }
     }
@@ -120,8 +121,24 @@ impl Shared {
         self.calls().iter().find(|call| call.id() == call_id).cloned()
     }
 
-    pub(super) fn calls(&self) -> MutexGuard<'_, Vec<Arc<Call>>> {
-        // Only pushes, searches and removals happen under the lock.
+    pub(super) fn add_call(&self, call: Arc<Call>) {
+        self.calls().push(call);
+    }
+
+    /// The call is over: handles see it no more.
+    pub(super) fn take_call(&self, call_id: &CallId) -> Option<Arc<Call>> {
+        let mut calls = self.calls();
+        let index = calls.iter().position(|call| call.id() == call_id)?;
+        Some(calls.remove(index))
+    }
+
+    pub(super) fn take_calls(&self) -> Vec<Arc<Call>> {
+        std::mem::take(&mut *self.calls())
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Vec<Arc<Call>>> {
+        // Only pushes, searches and removals happen under the lock, and no call is dropped: that may run the user's code,
+        // which may come back here.
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,8 @@
 //! What is heard.
 
-use offhook::{AudioSource, CallOptions, PhoneEvent, SessionEvent, WavSource};
+use futures_util::StreamExt;
+use offhook::{AudioSource, CallOptions, Phone, PhoneEvent, SessionEvent, WavSource};
+use tokio::sync::oneshot;
 
 use crate::support::{Talk, ear, hears, hears_nothing, hears_other_than, pbx, phone, soon, talk, tone, until};
 
@@ -145,6 +147,52 @@ async fn a_recording_has_both_sides() {
     assert!(summary.frames > 1_600, "{summary:?}");
     assert!(std::fs::metadata(&path).expect("the file").len() > 6_400);
     std::fs::remove_dir_all(&directory).expect("cleans up");
+}
+
+#[tokio::test]
+async fn what_was_given_to_a_call_that_is_never_answered_ends_with_it() {
+    let pbx = pbx().await;
+    let (alice, bob) = (phone(&pbx, "1000").await, phone(&pbx, "1001").await);
+    let call = soon(alice.call("1001", CallOptions::default())).await.expect("calls");
+    let ringing = soon(bob.incoming().next()).await.expect("rings");
+    let directory = std::env::temp_dir().join(format!("offhook-unanswered-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let (mut heard, mut seen) = (ear(&ringing), ringing.video_output());
+    let playing = ringing.play(tone(440.0));
+    let recording = ringing.record(directory.join("call.wav")).expect("a file");
+    soon(call.hangup()).await.expect("cancels");
+    assert_eq!(soon(heard.read(&mut [0; 160])).await, 0, "nothing more is heard");
+    assert_eq!(soon(seen.recv()).await, None);
+    assert!(!soon(playing).await);
+    assert_eq!(soon(recording.finished()).await.expect("is written").frames, 0);
+    std::fs::remove_dir_all(&directory).expect("cleans up");
+}
+
+/// Looks at its phone's calls when it is dropped.
+struct Curious(Phone, Option<oneshot::Sender<usize>>);
+
+impl offhook::AudioSink for Curious {
+    fn write(&mut self, _sample_rate: u32, _samples: &[i16]) {}
+}
+
+impl Drop for Curious {
+    fn drop(&mut self) {
+        let sender = self.1.take().expect("dropped once");
+        let _ = sender.send(self.0.sessions().len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_dropped_with_the_last_handle_of_a_call_may_look_at_the_calls() {
+    let pbx = pbx().await;
+    let (alice, bob) = (phone(&pbx, "1000").await, phone(&pbx, "1001").await);
+    let call = soon(alice.call("1001", CallOptions::default())).await.expect("calls");
+    let ringing = soon(bob.incoming().next()).await.expect("rings");
+    let (sender, seen) = oneshot::channel();
+    ringing.set_sink(Some(Box::new(Curious(bob.clone(), Some(sender)))));
+    drop(ringing);
+    soon(call.hangup()).await.expect("cancels");
+    assert_eq!(soon(seen).await, Ok(0), "the call is over");
 }
 
 #[tokio::test]
