@@ -108,6 +108,26 @@ fn media_that_stays_away_ends_the_call_as_rtp_timeout_with_a_bye() {
 }
 
 #[test]
+fn media_that_the_far_end_has_closed_or_that_tells_nothing_any_more_ends_the_call_as_rtp_timeout() {
+    for (closed, hang) in [(true, None), (false, Some("stats"))] {
+        let limit = |config: &mut offhook_core::PhoneConfig| {
+            config.rtp_timeout_ms = (config.extension == "1000").then_some(20_000);
+        };
+        let mut world = World::with(limit);
+        world.talk();
+        world.run(10_000);
+        (world.media(A).closed, world.media(A).hang) = (closed, hang);
+        world.run(16_000);
+        assert_eq!(world.phone(A).sessions().count(), 1);
+        world.run(10_000);
+        let log = world.log(A);
+        assert_eq!(log[log.len() - 2..], ["ended RTP Timeout", "deleteSession RTP Timeout"], "closed: {closed}");
+        assert!(world.sent(A).contains(&"BYE".to_owned()));
+        world.assert_clean();
+    }
+}
+
+#[test]
 fn a_held_call_may_be_silent_for_as_long_as_it_likes() {
     let mut world = World::with(|config| config.rtp_timeout_ms = Some(20_000));
     let (a, _) = world.talk();

@@ -42,14 +42,16 @@ impl Session {
                 ctx.out.session(SessionEvent::WarningMessage { call_id, code, message });
             }
             let video = sample.video.as_ref().map_or(0, |video| video.packets_received);
-            self.watch_media(ctx, sample.audio.packets_received.saturating_add(video));
+            self.watch_media(ctx, Some(sample.audio.packets_received.saturating_add(video)));
         }
     }
 
-    /// Ends the call when the far end should send media and has sent none for too long.
-    fn watch_media(&mut self, ctx: &mut Ctx<'_>, received: u64) {
+    /// Ends the call when the far end should send media and has sent none for too long. `None`: nothing could be counted, so
+    /// nothing new has come, as from a far end that has closed DTLS.
+    fn watch_media(&mut self, ctx: &mut Ctx<'_>, received: Option<u64>) {
         let Some(timeout) = ctx.config.rtp_timeout_ms else { return };
         let now = ctx.now.mono;
+        let received = received.or(self.heard.map(|(count, _)| count)).unwrap_or(0);
         let may_be_silent = self.negotiation.held() || self.negotiation.remote_held();
         match self.heard {
             Some((count, since)) if count == received && !may_be_silent => {
@@ -64,8 +66,14 @@ impl Session {
     pub(super) fn stats_failed(&mut self, ctx: &mut Ctx<'_>, request: MediaRequest) {
         if self.reports.asked == Some(request) {
             self.reports.asked = None;
-            self.report_again(ctx);
+            self.no_stats(ctx);
         }
+    }
+
+    /// Reports what is known.
+    fn no_stats(&mut self, ctx: &mut Ctx<'_>) {
+        self.report_again(ctx);
+        self.watch_media(ctx, None);
     }
 
     /// Stops the once-a-second timer; the durations freeze.
@@ -140,8 +148,11 @@ impl Session {
     fn take_stats(&mut self, ctx: &mut Ctx<'_>) {
         self.reports.next = next_on_grid(self.reports.next, ctx.now.mono, REPORT_MS);
         if self.reports.asked.take().is_some() {
-            // The last ones never came: report what is known.
-            self.report_again(ctx);
+            // The last ones never came.
+            self.no_stats(ctx);
+            if self.is_ending() {
+                return;
+            }
         }
         let request = ctx.request();
         self.reports.asked = Some(request);

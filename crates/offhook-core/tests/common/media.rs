@@ -24,6 +24,8 @@ pub struct FakeMedia {
     pub rtt_ms: f64,
     /// Nothing arrives any more.
     pub deaf: bool,
+    /// The far end has closed it: there are no statistics any more.
+    pub closed: bool,
     /// Level of the microphone, dB below full scale; `None`: it changes all the time.
     pub level: Option<f64>,
 }
@@ -49,6 +51,7 @@ impl FakeMedia {
             no_video: false,
             rtt_ms: 20.0,
             deaf: false,
+            closed: false,
             level: None,
         }
     }
@@ -147,6 +150,10 @@ impl FakeMedia {
             }
             MediaCommand::SetConference(mixed) => {
                 assert_ne!(std::mem::replace(&mut call.mixed, mixed), mixed, "said twice");
+            }
+            MediaCommand::TakeStats { request } if self.closed => {
+                let error = MediaError::Other("the peer connection is closed".to_owned());
+                events.push((DELAY, MediaEvent::Failed { request: Some(request), error }));
             }
             MediaCommand::TakeStats { request } => {
                 call.samples += 1;
