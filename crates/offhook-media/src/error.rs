@@ -154,6 +154,11 @@ pub enum MediaError {
     /// The media engine refused an operation: a defect here, or a peer breaking the protocol.
     #[error("media engine: {0}")]
     Engine(String),
+    /// The task of the peer connection panicked: a defect here, or of the program's own source, sink or tap.
+    #[error(
+        "the peer connection broke down, as its task panicked: a defect, of offhook or of a source, sink or tap of the program"
+    )]
+    Crashed,
     /// A codec failed: a defect, never the user's fault.
     #[error("codec {codec}: {reason}")]
     Codec {

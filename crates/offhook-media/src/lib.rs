@@ -29,6 +29,7 @@ pub mod devices;
 mod dtmf;
 mod error;
 mod event;
+mod guard;
 mod interfaces;
 mod jitter;
 mod offline;

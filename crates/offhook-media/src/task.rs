@@ -1,7 +1,9 @@
 //! The tokio task around the core: one per peer, with its sockets.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -69,7 +71,7 @@ pub(crate) fn spawn(
         known: known.unwrap_or_default(),
     };
     drop(inside);
-    runtime.spawn(async move { task.run().await });
+    runtime.spawn(async move { task.run_to_the_end().await });
     Ok((commands, relay_sender, PeerEvents { receiver, closed: false }))
 }
 
@@ -168,6 +170,26 @@ enum Wake {
 
 impl Task {
     /// By reference: a future holds what it is given twice.
+    async fn run_to_the_end(&mut self) {
+        let ran = {
+            let mut run = pin!(self.run());
+            poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(context))) {
+                Ok(poll) => poll.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            })
+            .await
+        };
+        if ran.is_err() {
+            // Nothing of it can be relied on any more, but whoever has the call is told.
+            tracing::error!(label = self.label, "the task of a peer connection panicked");
+            self.tell(PeerEvent::Failed(MediaError::Crashed));
+        }
+        if let Some((link, sender)) = self.link.take() {
+            let _ = sender.try_send(Relayed::Unlink(link));
+        }
+        tracing::debug!(label = self.label, "peer connection closed");
+    }
+
     async fn run(&mut self) {
         let mut buffer = vec![0u8; DATAGRAM];
         let mut timer = Timer::new();
@@ -216,10 +238,6 @@ impl Task {
         }
         self.reach.close(Instant::now());
         self.outputs(Instant::now());
-        if let Some((link, sender)) = self.link.take() {
-            let _ = sender.try_send(Relayed::Unlink(link));
-        }
-        tracing::debug!(label = self.label, "peer connection closed");
     }
 
     fn poll(&mut self, context: &mut Context<'_>, buffer: &mut [u8], timer: &mut Timer) -> Poll<Wake> {

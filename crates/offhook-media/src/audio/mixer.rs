@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::AudioSink;
 use super::resample::Resampler;
+use crate::guard::Guarded;
 
 /// Rate at which members meet, Hz: the highest of any codec.
 const RATE: u32 = 48_000;
@@ -103,7 +104,7 @@ impl Floor {
 
 /// Hears the sums, each once and in their order.
 struct Listener {
-    sink: Box<dyn AudioSink>,
+    sink: Guarded<dyn AudioSink>,
     /// The last tick that was heard.
     heard: i64,
     limiter: Limiter,
@@ -112,7 +113,12 @@ struct Listener {
 
 impl Listener {
     fn new(sink: Box<dyn AudioSink>) -> Self {
-        Self { sink, heard: i64::MIN, limiter: Limiter::default(), frame: vec![0; FRAME] }
+        Self {
+            sink: Guarded::new("listener to a conference", sink),
+            heard: i64::MIN,
+            limiter: Limiter::default(),
+            frame: vec![0; FRAME],
+        }
     }
 
     /// Hears what is kept up to this tick. A tick in which nobody said anything is left out.
@@ -121,7 +127,8 @@ impl Listener {
         for tick in self.heard.saturating_add(1).max(until - kept)..=until {
             if let Some(sum) = sums.get(slot(tick)).filter(|sum| sum.tick == tick) {
                 self.limiter.limit(&sum.samples, &mut self.frame);
-                self.sink.write(RATE, &self.frame);
+                // One that has panicked stands here for nobody.
+                let _ = self.sink.run(|sink| sink.write(RATE, &self.frame));
             }
         }
         self.heard = self.heard.max(until);

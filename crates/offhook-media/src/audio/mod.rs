@@ -31,7 +31,8 @@ pub use writer::{Recorder, Recording, RecordingControl, RecordingSummary, WavSin
 
 use std::time::Duration;
 
-/// Something that hears a call. Called on the peer's task every 20 ms: it must not block.
+/// Something that hears a call. Called on the peer's task every 20 ms: it must not block. One that panics hears no more; the
+/// call goes on.
 pub trait AudioSink: Send {
     /// One frame of 20 ms. `sample_rate` may change between frames (another codec was negotiated).
     fn write(&mut self, sample_rate: u32, samples: &[i16]);
@@ -53,7 +54,8 @@ pub struct TapFrame<'a> {
     pub remote_earlier: Duration,
 }
 
-/// Something that hears both sides of a call. Called on the peer's task every 20 ms: it must not block.
+/// Something that hears both sides of a call. Called on the peer's task every 20 ms: it must not block. One that panics hears
+/// no more; the call goes on.
 pub trait Tap: Send {
     /// One frame of 20 ms of each side.
     fn frame(&mut self, frame: &TapFrame<'_>);

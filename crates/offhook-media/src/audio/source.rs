@@ -4,6 +4,7 @@ use super::music::Music;
 use super::pcm::PcmReceiver;
 use super::tone::{Tone, ToneSpec};
 use super::wav::{WavPlayer, WavSource};
+use crate::guard::Guarded;
 
 /// Whether a source has more to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub enum SourceState {
     Ended,
 }
 
-/// A source of user code. Called on the peer's task every 20 ms: it must not block.
+/// A source of user code. Called on the peer's task every 20 ms: it must not block. One that panics has ended; the call goes on.
 pub trait AudioSourceFn: Send {
     /// Fills `out`, which holds silence, with the next samples at `sample_rate` (the codec's: 8000, 16000 or 48000 Hz).
     fn fill(&mut self, sample_rate: u32, out: &mut [i16]) -> SourceState;
@@ -67,7 +68,7 @@ pub(crate) enum ActiveSource {
     Echo,
     Music(Music),
     Relay,
-    Custom(Box<dyn AudioSourceFn>),
+    Custom(Guarded<dyn AudioSourceFn>),
 }
 
 impl From<AudioSource> for ActiveSource {
@@ -80,7 +81,7 @@ impl From<AudioSource> for ActiveSource {
             AudioSource::Echo => Self::Echo,
             AudioSource::Music => Self::Music(Music::default()),
             AudioSource::Relay => Self::Relay,
-            AudioSource::Custom(source) => Self::Custom(source),
+            AudioSource::Custom(source) => Self::Custom(Guarded::new("source", source)),
         }
     }
 }
@@ -111,7 +112,13 @@ impl ActiveSource {
                 }
             }
             Self::Music(music) => music.fill(sample_rate, out),
-            Self::Custom(source) => return source.fill(sample_rate, out),
+            Self::Custom(source) => {
+                return source.run(|source| source.fill(sample_rate, out)).unwrap_or_else(|| {
+                    // What it had begun with.
+                    out.fill(0);
+                    SourceState::Ended
+                });
+            }
         }
         SourceState::Playing
     }

@@ -38,6 +38,7 @@ use crate::config::{PeerConfig, Wanted};
 use crate::dtmf::Tones;
 use crate::error::MediaError;
 use crate::event::PeerEvent;
+use crate::guard::Guarded;
 use crate::peer::{Reply, SourceId, TapId};
 use crate::reach::LocalCandidate;
 use crate::relay::{LinkId, Relayed};
@@ -79,7 +80,7 @@ pub(crate) struct PeerCore {
     /// How loud the sink hears the far end, 0.0 to 1.0.
     volume: f32,
     quieter: Vec<i16>,
-    sink: Option<Box<dyn AudioSink>>,
+    sink: Option<Guarded<dyn AudioSink>>,
     taps: Taps,
     link: Option<LinkId>,
     seat: Option<Seat>,
@@ -259,7 +260,7 @@ impl PeerCore {
     }
 
     pub(crate) fn set_video_sink(&mut self, sink: Option<Box<dyn VideoSink>>) {
-        self.video.sink = sink;
+        self.video.sink = sink.map(|sink| Guarded::new("video sink", sink));
     }
 
     /// Sends a picture, if video is sent at all and in this codec.
@@ -276,7 +277,7 @@ impl PeerCore {
     }
 
     pub(crate) fn set_sink(&mut self, sink: Option<Box<dyn AudioSink>>) {
-        self.sink = sink;
+        self.sink = sink.map(|sink| Guarded::new("sink", sink));
     }
 
     pub(crate) fn add_tap(&mut self, id: TapId, tap: Box<dyn Tap>) {
@@ -531,13 +532,15 @@ impl PeerCore {
         let (remote, rate) = self.inbound.heard();
         self.taps.heard(at, remote, rate);
         let Some(sink) = &mut self.sink else { return };
+        let mut heard = remote;
         if self.volume < 1.0 {
             self.quieter.clear();
             // Quieter only: it stays in range.
             self.quieter.extend(remote.iter().map(|&sample| (f32::from(sample) * self.volume) as i16));
-            sink.write(rate, &self.quieter);
-        } else {
-            sink.write(rate, remote);
+            heard = &self.quieter;
+        }
+        if sink.run(|sink| sink.write(rate, heard)).is_none() {
+            self.sink = None;
         }
     }
 

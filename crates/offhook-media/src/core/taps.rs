@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use super::TapId;
 use crate::audio::{Tap, TapFrame};
+use crate::guard::Guarded;
 
 /// What is heard has a grid of its own, so it waits here for what is sent. Nothing is told twice, and nothing of what is sent is left out.
 #[derive(Default)]
 pub(super) struct Taps {
-    taps: Vec<(TapId, Box<dyn Tap>)>,
+    taps: Vec<(TapId, Guarded<dyn Tap>)>,
     heard: Vec<i16>,
     heard_rate: u32,
     /// When the frame that waits was due; `None` if none waits.
@@ -17,7 +18,7 @@ pub(super) struct Taps {
 
 impl Taps {
     pub(super) fn add(&mut self, id: TapId, tap: Box<dyn Tap>) {
-        self.taps.push((id, tap));
+        self.taps.push((id, Guarded::new("tap", tap)));
     }
 
     pub(super) fn remove(&mut self, id: TapId) {
@@ -59,9 +60,7 @@ impl Taps {
             remote_rate: self.heard_rate,
             remote_earlier: at.saturating_duration_since(heard_at),
         };
-        for (_, tap) in &mut self.taps {
-            tap.frame(&frame);
-        }
+        self.taps.retain_mut(|(_, tap)| tap.run(|tap| tap.frame(&frame)).is_some());
     }
 }
 

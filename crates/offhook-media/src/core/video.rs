@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::engine::{Engine, RtpIn};
 use super::outbound::FIRST_SEQ;
 use super::reception::{Extended, Reception};
+use crate::guard::Guarded;
 use crate::relay::{LinkId, Relayed};
 use crate::sdp::AgreedVideo;
 use crate::stats::VideoStats;
@@ -15,7 +16,7 @@ const REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
 pub(super) struct Video {
-    pub(super) sink: Option<Box<dyn VideoSink>>,
+    pub(super) sink: Option<Guarded<dyn VideoSink>>,
     assembler: Assembler,
     reception: Reception,
     requested: Option<Instant>,
@@ -92,8 +93,10 @@ impl Video {
         let result = self.assembler.push(codec, packet.seq, rtp.timestamp, rtp.marker, rtp.payload.clone());
         for frame in result.frames {
             self.stats.frames_received += 1;
-            if let Some(sink) = &mut self.sink {
-                sink.frame(frame);
+            if let Some(sink) = &mut self.sink
+                && sink.run(|sink| sink.frame(frame)).is_none()
+            {
+                self.sink = None;
             }
         }
         if result.needs_keyframe {

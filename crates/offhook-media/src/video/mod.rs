@@ -56,6 +56,6 @@ pub struct VideoFrame {
 /// Takes the far end's pictures.
 pub trait VideoSink: Send {
     /// The next picture, complete; the first one, and the first after a loss, is a key frame. It runs on the peer's task:
-    /// return soon.
+    /// return soon. One that panics gets no more; the call goes on.
     fn frame(&mut self, frame: VideoFrame);
 }
