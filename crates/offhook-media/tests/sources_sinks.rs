@@ -80,6 +80,72 @@ fn what_is_no_wav_is_refused_with_the_reason() {
     assert!(refused.contains("6 channels"), "{refused}");
 }
 
+/// A WAV file of these bytes, mono, at 8 kHz, with chunks that are of no concern.
+fn raw_wav(format: &[u8], length: u32, data: &[u8]) -> Vec<u8> {
+    let chunk = |name: &[u8; 4], length: u32, data: &[u8]| [name, &length.to_le_bytes()[..], data].concat();
+    [
+        b"RIFF\xff\xff\xff\xffWAVE".to_vec(),
+        chunk(b"JUNK", 3, b"abc\0"),
+        chunk(b"fmt ", format.len() as u32, format),
+        chunk(b"fact", 4, &[0; 4]),
+        chunk(b"data", length, data),
+    ]
+    .concat()
+}
+
+fn format(tag: u16, bits: u16) -> Vec<u8> {
+    let block = bits / 8;
+    let bytes_per_second = 8_000 * u32::from(block);
+    [
+        &tag.to_le_bytes()[..],
+        &1_u16.to_le_bytes(),
+        &8_000_u32.to_le_bytes(),
+        &bytes_per_second.to_le_bytes(),
+        &block.to_le_bytes(),
+        &bits.to_le_bytes(),
+    ]
+    .concat()
+}
+
+#[test]
+fn g711_is_read_as_the_sound_that_it_is() {
+    // ITU-T G.711, tables 1 and 2: the loudest of either sign, and silence.
+    let (a_law, mu_law) = ([0xaa, 0x2a, 0xd5], [0x80, 0x00, 0xff]);
+    let samples = |bytes: Vec<u8>| WavSource::read(Cursor::new(bytes)).expect("a WAV").samples().to_vec();
+    assert_eq!(samples(raw_wav(&format(6, 8), 3, &a_law)), [32_256, -32_256, 8]);
+    assert_eq!(samples(raw_wav(&format(7, 8), 3, &mu_law)), [32_124, -32_124, 0]);
+    let subformat =
+        [&22_u16.to_le_bytes()[..], &8_u16.to_le_bytes(), &4_u32.to_le_bytes(), &7_u16.to_le_bytes(), &[0; 14]];
+    let extensible = [format(0xfffe, 8), subformat.concat()].concat();
+    assert_eq!(samples(raw_wav(&extensible, 3, &mu_law)), [32_124, -32_124, 0]);
+    let cut = WavSource::read(Cursor::new(raw_wav(&format(7, 8), 4, &mu_law))).expect_err("cut").to_string();
+    assert!(cut.contains("ends in the middle"), "{cut}");
+}
+
+#[test]
+fn a_wav_from_a_pipe_is_read_to_its_end() {
+    let linear: Vec<u8> = [1_i16, -2, 3].iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    // As GStreamer, sox, arecord and ffmpeg write into a pipe.
+    for length in [0, 0x7fff_f000, 0x8000_0000, u32::MAX] {
+        let wav = WavSource::read(Cursor::new(raw_wav(&format(1, 16), length, &linear)));
+        assert_eq!(wav.expect("a WAV").samples(), [1, -2, 3], "{length:x}");
+        let wav = WavSource::read(Cursor::new(raw_wav(&format(7, 8), length, &[0x80, 0xff])));
+        assert_eq!(wav.expect("a WAV").samples(), [32_124, 0], "{length:x}");
+    }
+    // One that says its length has it.
+    let cut = WavSource::read(Cursor::new(raw_wav(&format(1, 16), 8, &linear)));
+    assert!(matches!(cut, Err(MediaError::UnreadableWav(_))), "{cut:?}");
+}
+
+#[test]
+fn a_wav_in_another_codec_is_refused_with_what_to_do() {
+    for tag in [2, 0x11, 0x31, 0x55] {
+        let refused =
+            WavSource::read(Cursor::new(raw_wav(&format(tag, 8), 3, &[0; 3]))).expect_err("a codec").to_string();
+        assert!(refused.contains("its codec") && refused.contains("`sox in.wav"), "{refused}");
+    }
+}
+
 #[test]
 fn a_recording_is_readable_at_any_moment_and_complete_in_the_end() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");

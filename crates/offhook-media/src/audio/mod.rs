@@ -9,6 +9,7 @@ mod mixer;
 mod music;
 mod pcm;
 mod resample;
+mod riff;
 mod source;
 mod tone;
 mod wav;

@@ -56,7 +56,7 @@ impl Law {
         }
     }
 
-    pub(super) fn decode(self, bytes: &[u8], out: &mut Vec<i16>) {
+    pub(crate) fn decode(self, bytes: &[u8], out: &mut Vec<i16>) {
         match self {
             Self::Mu => out.extend(bytes.iter().map(|&b| ulaw_decode(b))),
             Self::A => out.extend(bytes.iter().map(|&b| alaw_decode(b))),

@@ -6,7 +6,8 @@ mod g722;
 use std::fmt;
 use std::str::FromStr;
 
-use self::g711::{Concealment, Law};
+use self::g711::Concealment;
+pub(crate) use self::g711::Law;
 use crate::config::OpusConfig;
 use crate::error::MediaError;
 
