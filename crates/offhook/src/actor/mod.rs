@@ -40,10 +40,17 @@ use crate::transport::{Line, Target, Transport};
 /// How long a listener may take over the reason of the end before the end comes.
 const HEARD: Duration = Duration::from_millis(200);
 
-/// What reaches the task.
+/// What connections tell, and may wait: a server that sends faster than the task takes it is held back.
+const TOLD: usize = 256;
+
+/// What a connection tells, and which.
+pub(crate) type Told = (Line, FromTransport);
+
+/// What reaches the task, besides what connections tell.
 #[derive(Debug)]
 pub(crate) enum Message {
     Command(Command),
+    /// A connection that could not even be begun, or was given up.
     Transport(Line, FromTransport),
     Media(CallId, MediaEvent),
     /// From the PBX's API.
@@ -122,8 +129,11 @@ pub(crate) struct Actor {
     filter: Option<SdpFilter>,
     pbx: Option<PbxLink>,
     messages: mpsc::UnboundedReceiver<Message>,
-    /// Handed to connections, calls and their media.
+    /// Handed to calls and their media.
     sender: mpsc::UnboundedSender<Message>,
+    told: mpsc::Receiver<Told>,
+    /// Handed to connections.
+    teller: mpsc::Sender<Told>,
     transport: Option<Transport>,
     connections: u64,
     /// The address that the connection comes from, and all of this machine, as seen last.
@@ -146,6 +156,7 @@ pub(crate) struct Actor {
 impl Actor {
     pub(crate) fn new(core: Core, setup: Setup, shared: Arc<Shared>) -> (Self, mpsc::UnboundedSender<Message>) {
         let (sender, messages) = mpsc::unbounded_channel();
+        let (teller, told) = mpsc::channel(TOLD);
         let actor = Self {
             core: Driven::new(core),
             shared,
@@ -155,6 +166,8 @@ impl Actor {
             pbx: setup.pbx,
             messages,
             sender: sender.clone(),
+            told,
+            teller,
             transport: None,
             connections: 0,
             local: None,
@@ -207,6 +220,7 @@ impl Actor {
                     }
                     message => self.message(message),
                 },
+                Some((line, event)) = self.told.recv() => self.told(line, event),
                 _ = look.tick(), if elsewhere => self.look_at_network(),
                 () = timer => {
                     // A turn that changes nothing says no new one, so it stays until it is reached.
@@ -245,12 +259,18 @@ impl Actor {
                 self.turn(|core| core.sdp_filtered(now, &call_id, filter, sdp));
             }
             Message::Http(id, result) => self.input(Input::Http { id, result }),
-            Message::Transport(Line::Subscription(number), event) => {
+            Message::Transport(line, event) => self.told(line, event),
+        }
+    }
+
+    fn told(&mut self, line: Line, event: FromTransport) {
+        match line {
+            Line::Subscription(number) => {
                 if let Some(input) = self.pbx.as_mut().and_then(|pbx| pbx.heard(number, event)) {
                     self.input(Input::Subscription(input));
                 }
             }
-            Message::Transport(Line::Sip(number), event) if number == self.connections => match event {
+            Line::Sip(number) if number == self.connections => match event {
                 FromTransport::Connected { secure, local } => {
                     self.local = local;
                     self.input(Input::TransportConnected { secure });
@@ -258,13 +278,15 @@ impl Actor {
                 FromTransport::Received(data) => self.input(Input::TransportReceived(data)),
                 FromTransport::Closed { reason, .. } => self.closed(reason),
             },
-            Message::Transport(..) => {}
+            Line::Sip(_) => {}
         }
     }
 
     fn closed(&mut self, reason: CloseReason) {
         self.transport = None;
         self.local = None;
+        // What it still tells is nobody's.
+        self.connections += 1;
         self.input(Input::TransportClosed { reason });
     }
 
@@ -277,8 +299,6 @@ impl Actor {
         // One that is being made comes from who knows where.
         let cut = self.transport.is_some() && self.local.is_none_or(|local| !addresses.contains(&local));
         if cut {
-            // What it still tells is nobody's.
-            self.connections += 1;
             let detail = "the address that it came from is gone".to_owned();
             self.closed(CloseReason::Failed(TransportError::Lost { detail }));
         }
@@ -330,7 +350,8 @@ impl Actor {
             Output::Connect => {
                 self.connections += 1;
                 let line = Line::Sip(self.connections);
-                self.transport = Some(Transport::open(Arc::clone(&self.target), line, self.sender.clone()));
+                self.transport =
+                    Some(Transport::open(Arc::clone(&self.target), line, self.teller.clone(), self.sender.clone()));
             }
             Output::Disconnect => {
                 if let Some(transport) = &mut self.transport {
@@ -371,7 +392,7 @@ impl Actor {
             }
             Output::Subscription(output) => {
                 if let Some(pbx) = &mut self.pbx {
-                    pbx.subscribe(output, &self.sender);
+                    pbx.subscribe(output, &self.teller, &self.sender);
                 }
             }
             Output::Pbx(event) => {

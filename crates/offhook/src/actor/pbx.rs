@@ -9,7 +9,7 @@ use offhook_core::{CloseReason, Secret, TransportError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{FromTransport, Message};
+use super::{FromTransport, Message, Told};
 use crate::http::Client;
 use crate::hub::Hub;
 use crate::transport::{Line, Target, Transport, Trust};
@@ -40,13 +40,21 @@ impl PbxLink {
         });
     }
 
-    pub(super) fn subscribe(&mut self, output: SubscriptionOutput, messages: &mpsc::UnboundedSender<Message>) {
+    pub(super) fn subscribe(
+        &mut self,
+        output: SubscriptionOutput,
+        told: &mpsc::Sender<Told>,
+        messages: &mpsc::UnboundedSender<Message>,
+    ) {
         match output {
             SubscriptionOutput::Open { url } => {
                 self.subscriptions += 1;
                 let line = Line::Subscription(self.subscriptions);
                 match Target::new(url.expose(), self.trust.clone(), self.timeout) {
-                    Ok(target) => self.subscription = Some(Transport::open(Arc::new(target), line, messages.clone())),
+                    Ok(target) => {
+                        let (told, messages) = (told.clone(), messages.clone());
+                        self.subscription = Some(Transport::open(Arc::new(target), line, told, messages));
+                    }
                     Err(error) => {
                         let (address, detail) = ("the PBX".to_owned(), error.to_string());
                         let reason = CloseReason::Failed(TransportError::Handshake { address, detail });
@@ -79,6 +87,8 @@ impl PbxLink {
             FromTransport::Received(data) => String::from_utf8(data.into()).ok().map(SubscriptionInput::Text),
             FromTransport::Closed { status, reason } => {
                 self.subscription = None;
+                // What it still tells is nobody's.
+                self.subscriptions += 1;
                 Some(SubscriptionInput::Closed { status, reason })
             }
         }

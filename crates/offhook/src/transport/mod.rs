@@ -24,7 +24,7 @@ pub(crate) use target::{Stream, Target};
 pub(crate) use tls::Trust;
 pub(crate) use x509::not_after;
 
-use crate::actor::{FromTransport, Message};
+use crate::actor::{FromTransport, Message, Told};
 
 /// Largest message taken, bytes: the SIP agent's own bound, and far more than the PBX tells at once.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -58,15 +58,19 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Begins to connect. It tells `messages` as `line` that it is connected, what it received, and last of all that it is
-    /// closed.
-    pub(crate) fn open(target: Arc<Target>, line: Line, messages: mpsc::UnboundedSender<Message>) -> Self {
+    /// Begins to connect. It tells `told` as `line` that it is connected, what it received, and last of all that it is closed; it
+    /// reads on only as there is room. If it is given up, `messages` is told.
+    pub(crate) fn open(
+        target: Arc<Target>,
+        line: Line,
+        told: mpsc::Sender<Told>,
+        messages: mpsc::UnboundedSender<Message>,
+    ) -> Self {
         let (outgoing, queue) = mpsc::channel(QUEUE);
-        let sender = messages.clone();
         let task = tokio::spawn(async move {
             let mut status = None;
-            let reason = run(&target, line, &sender, queue, &mut status).await;
-            tell(&sender, line, FromTransport::Closed { status, reason });
+            let reason = run(&target, line, &told, queue, &mut status).await;
+            tell(&told, line, FromTransport::Closed { status, reason }).await;
         });
         Self { outgoing: Some(outgoing), task, line, messages }
     }
@@ -78,7 +82,9 @@ impl Transport {
             self.outgoing = None;
             self.task.abort();
             let reason = CloseReason::Failed(stalled());
-            tell(&self.messages, self.line, FromTransport::Closed { status: None, reason });
+            let closed = FromTransport::Closed { status: None, reason };
+            // The phone's own task is here: it cannot wait for itself.
+            let _ = self.messages.send(Message::Transport(self.line, closed));
         }
     }
 
@@ -97,7 +103,7 @@ impl Drop for Transport {
 async fn run(
     target: &Target,
     line: Line,
-    messages: &mpsc::UnboundedSender<Message>,
+    told: &mpsc::Sender<Told>,
     mut outgoing: mpsc::Receiver<Bytes>,
     status: &mut Option<u16>,
 ) -> CloseReason {
@@ -118,8 +124,13 @@ async fn run(
         }
     };
     let local = socket.get_ref().local();
-    tell(messages, line, FromTransport::Connected { secure: target.is_secure(), local });
-    pump(socket, line, messages, outgoing).await
+    tell(told, line, FromTransport::Connected { secure: target.is_secure(), local }).await;
+    let mut received = None;
+    let reason = pump(socket, line, told, outgoing, &mut received).await;
+    if let Some(data) = received {
+        tell(told, line, FromTransport::Received(data)).await;
+    }
+    reason
 }
 
 /// `status`: of an answer that is no handshake.
@@ -184,12 +195,14 @@ fn is_no_http(error: &tungstenite::Error) -> bool {
     matches!(error, tungstenite::Error::Io(_) | tungstenite::Error::Protocol(HandshakeIncomplete | HttparseError(_)))
 }
 
-/// Carries messages both ways until one side closes.
+/// Carries messages both ways until one side closes. `received`: what waits until there is room for it. Until then nothing more is
+/// read, so that a server that sends too fast is held back by TCP; what is to be sent is sent meanwhile.
 async fn pump(
     mut socket: WebSocketStream<Stream>,
     line: Line,
-    messages: &mpsc::UnboundedSender<Message>,
+    told: &mpsc::Sender<Told>,
     mut outgoing: mpsc::Receiver<Bytes>,
+    received: &mut Option<Bytes>,
 ) -> CloseReason {
     loop {
         tokio::select! {
@@ -204,11 +217,16 @@ async fn pump(
                     Err(_) => return CloseReason::Failed(stalled()),
                 }
             }
-            frame = socket.next() => match frame {
-                Some(Ok(Frame::Text(text))) => {
-                    tell(messages, line, FromTransport::Received(Bytes::from(text)));
+            room = told.reserve(), if received.is_some() => {
+                // The phone's task is gone.
+                let Ok(room) = room else { return CloseReason::Local };
+                if let Some(data) = received.take() {
+                    room.send((line, FromTransport::Received(data)));
                 }
-                Some(Ok(Frame::Binary(data))) => tell(messages, line, FromTransport::Received(data)),
+            }
+            frame = socket.next(), if received.is_none() => match frame {
+                Some(Ok(Frame::Text(text))) => *received = Some(Bytes::from(text)),
+                Some(Ok(Frame::Binary(data))) => *received = Some(data),
                 Some(Ok(Frame::Close(frame))) => {
                     // Completes the handshake; the server may be gone already.
                     let _ = tokio::time::timeout(CLOSE, socket.close(None)).await;
@@ -240,7 +258,7 @@ fn stalled() -> TransportError {
     TransportError::Lost { detail: "the server does not read what is sent to it".to_owned() }
 }
 
-fn tell(messages: &mpsc::UnboundedSender<Message>, line: Line, event: FromTransport) {
+async fn tell(told: &mpsc::Sender<Told>, line: Line, event: FromTransport) {
     // The phone's task may be gone.
-    let _ = messages.send(Message::Transport(line, event));
+    let _ = told.send((line, event)).await;
 }

@@ -3,9 +3,13 @@
 use futures_util::StreamExt as _;
 use offhook::PhoneEvent;
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{Connection, SDP, Server, request, soon};
+
+/// In this time nothing more could be sent: whom it goes to does not read.
+const HELD_BACK: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// RFC 3261 §12.2.2, §9.2: 481.
 #[tokio::test]
@@ -103,6 +107,38 @@ async fn a_server_of_nothing_but_garbage_is_left() {
     soon("the disconnection", async { while !matches!(events.next().await, Some(PhoneEvent::Disconnected { .. })) {} })
         .await;
     comes_back(&server, &phone).await;
+}
+
+/// What a phone's task has not taken yet may wait at its server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_that_sends_faster_than_it_is_read_is_held_back() {
+    let server = Server::start().await;
+    let (reached, mut at_filter) = mpsc::unbounded_channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let may_go_on = std::sync::Mutex::new(may_go_on);
+    // It runs on the phone's task.
+    let filter = move |_: &offhook::SdpStep<'_>| {
+        let _ = reached.send(());
+        let _ = may_go_on.lock().expect("nobody panicked").recv();
+        None
+    };
+    let (phone, mut connection) = tokio::join!(server.phone().sdp_filter(filter).connect(), server.registered());
+    let phone = phone.expect("registered");
+    let call = soon("calling", phone.call("1001", offhook::CallOptions::default())).await.expect("calls");
+    soon("the filter", at_filter.recv()).await.expect("is asked");
+    let mut sent = 0;
+    // One that is not held back is never this slow.
+    while tokio::time::timeout(HELD_BACK, connection.send(request("ACK", "stray", ";tag=x", &"x".repeat(60_000))))
+        .await
+        .is_ok()
+    {
+        sent += 1;
+        assert!(sent < 2_000, "120 MB wait in the phone");
+    }
+    go_on.send(()).expect("it waits");
+    let invite = connection.request("INVITE").await;
+    connection.send(invite.answer(486, "Busy Here", "")).await;
+    assert_eq!(soon("the end", call.ended()).await.code, Some(486));
 }
 
 async fn registered(server: &Server) -> (offhook::Phone, Connection) {
