@@ -115,16 +115,19 @@ impl Call {
         drop(before);
     }
 
-    /// Asks; the answer goes to the phone's task. An asker that panics has refused.
+    /// Asks; the answer goes to the phone's task. An asker that panics has refused, and so has nobody: the core asks for a call
+    /// that takes the place of one with an asker, which it does not have before the program gives it one.
     pub(super) fn ask_about_video(&self, name: String) {
-        let Some(agree) = self.agree().clone() else { return };
         let (call_id, messages) = (self.id.clone(), self.messages.clone());
-        tokio::spawn(async move {
-            let request = VideoRequest { call_id: call_id.clone(), name };
-            let agreed = tokio::spawn(async move { agree.ask(request).await }).await.unwrap_or(false);
+        let request = VideoRequest { call_id: call_id.clone(), name };
+        let answer = move |agreed| {
             let (reply, _) = Reply::pair();
             // The call may be over, or the phone's task gone.
             let _ = messages.send(Message::Command(Command::OfCall { call_id, act: Act::AgreeVideo(agreed), reply }));
+        };
+        let Some(agree) = self.agree().clone() else { return answer(false) };
+        tokio::spawn(async move {
+            answer(tokio::spawn(async move { agree.ask(request).await }).await.unwrap_or(false));
         });
     }
 

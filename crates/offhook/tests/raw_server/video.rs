@@ -145,6 +145,23 @@ async fn video_is_added_when_the_far_end_agrees_and_refused_when_nobody_is_asked
 }
 
 #[tokio::test]
+async fn a_call_that_takes_the_place_of_another_refuses_video_at_once_until_it_is_asked_about_too() {
+    let (alice, bob, a, b) = talk(CallOptions::default(), CallOptions::default()).await;
+    soon("setting", b.agree_change_video(|_| async { true })).await.expect("sets");
+    let mut incoming = alice.incoming();
+    let transfer = a.blind_transfer("1002");
+    let next = soon("the call of the transferred", incoming.next()).await.expect("rings");
+    soon("answering", next.answer(CallOptions::default())).await.expect("answers");
+    soon("the transfer", transfer).await.expect("succeeds");
+    soon("the end", b.ended()).await;
+    let refused = soon("the refusal", next.audio_to_video()).await;
+    assert!(matches!(refused, Err(PhoneError::Refused { status: 488, .. })), "{refused:?}");
+    let [taking] = &bob.sessions()[..] else { panic!("one call goes on") };
+    soon("setting", taking.agree_change_video(|_| async { true })).await.expect("sets");
+    soon("the agreement", next.audio_to_video()).await.expect("is agreed");
+}
+
+#[tokio::test]
 async fn somebody_asked_who_panics_has_refused() {
     let (_alice, _bob, a, b) = talk(CallOptions::default(), CallOptions::default()).await;
     soon("setting", b.agree_change_video(|_| async { panic!("the program's own fault") })).await.expect("sets");
