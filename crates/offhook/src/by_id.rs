@@ -142,6 +142,22 @@ impl Phone {
         self.of_call(call_id, Act::Mute(false))
     }
 
+    /// As [`Session::start_record`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_record(&self, call_id: &CallId) -> Pending {
+        self.of_call(call_id, Act::Record(true))
+    }
+
+    /// As [`Session::pause_record`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn pause_record(&self, call_id: &CallId) -> Pending {
+        self.of_call(call_id, Act::Record(false))
+    }
+
     /// As [`Session::renegotiate`].
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use offhook_core::{CallId, CallOptions, Devices, PhoneError, PhoneEvent, RecordPermissions};
+use offhook_core::{CallId, CallOptions, Devices, PhoneConfig, PhoneError, PhoneEvent, RecordPermissions};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::actor::{Message, Shared};
@@ -148,6 +148,35 @@ impl Phone {
     #[must_use]
     pub fn video_plan(&self) -> bool {
         self.inner.shared.video_plan()
+    }
+
+    /// Whether there are as many calls as the phone allows: two, or one without call waiting. Calls that ring inbound count,
+    /// consultation calls do not. While it is so, who calls hears that we are busy (486, RFC 3261 §21.4.24), and
+    /// [`call`](Self::call) is refused with [`PhoneError::TooManyCalls`].
+    #[must_use]
+    pub fn is_max_call(&self) -> bool {
+        self.inner.shared.is_max_call()
+    }
+
+    /// Whether there is no camera, as [`set_devices`](Self::set_devices) said: calls with video are refused then. `false` as long as it
+    /// said nothing.
+    #[must_use]
+    pub fn is_none_camera(&self) -> bool {
+        self.inner.shared.is_none_camera()
+    }
+
+    /// How many attempts in a row a lost connection or a failed registration is tried again for
+    /// ([`PhoneBuilder::reconnect`](crate::PhoneBuilder::reconnect), `reRegistryPhoneTimes` of [`InitParams`](crate::InitParams)); `None`: no limit.
+    #[must_use]
+    pub fn re_registry_phone_times(&self) -> Option<u32> {
+        self.config().reconnect.max_attempts
+    }
+
+    /// What it was made with: as it was then, whatever a PBX or the program has changed since. What is secret is left out: it
+    /// has no credentials, no headers for REGISTER, and zeros as its seed.
+    #[must_use]
+    pub fn config(&self) -> &PhoneConfig {
+        &self.inner.shared.config
     }
 
     /// Whether a second call may come in or be made while one is there. A PBX may change it too.

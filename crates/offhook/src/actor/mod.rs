@@ -468,7 +468,7 @@ impl Actor {
     /// Brings the snapshots up to date, so that a listener sees what its event says.
     fn refresh(&self) {
         let now = self.now();
-        self.shared.set_current(self.core.view().current_session_id());
+        self.shared.refresh(self.core.view());
         if let (Some(shared), Some(operator)) = (&self.shared.pbx, self.core.view().pbx()) {
             shared.refresh(operator);
         }

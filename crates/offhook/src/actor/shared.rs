@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use offhook_core::{CallId, Phone as Core, PhoneEvent, RecordPermissions};
+use offhook_core::{CallId, Phone as Core, PhoneConfig, PhoneEvent, RecordPermissions};
 
 use super::{Call, PbxShared};
 use crate::hub::Hub;
@@ -18,9 +18,13 @@ pub(crate) struct Shared {
     pub(crate) pbx: Option<Arc<PbxShared>>,
     /// The phone takes no commands any more, while its PBX does.
     destroyed: AtomicBool,
+    /// What it was made with, without what is secret.
+    pub(crate) config: PhoneConfig,
     registered: AtomicBool,
     video_plan: AtomicBool,
     record_permissions: AtomicU8,
+    max_call: AtomicBool,
+    none_camera: AtomicBool,
     calls: Mutex<Vec<Arc<Call>>>,
     current: Mutex<Option<CallId>>,
 }
@@ -32,9 +36,18 @@ impl Shared {
             incoming: Hub::new(),
             pbx: core.pbx().map(|operator| Arc::new(PbxShared::new(operator))),
             destroyed: AtomicBool::new(false),
+            config: PhoneConfig {
+                seed: [0; 32],
+                credentials: None,
+                // At a P-Series PBX they have its token.
+                register_headers: Vec::new(),
+                ..core.config().clone()
+            },
             registered: AtomicBool::new(false),
             video_plan: AtomicBool::new(core.video_plan()),
             record_permissions: AtomicU8::new(core.record_permissions() as u8),
+            max_call: AtomicBool::new(core.is_max_call()),
+            none_camera: AtomicBool::new(core.is_none_camera()),
             calls: Mutex::default(),
             current: Mutex::default(),
         })
@@ -54,6 +67,14 @@ impl Shared {
 
     pub(crate) fn record_permissions(&self) -> RecordPermissions {
         RecordPermissions::from_number(self.record_permissions.load(Ordering::Acquire)).unwrap_or_default()
+    }
+
+    pub(crate) fn is_max_call(&self) -> bool {
+        self.max_call.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_none_camera(&self) -> bool {
+        self.none_camera.load(Ordering::Acquire)
     }
 
     pub(crate) fn sessions(&self) -> Vec<Session> {
@@ -78,7 +99,13 @@ impl Shared {
         }
     }
 
-    pub(super) fn set_current(&self, current: Option<&CallId>) {
+    pub(super) fn refresh(&self, core: &Core) {
+        self.max_call.store(core.is_max_call(), Ordering::Release);
+        self.none_camera.store(core.is_none_camera(), Ordering::Release);
+        self.set_current(core.current_session_id());
+    }
+
+    fn set_current(&self, current: Option<&CallId>) {
         let mut known = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if known.as_ref() != current {
             *known = current.cloned();

@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
-use offhook::{CallOptions, Cause, IceServer, IceTransportPolicy, PhoneError, SessionEvent, SignalingState};
+use offhook::{
+    CallOptions, Cause, Devices, IceServer, IceTransportPolicy, PhoneError, ReconnectPolicy, RecordMethod,
+    RecordStatus, SessionEvent, SignalingState, StaticPatch, TerminateType,
+};
 
 use crate::support::{Talk, at, ear, hears, hears_nothing, pbx, phone, soon, talk, tone, until};
 
@@ -155,6 +158,82 @@ async fn the_current_call_is_the_last_one_until_another_is_chosen() {
     }
     soon(alice.hangup(a.call_id())).await.expect("hangs up");
     assert_eq!(alice.current_session_id().as_ref(), Some(second.call_id()));
+}
+
+#[tokio::test]
+async fn a_phone_says_what_it_was_made_with_without_what_is_secret() {
+    let pbx = pbx().await;
+    let policy = ReconnectPolicy { max_attempts: Some(3), ..ReconnectPolicy::default() };
+    let alice = at(&pbx, "1000").call_waiting(false).reconnect(policy).build().expect("is made");
+    assert_eq!(alice.re_registry_phone_times(), Some(3));
+    let config = alice.config();
+    assert_eq!((config.extension.as_str(), config.call_waiting, config.reconnect), ("1000", false, policy));
+    assert!(config.credentials.is_none() && config.seed == [0; 32]);
+    let without = at(&pbx, "1001").build().expect("is made");
+    assert_eq!(without.re_registry_phone_times(), None, "no limit");
+}
+
+#[tokio::test]
+async fn a_phone_says_when_it_takes_no_more_calls() {
+    let Talk { a, b, pbx, alice, bob } = talk().await;
+    let third = phone(&pbx, "1002").await;
+    assert!(!alice.is_max_call() && !bob.is_max_call());
+    soon(bob.set_call_waiting(false)).await.expect("sets");
+    assert!(bob.is_max_call(), "without call waiting one is enough");
+    let mut incoming = alice.incoming();
+    soon(third.call("1000", CallOptions::default())).await.expect("calls");
+    let second = soon(incoming.next()).await.expect("rings");
+    assert!(alice.is_max_call(), "one that rings counts");
+    soon(second.reject()).await.expect("refuses");
+    assert!(!alice.is_max_call());
+    soon(bob.hangup(b.call_id())).await.expect("hangs up");
+    assert!(!bob.is_max_call());
+    soon(a.ended()).await;
+}
+
+#[tokio::test]
+async fn a_phone_says_whether_there_is_a_camera() {
+    let pbx = pbx().await;
+    let alice = phone(&pbx, "1000").await;
+    assert!(!alice.is_none_camera(), "not that it knew of");
+    soon(alice.set_devices(Devices { inputs: Some((1, 0)), ..Devices::default() })).await.expect("sets");
+    assert!(alice.is_none_camera());
+    soon(alice.set_devices(Devices::default())).await.expect("sets");
+    assert!(!alice.is_none_camera());
+}
+
+#[tokio::test]
+async fn each_method_of_a_call_exists_with_its_name() {
+    let directory = std::env::temp_dir().join(format!("offhook-by-id-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let pbx = pbx().await;
+    let method = RecordMethod::Local { directory: directory.clone() };
+    let alice = soon(at(&pbx, "1000").record_method(method).connect()).await.expect("registers");
+    let call = soon(alice.call("600", CallOptions::default())).await.expect("calls");
+    soon(call.confirmed()).await.expect("is answered");
+    let id = call.call_id();
+    soon(alice.start_record(id)).await.expect("records");
+    assert_eq!(call.status().record_status, RecordStatus::Recording);
+    soon(alice.pause_record(id)).await.expect("pauses");
+    assert_eq!(call.status().record_status, RecordStatus::Pause);
+    soon(alice.mute(id)).await.expect("mutes");
+    assert!(call.status().is_mute);
+    soon(alice.unmute(id)).await.expect("unmutes");
+    soon(alice.hold(id)).await.expect("holds");
+    assert!(call.status().is_hold);
+    soon(alice.unhold(id)).await.expect("resumes");
+    soon(alice.dtmf(id, "1")).await.expect("sends");
+    soon(alice.renegotiate(id, None)).await.expect("is agreed");
+    let patch = StaticPatch { name: Some("Ann".to_owned()), ..StaticPatch::default() };
+    soon(alice.set_session_static_status(id, patch, Some(true))).await.expect("sets");
+    assert_eq!(call.status().name, "Ann");
+    soon(alice.terminate(id, TerminateType::Terminate)).await.expect("ends");
+    for unknown in [alice.start_record(id), alice.pause_record(id), alice.hold(id), alice.hangup(id), alice.reject(id)]
+    {
+        assert_eq!(soon(unknown).await, Err(PhoneError::UnknownCall));
+    }
+    soon(call.recorded()).await.expect("is written");
+    std::fs::remove_dir_all(&directory).expect("cleans up");
 }
 
 #[tokio::test]
