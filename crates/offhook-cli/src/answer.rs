@@ -1,8 +1,8 @@
 //! `offhook answer`.
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use offhook::{AudioSource, CallOptions, EventStream, PhoneEvent, Session, WavSource};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::AnswerArgs;
 use crate::devices::Chosen;
@@ -18,21 +18,45 @@ pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
     let mut interrupt = Interrupt::install();
     let teller = Teller::new(args.json);
     let prepared = tokio::select! {
-        prepared = prepare(&args) => prepared,
-        () = interrupt.wait() => return Ok(()),
+        prepared = prepare(&args) => Some(prepared),
+        () = interrupt.wait() => None,
     };
-    let (mut line, play) = match prepared {
-        Ok(prepared) => prepared,
-        Err(failure) => {
-            if args.json {
-                teller.summary(&told::of_nothing(&failure), "");
-            }
-            return Err(failure);
+    let mut answered = Answered::default();
+    let (line, result) = match prepared {
+        Some(Ok((mut line, play))) => {
+            let result = wait(&args, &mut line, play, teller, &mut interrupt, &mut answered).await;
+            (Some(line), result)
         }
+        Some(Err(failure)) => (None, Err(failure)),
+        None => (None, Ok(())),
     };
-    let result = wait(&args, &mut line, play, teller, &mut interrupt).await;
-    line.end().await;
+    answered.tell(teller, &result);
+    if let Some(line) = line {
+        line.end().await;
+    }
     result
+}
+
+/// What was answered until the command ends, however it does.
+#[derive(Debug, Default)]
+struct Answered {
+    calls: u64,
+    /// What came of the call that was the only one to be taken, for a program and for a human.
+    only: Option<(Value, String)>,
+}
+
+impl Answered {
+    /// The last line.
+    fn tell(self, teller: Teller, result: &Result<(), Failure>) {
+        let failure = result.as_ref().err();
+        let calls = self.calls;
+        let (summary, text) = self.only.unwrap_or_else(|| {
+            // What went wrong before there was a call is told by the error.
+            let text = if calls > 0 || failure.is_none() { format!("{calls} calls answered") } else { String::new() };
+            (json!({ "event": "summary", "calls": calls }), text)
+        });
+        teller.summary(&told::with_outcome(summary, failure), text);
+    }
 }
 
 async fn prepare(args: &AnswerArgs) -> Result<(Line, Option<WavSource>), Failure> {
@@ -48,10 +72,10 @@ async fn wait(
     play: Option<WavSource>,
     teller: Teller,
     interrupt: &mut Interrupt,
+    answered: &mut Answered,
 ) -> Result<(), Failure> {
     let mut incoming = line.phone.incoming();
     let mut events = line.phone.events();
-    let mut calls = 0_u64;
     loop {
         let session = tokio::select! {
             session = incoming.next() => session,
@@ -59,34 +83,40 @@ async fn wait(
                 teller.event(&event);
                 continue;
             }
-            () = interrupt.wait() => break,
+            () = interrupt.wait() => return Ok(()),
         };
         let Some(session) = session else {
             let by_itself = || Failure::new(Reason::Failed, "the phone stopped by itself");
             return Err(line.why_gone().unwrap_or_else(by_itself));
         };
-        calls += 1;
+        answered.calls += 1;
         let call = Call { args, session: &session, teller };
-        let ended = call.take(play.clone(), &mut events, &mut incoming, interrupt).await;
-        match ended {
-            // Its summary is printed.
-            Taken::Interrupted if args.once => return Ok(()),
-            Taken::Interrupted => break,
-            Taken::Ended(result) if args.once => return line.why_gone().map_or(result, Err),
-            // The next call may be better.
-            Taken::Ended(Err(failure)) => eprintln!("offhook: {failure}"),
-            Taken::Ended(Ok(())) => {}
+        let taken = call.take(play.clone(), &mut events, &mut incoming, interrupt).await;
+        if args.once {
+            answered.only = Some((taken.summary, taken.text));
+            return line.why_gone().or(taken.failure).map_or(Ok(()), Err);
+        }
+        let mut summary = taken.summary;
+        if let Some(object) = summary.as_object_mut() {
+            object.insert("event".to_owned(), "callSummary".into());
+        }
+        teller.summary(&summary, taken.text);
+        // The next call may be better.
+        if let Some(failure) = taken.failure {
+            eprintln!("offhook: {failure}");
+        }
+        if taken.interrupted {
+            return Ok(());
         }
     }
-    let summary = json!({ "event": "summary", "ok": true, "calls": calls, "exit_code": 0 });
-    teller.summary(&summary, format!("{calls} calls answered"));
-    Ok(())
 }
 
 /// How a call left us.
-enum Taken {
-    Ended(Result<(), Failure>),
-    Interrupted,
+struct Taken {
+    summary: Value,
+    text: String,
+    failure: Option<Failure>,
+    interrupted: bool,
 }
 
 struct Call<'a> {
@@ -144,25 +174,22 @@ impl Call<'_> {
                     leaving.get_or_insert_with(|| Leaving::hang_up(session));
                 }
                 () = until(leaving.as_ref().map(|leaving| leaving.until)) => {
-                    return failure.map_or(Taken::Interrupted, |failure| Taken::Ended(Err(failure)));
+                    failure.get_or_insert_with(|| Failure::new(Reason::Timeout, "the call did not end in time"));
+                    break;
                 }
             }
         }
-        let end = session.ended().await;
+        // It is settled by now, unless it did not end in time.
+        let end = session.ended().now_or_never();
         let quality = Quality::of(session, leaving).await;
         let recorded = record.finish().await;
-        let failure = failure.or_else(|| of_end(&end, &status.number)).or_else(|| time.connection_lost());
+        let failure = failure.or_else(|| of_end(end.as_ref()?, &status.number)).or_else(|| time.connection_lost());
         let (recorded, failure) = match (recorded, failure) {
             (Ok(path), failure) => (path, failure),
             (Err(error), failure) => (None, Some(failure.unwrap_or(error))),
         };
-        let mut summary = told::of_call(session, &end, time, recorded.as_deref(), failure.as_ref(), &quality);
-        if !args.once
-            && let Some(object) = summary.as_object_mut()
-        {
-            object.insert("event".to_owned(), "callSummary".into());
-        }
-        teller.summary(&summary, told::of_call_text(&end, time, recorded.as_deref(), &quality));
-        if interrupted { Taken::Interrupted } else { Taken::Ended(failure.map_or(Ok(()), Err)) }
+        let summary = told::of_call(session, end.as_ref(), time, recorded.as_deref(), failure.as_ref(), &quality);
+        let text = told::of_call_text(end.as_ref(), time, recorded.as_deref(), &quality);
+        Taken { summary, text, failure, interrupted }
     }
 }

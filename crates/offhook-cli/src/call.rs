@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::future::Future;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use offhook::{CallOptions, PhoneError, Session, WavSource};
 
 use crate::args::CallArgs;
@@ -110,16 +110,17 @@ async fn call(
             }
         }
     }
-    let end = session.ended().await;
+    // It is settled by now, unless it did not end in time.
+    let end = session.ended().now_or_never();
     let quality = Quality::of(&session, leaving).await;
     let recorded = record.finish().await;
     let mut failure = line
         .why_gone()
         .or(failure)
-        .or_else(|| of_end(&end, &args.number))
+        .or_else(|| of_end(end.as_ref()?, &args.number))
         .or_else(|| time.connection_lost())
         .or_else(|| not_transferred.get().cloned());
-    if interrupted && !end.was_established {
+    if interrupted && end.is_some_and(|end| !end.was_established) {
         failure = Some(Failure::new(Reason::Interrupted, format!("interrupted before {} answered", args.number)));
     }
     let (recorded, failure) = match (recorded, failure) {
@@ -127,8 +128,8 @@ async fn call(
         (Err(error), failure) => (None, Some(failure.unwrap_or(error))),
     };
     teller.summary(
-        &told::of_call(&session, &end, time, recorded.as_deref(), failure.as_ref(), &quality),
-        told::of_call_text(&end, time, recorded.as_deref(), &quality),
+        &told::of_call(&session, end.as_ref(), time, recorded.as_deref(), failure.as_ref(), &quality),
+        told::of_call_text(end.as_ref(), time, recorded.as_deref(), &quality),
     );
     failure.map_or(Ok(()), Err)
 }

@@ -104,7 +104,7 @@ impl Teller {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct CallTime {
     answered: Option<Instant>,
-    length: Duration,
+    length: Option<Duration>,
     lost: bool,
 }
 
@@ -121,7 +121,7 @@ impl CallTime {
             self.answered = Some(Instant::now());
         }
         if event.is_final() {
-            self.length = self.answered.map_or(Duration::ZERO, |answered| answered.elapsed());
+            self.length = Some(self.answered.map_or(Duration::ZERO, |answered| answered.elapsed()));
         }
     }
 
@@ -132,14 +132,16 @@ impl CallTime {
     }
 
     fn seconds(self) -> f64 {
-        (self.length.as_secs_f64() * 1_000.0).round() / 1_000.0
+        // Of one that has not ended yet, until now.
+        let length = self.length.unwrap_or_else(|| self.answered.map_or(Duration::ZERO, |answered| answered.elapsed()));
+        (length.as_secs_f64() * 1_000.0).round() / 1_000.0
     }
 }
 
-/// What came of a call, for the summary.
+/// What came of a call, for the summary. `end`: `None` if it did not end in time.
 pub(crate) fn of_call(
     session: &Session,
-    end: &CallEnd,
+    end: Option<&CallEnd>,
     time: CallTime,
     recorded: Option<&Path>,
     failure: Option<&Failure>,
@@ -147,27 +149,39 @@ pub(crate) fn of_call(
 ) -> Value {
     let mut summary = json!({
         "event": "summary",
-        "ok": failure.is_none(),
-        "error": failure.map(ToString::to_string),
-        "exit_code": failure.map_or(0, |f| f.reason().code()),
         "callId": session.call_id(),
         "number": session.status().number,
-        "established": end.was_established,
-        "cause": end.cause,
-        "code": end.code,
+        "established": end.map_or(time.answered.is_some(), |end| end.was_established),
+        "cause": end.map(|end| end.cause),
+        "code": end.and_then(|end| end.code),
         "duration_s": time.seconds(),
         "recorded": recorded.map(|path| path.display().to_string()),
     });
     if let (Some(summary), Ok(Value::Object(measured))) = (summary.as_object_mut(), serde_json::to_value(quality)) {
         summary.extend(measured);
     }
+    with_outcome(summary, failure)
+}
+
+/// With how the command ends, or would if it ended now.
+pub(crate) fn with_outcome(mut summary: Value, failure: Option<&Failure>) -> Value {
+    if let Some(summary) = summary.as_object_mut() {
+        summary.insert("ok".to_owned(), failure.is_none().into());
+        summary.insert("error".to_owned(), failure.map(ToString::to_string).into());
+        summary.insert("exit_code".to_owned(), failure.map_or(0, |failure| failure.reason().code()).into());
+    }
     summary
 }
 
 /// The same for a human.
-pub(crate) fn of_call_text(end: &CallEnd, time: CallTime, recorded: Option<&Path>, quality: &Quality) -> String {
-    let mut text = format!("ended ({})", end.cause.as_str());
-    if end.was_established {
+pub(crate) fn of_call_text(
+    end: Option<&CallEnd>,
+    time: CallTime,
+    recorded: Option<&Path>,
+    quality: &Quality,
+) -> String {
+    let mut text = end.map_or("not ended in time".to_owned(), |end| format!("ended ({})", end.cause.as_str()));
+    if end.map_or(time.answered.is_some(), |end| end.was_established) {
         text += &format!(" after {:.1} s", time.seconds());
         if let Some(quality) = quality.text() {
             text += &format!(": {quality}");
@@ -181,13 +195,7 @@ pub(crate) fn of_call_text(end: &CallEnd, time: CallTime, recorded: Option<&Path
 
 /// The summary of a command that came to no call.
 pub(crate) fn of_nothing(failure: &Failure) -> Value {
-    json!({
-        "event": "summary",
-        "ok": false,
-        "error": failure.to_string(),
-        "exit_code": failure.reason().code(),
-        "established": false,
-    })
+    with_outcome(json!({ "event": "summary", "established": false }), Some(failure))
 }
 
 /// Without control characters: what a far end sends must not move the cursor.

@@ -2,8 +2,10 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::Duration;
 
 use common::{Dir, Finished, Offhook, PbxProcess, nobody, run};
 use offhook_cli::audio::{Pcm, write_wav};
@@ -19,6 +21,14 @@ fn start(number: &str, server: &str, extra: &[&str]) -> Offhook {
         if !extra.contains(&"--password-file") {
             command.env("OFFHOOK_PASSWORD", "secret-1000");
         }
+    })
+}
+
+fn answer(server: &str, extra: &[&str]) -> Offhook {
+    let mut args = vec!["answer", "--server", server, "--user", "1001"];
+    args.extend(extra);
+    Offhook::start_with(args, |command| {
+        command.env("OFFHOOK_PASSWORD", "secret-1001");
     })
 }
 
@@ -39,7 +49,6 @@ fn a_server_that_is_no_sip_server() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("address");
     let server = std::thread::spawn(move || {
-        use std::io::{Read as _, Write as _};
         let (mut socket, _) = listener.accept().expect("the call");
         let _ = socket.read(&mut [0; 1_024]);
         let _ = socket.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
@@ -190,6 +199,40 @@ fn interrupted_before_anybody_answered() {
     finished.fails(130, &["interrupted", "606"]);
     let canceled = finished.json_lines().into_iter().find(|line| line["event"] == "failed").expect("failed");
     assert_eq!(canceled["cause"], "Canceled");
+}
+
+/// The server stands still: it does not even answer the CANCEL.
+#[test]
+fn a_call_that_does_not_end_in_time_is_left_and_summed_up() {
+    let pbx = PbxProcess::start();
+    let mut caller = start("606", &pbx.ws, &["--json"]);
+    caller.event("progress");
+    pbx.process.signal("STOP");
+    caller.signal("INT");
+    assert!(caller.event_within("summary", Duration::from_secs(30)), "it is not left");
+    let finished = caller.finish();
+    finished.fails(8, &["did not end in time"]);
+    let summary = finished.json_lines().pop().expect("a summary");
+    assert_eq!((&summary["event"], &summary["exit_code"]), (&"summary".into(), &8.into()), "{summary}");
+    assert!(summary["cause"].is_null() && summary["ok"] == false, "{summary}");
+}
+
+#[test]
+fn who_answers_ends_with_a_summary_while_connecting_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("address");
+    for extra in [&["--json"][..], &["--json", "--once"]] {
+        let answer = answer(&format!("ws://{address}/ws"), extra);
+        let (mut socket, _) = listener.accept().expect("it connects");
+        let _ = socket.read(&mut [0; 1_024]).expect("it asks");
+        answer.signal("INT");
+        let finished = answer.finish();
+        finished.succeeds();
+        let lines = finished.json_lines();
+        let [summary] = &lines[..] else { panic!("one line: {finished:?}") };
+        assert_eq!((&summary["event"], &summary["ok"]), (&"summary".into(), &true.into()));
+        assert_eq!((&summary["calls"], &summary["exit_code"]), (&0.into(), &0.into()));
+    }
 }
 
 #[test]

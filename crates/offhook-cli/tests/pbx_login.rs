@@ -125,6 +125,23 @@ fn a_call_that_the_pbx_ends_says_why() {
 }
 
 #[test]
+fn who_answers_and_is_ended_by_the_pbx_ends_with_a_summary_that_says_why() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let urls = urls(&pbx);
+    let file = dir.write("signature", signature(&urls.http, "1000"));
+    let line = ["--pbx", &urls.http, "--user", "1000", "--signature-file", &file, "--json"];
+    let mut answer = Offhook::start(["answer"].into_iter().chain(line));
+    is_subscribed(&mut answer, &urls);
+    run(["call", "600", "--duration", "200ms"].into_iter().chain(line)).succeeds();
+    let finished = answer.finish();
+    finished.fails(5, &["somewhere else", "-107"]);
+    let summary = finished.json_lines().pop().expect("a summary");
+    assert_eq!((&summary["event"], &summary["ok"]), (&"summary".into(), &false.into()), "{summary}");
+    assert_eq!((&summary["calls"], &summary["exit_code"]), (&0.into(), &5.into()), "{summary}");
+    assert!(summary["error"].as_str().is_some_and(|error| error.contains("-107")), "{summary}");
+}
+
+#[test]
 fn every_refusal_has_its_exit_code() {
     let (pbx, dir) = (PbxProcess::start(), Dir::new());
     let urls = urls(&pbx);
