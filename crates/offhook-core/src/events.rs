@@ -433,3 +433,6 @@ impl SessionEvent {
         matches!(self, Self::Ended(_) | Self::Failed(_) | Self::ClientError { .. })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use offhook_core::media::IceState;
-use offhook_core::{CallOptions, Input, MediaEvent, PhoneEvent, SessionEvent};
+use offhook_core::{CallOptions, Input, MediaEvent, PhoneEvent, SessionEvent, StatusPatch};
 
 #[test]
 fn the_start_of_a_call_is_when_it_began_and_then_when_it_was_answered() {
@@ -28,16 +28,20 @@ fn the_start_of_a_call_is_when_it_began_and_then_when_it_was_answered() {
 fn a_consultation_knows_the_call_it_was_made_for_with_its_name_and_durations() {
     let mut world = World::new();
     let (a, _) = world.talk();
-    world.run(10_000);
+    let picture = StatusPatch { avatar: Some("bob.png".to_owned()), ..StatusPatch::default() };
+    world.act(A, |phone, now| phone.set_status(now, &a, picture)).expect("sets");
+    world.run(6_000);
+    world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    world.run(4_500);
     let parent = world.phone(A).session(&a).expect("talks").status().clone();
     world.act(A, |phone, now| phone.consult(now, &a, "nobody", CallOptions::default())).expect("consults");
     let calls = world.phone(A);
     let consultation = calls.sessions().find(|session| session.status().is_transfer).expect("there");
     let known = consultation.status().transfer_parent.clone().expect("of a parent");
     assert_eq!((&known.call_id, &known.name, &known.number), (&a, &parent.name, &parent.number));
-    assert_eq!(known.avatar, parent.avatar);
+    assert_eq!((known.avatar.as_str(), known.name.is_empty()), ("bob.png", false));
     assert!((9..=12).contains(&known.call_duration), "{} s", known.call_duration);
-    assert_eq!(known.hold_duration, 0);
+    assert_eq!(known.hold_duration, 4);
 }
 
 #[test]

@@ -5,7 +5,8 @@ mod common;
 use common::{A, B, WALL, World};
 use offhook_core::events::SessionEvent;
 use offhook_core::{
-    CallId, CommandId, DtmfMode, MediaCommand, PhoneError, PhoneEvent, StaticPatch, StatusPatch, TerminateType,
+    CallId, CallState, CommandId, DtmfMode, MediaCommand, PhoneError, PhoneEvent, StaticPatch, StatusPatch,
+    TerminateType,
 };
 use offhook_sip::HeaderField;
 
@@ -108,6 +109,38 @@ fn the_status_is_changed_and_told_only_if_something_changes() {
     world.act(A, |phone, now| phone.set_status(now, &a, patch())).expect("sets");
     world.act(A, |phone, now| phone.set_status(now, &a, StatusPatch::default())).expect("sets");
     assert_eq!(world.log(A), common::NOTHING);
+}
+
+#[test]
+fn a_status_is_a_snapshot_that_later_changes_do_not_touch() {
+    let mut world = World::new();
+    let (a, b) = world.ring();
+    let ringing = world.phone(A).session(&a).expect("rings").status().clone();
+    let told = world.events(A);
+    world.act(B, |phone, now| phone.answer(now, &b, Default::default())).expect("answers");
+    world.run(500);
+    world.act(A, |phone, now| phone.mute(now, &a)).expect("mutes");
+    world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    world.run(500);
+    let changes = |events: Vec<PhoneEvent>| {
+        events.into_iter().filter_map(|event| match event {
+            PhoneEvent::Session(SessionEvent::StatusChange { new_status, old_status, .. }) => {
+                Some((*old_status, *new_status))
+            }
+            _ => None,
+        })
+    };
+    // What was handed over before the changes is compared after them.
+    let all: Vec<_> = changes(told).chain(changes(world.events(A))).collect();
+    assert!(all.len() >= 4, "ringing, talking, muted and held: {all:?}");
+    assert_eq!(all[0].1, ringing);
+    for ((_, new), (old, _)) in all.iter().zip(&all[1..]) {
+        assert_eq!(new, old, "each change begins where the one before it ended");
+    }
+    let now = world.phone(A).session(&a).expect("held").status().clone();
+    assert_eq!(all.last().map(|(_, new)| new), Some(&now));
+    assert!(now.is_hold && now.is_mute && !ringing.is_hold && !ringing.is_mute);
+    assert_eq!((ringing.call_status, now.call_status), (CallState::Ringing, CallState::Talking));
 }
 
 #[test]

@@ -13,13 +13,15 @@ use crate::support::{Talk, at, ear, hears, hears_nothing, pbx, phone, soon, talk
 #[tokio::test]
 async fn an_ice_restart_is_agreed_and_both_still_hear_each_other() {
     let Talk { a, b, pbx: _pbx, alice: _alice, bob: _bob } = talk().await;
-    let ufrag = |sdp: Option<String>| {
+    let credentials = |sdp: Option<String>| {
         let sdp = sdp.expect("described");
-        sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).expect("ICE").to_owned()
+        let of = |name: &str| sdp.lines().find_map(|line| line.strip_prefix(name)).expect("ICE").to_owned();
+        [of("a=ice-ufrag:"), of("a=ice-pwd:")]
     };
-    let before = ufrag(soon(a.rtc_session()).await.expect("there").local_sdp);
+    let before = credentials(soon(a.rtc_session()).await.expect("there").local_sdp);
     soon(a.restart_ice()).await.expect("is agreed");
-    assert_ne!(ufrag(soon(a.rtc_session()).await.expect("there").local_sdp), before);
+    let after = credentials(soon(a.rtc_session()).await.expect("there").local_sdp);
+    assert!(before[0] != after[0] && before[1] != after[1], "{before:?}, {after:?}");
     let (mut at_a, mut at_b) = (ear(&a), ear(&b));
     a.play(tone(440.0));
     b.play(tone(1_000.0));
