@@ -213,16 +213,23 @@ fn a_ringing_call_cannot_be_held() {
 
 #[test]
 fn the_second_call_holds_the_first_and_resuming_it_holds_the_second() {
-    let mut world = World::new();
+    let mut world = World::unregistered(3, |_| {});
+    for who in 0..3 {
+        world.act(who, |phone, now| phone.start(now)).expect("starts");
+    }
+    world.run(1_000);
     let (first, _) = world.talk();
     world.run(1_000);
-    let (_, second) = world.act(A, |phone, now| phone.call(now, "607", Default::default())).expect("calls");
+    let (_, second) = world.act(A, |phone, now| phone.call(now, "1002", Default::default())).expect("calls");
+    world.run(500);
+    let there = world.call_of(2);
+    world.act(2, |phone, now| phone.answer(now, &there, Default::default())).expect("answers");
     world.run(1_000);
     let held = |world: &World, call: &CallId| world.phone(A).session(call).expect("there").status().is_hold;
     assert_eq!((held(&world, &first), held(&world, &second)), (true, false));
     world.act(A, |phone, now| phone.unhold(now, &first)).expect("resumes");
     world.run(1_000);
-    assert!(!held(&world, &first));
+    assert_eq!((held(&world, &first), held(&world, &second)), (false, true));
 }
 
 #[test]
