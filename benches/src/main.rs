@@ -1,7 +1,4 @@
-//! `cargo run --release -p offhook-bench [-- sip|calls|legs|load]`: measures and prints one table, each row with the floor it
-//! stands on, measured in the same run. Each figure is the median of several runs. `docs/performance.md` keeps the figures.
-//!
-//! `-- kill [SECONDS]`: the PBX is killed every 20 s under load, and what it had acknowledged is looked for (300 s).
+//! Measures, and prints one table: [`USAGE`] says how. `docs/performance.md` keeps the figures.
 
 #![forbid(unsafe_code)]
 
@@ -17,10 +14,29 @@ use std::process::ExitCode;
 
 use table::Table;
 
+/// What stands in the table.
+const MEASUREMENTS: [&str; 4] = ["sip", "calls", "legs", "load"];
+
+const USAGE: &str = "\
+cargo run --release -p offhook-bench [-- sip|calls|legs|load …]
+  measures these, or all, and prints one table: each row with the floor it stands on, measured in the same run; each figure
+  is the median of several runs
+    sip    SIP messages parsed, checked and written
+    calls  calls of two agents without media
+    legs   media of one call and of 50
+    load   the embedded PBX with 200 phones and 50 calls
+
+cargo run --release -p offhook-bench -- kill [SECONDS]
+  kills the PBX every 20 s under load, and looks for what it had acknowledged (300 s)";
+
 fn main() -> ExitCode {
     let which: Vec<String> = std::env::args().skip(1).collect();
     match which.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["pbx-child", ..] => return done(process::serve(which.get(1..).unwrap_or_default())),
+        ["--help" | "-h" | "help"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
         ["kill"] => return done(kill::measure(300)),
         ["kill", seconds] => return done(kill::measure(seconds.parse().unwrap_or(300))),
         ["legs-child", calls, rate] => {
@@ -32,9 +48,11 @@ fn main() -> ExitCode {
         _ => {}
     }
     let wanted = |name: &str| which.is_empty() || which.iter().any(|arg| arg == name);
-    let known = ["sip", "calls", "legs", "load"];
-    if let Some(unknown) = which.iter().find(|arg| !known.contains(&arg.as_str())) {
-        eprintln!("offhook-bench: no such measurement: {unknown} (there are: {})", known.join(", "));
+    if let Some(unknown) = which.iter().find(|arg| !MEASUREMENTS.contains(&arg.as_str())) {
+        let known = MEASUREMENTS.join(", ");
+        eprintln!(
+            "offhook-bench: no such measurement: {unknown} (there are: {known}, or alone: kill [SECONDS]; --help)"
+        );
         return ExitCode::from(2);
     }
     let mut table = Table::default();
