@@ -129,7 +129,14 @@ struct Listening {
     client_secret_file: Option<String>,
     admin_token_file: Option<String>,
     extensions: Vec<String>,
+    /// Whatever can be dialled that is no extension.
     services: Vec<ServiceLine>,
+    /// For a human: title and text of lines that gather more of them.
+    #[serde(skip)]
+    gathered: Vec<(&'static str, String)>,
+    /// So many of them have a line each.
+    #[serde(skip)]
+    alone: usize,
     #[serde(skip)]
     secrets: Secrets,
     #[serde(skip)]
@@ -160,17 +167,63 @@ impl Secrets {
     }
 }
 
-/// A number that the PBX answers itself.
+/// Something that can be dialled.
 #[derive(Debug, Serialize)]
 struct ServiceLine {
-    number: &'static str,
-    does: &'static str,
+    number: String,
+    does: String,
+}
+
+impl ServiceLine {
+    fn new(number: impl Into<String>, does: impl Into<String>) -> Self {
+        Self { number: number.into(), does: does.into() }
+    }
+
+    /// Those that have a line of their own for a human.
+    fn services(pbx: &Pbx) -> Vec<Self> {
+        pbx.services().iter().map(|service| Self::new(service.number(), service.description())).collect()
+    }
+
+    fn rooms(pbx: &Pbx) -> Vec<Self> {
+        let does =
+            |name: &str| if name.is_empty() { "conference room".to_owned() } else { format!("conference room {name}") };
+        pbx.conferences().iter().map(|room| Self::new(&room.number, does(&room.name))).collect()
+    }
+
+    fn groups(pbx: &Pbx) -> Vec<Self> {
+        pbx.ring_groups()
+            .iter()
+            .map(|group| Self::new(&group.number, format!("rings {}", group.members.join(", "))))
+            .collect()
+    }
+
+    /// What has a place for what it keeps.
+    fn codes(pbx: &Pbx) -> Vec<Self> {
+        let codes = pbx.feature_codes();
+        let in_call = [
+            (codes.blind_transfer.as_str(), "in a call: transfers to the number that follows"),
+            (&codes.attended_transfer, "in a call: asks the number that follows, and transfers when one hangs up"),
+            (&codes.take_back, "meanwhile: back to who waits"),
+        ];
+        let voicemail = pbx.voicemail_number().map(|number| Self::new(number, "voicemail: one's own messages"));
+        let record = pbx.record_feature_code().map(|code| Self::new(code, "in a call: recording on and off"));
+        let in_call = in_call.into_iter().map(|(code, does)| Self::new(code, does));
+        voicemail.into_iter().chain(in_call).chain(record).collect()
+    }
 }
 
 impl Listening {
     fn new(pbx: &Pbx, args: &PbxArgs) -> Self {
         let api: Vec<String> = [pbx.http_url(), pbx.https_url()].into_iter().flatten().collect();
         let has_phone = web_phone::IS_THERE && !args.no_web_phone;
+        let mut services = ServiceLine::services(pbx);
+        let (alone, rooms, groups, codes) =
+            (services.len(), ServiceLine::rooms(pbx), ServiceLine::groups(pbx), ServiceLine::codes(pbx));
+        let numbers =
+            |lines: &[ServiceLine]| lines.iter().map(|line| line.number.clone()).collect::<Vec<_>>().join(", ");
+        let told = codes.iter().map(|code| format!("{} {}", code.number, code.does)).collect::<Vec<_>>().join("; ");
+        let gathered = [("conferences", numbers(&rooms)), ("groups", numbers(&groups)), ("codes", told)];
+        services.extend(rooms.into_iter().chain(groups).chain(codes));
         Self {
             pid: std::process::id(),
             ws: pbx.ws_url(),
@@ -184,11 +237,9 @@ impl Listening {
             admin_token_file: pbx.admin_token_file().map(|path| path.display().to_string()),
             secrets: Secrets::of(pbx),
             extensions: pbx.extensions().iter().map(|e| e.number().to_owned()).collect(),
-            services: pbx
-                .services()
-                .iter()
-                .map(|s| ServiceLine { number: s.number(), does: s.description() })
-                .collect(),
+            services,
+            gathered: gathered.into_iter().filter(|(_, text)| !text.is_empty()).collect(),
+            alone,
             built_in: args.config.is_none(),
             address: pbx.ws_address().or(pbx.wss_address()),
         }
@@ -215,9 +266,12 @@ impl Listening {
         if self.built_in {
             lines.push("passwords    secret- and the number, e.g. secret-1000".to_owned());
         }
-        for (index, service) in self.services.iter().enumerate() {
+        for (index, service) in self.services.iter().take(self.alone).enumerate() {
             let title = if index == 0 { "services" } else { "" };
             lines.push(format!("{title:<12} {} {}", service.number, service.does));
+        }
+        for (title, text) in &self.gathered {
+            lines.push(format!("{title:<12} {text}"));
         }
         if self.address.is_some_and(|a| !a.ip().is_loopback()) {
             lines.push("reachable from other machines".to_owned());

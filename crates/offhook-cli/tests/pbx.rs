@@ -17,6 +17,11 @@ fn it_tells_where_it_listens_and_ends_with_ctrl_c() {
     pbx.line(|line| line.starts_with("certificate  SHA-256 "));
     pbx.line(|line| line.contains("1000, 1001"));
     pbx.line(|line| line.contains("600"));
+    pbx.line(|line| line.starts_with("conferences  7000, 7001, ") && line.ends_with(", 7009"));
+    // Without a place for messages and recordings there is neither *97 nor *1.
+    pbx.line(|line| {
+        line.starts_with("codes        *03 in a call: ") && line.contains("; *3 ") && line.contains("; *0 ")
+    });
     pbx.line(|line| line == "Ctrl-C ends it");
     pbx.signal("INT");
     pbx.finish().succeeds();
@@ -32,6 +37,30 @@ fn as_json_it_prints_nothing_but_json() {
     let finished = pbx.finish();
     finished.succeeds();
     assert_eq!(finished.json_lines().len(), 1);
+}
+
+#[test]
+fn as_json_it_tells_whatever_can_be_dialled() {
+    let dir = Dir::new();
+    let text = format!(
+        "ws_port = 0\nwss_port = 0\ndata_dir = {:?}\nrecordings = {:?}\n[[conference]]\nnumber = \"8000\"\nname = \"Round\"\n\
+         [[ring_group]]\nnumber = \"6200\"\nmembers = [\"1000\", \"1001\"]\n",
+        dir.path("data"),
+        dir.path("calls")
+    );
+    let file = dir.write("pbx.toml", text);
+    let mut pbx = Offhook::start(["pbx", "--json", "--config", &file]);
+    let listening = pbx.event("listening");
+    let services = listening["services"].as_array().expect("a list");
+    let told: Vec<&str> = services.iter().filter_map(|service| service["number"].as_str()).collect();
+    let known =
+        ["600", "601", "603", "604", "605", "606", "607", "609", "612", "8000", "6200", "*97", "*03", "*3", "*0", "*1"];
+    assert_eq!(told, known);
+    let does =
+        |number: &str| services.iter().find(|service| service["number"] == number).expect("told")["does"].clone();
+    assert_eq!((does("8000"), does("6200")), ("conference room Round".into(), "rings 1000, 1001".into()));
+    pbx.signal("TERM");
+    pbx.finish().succeeds();
 }
 
 #[test]

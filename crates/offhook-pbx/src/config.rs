@@ -181,10 +181,7 @@ impl PbxConfig {
     /// It is no TOML, has an unknown key, or a value out of range: the error names the line.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let file: File = toml::from_str(text).map_err(|e| {
-            let error = ConfigError::new(
-                e.message().trim().replace('\n', ", "),
-                "see the documentation of PbxConfig for what is allowed",
-            );
+            let error = ConfigError::new(e.message().trim().replace('\n', ", "), "see docs/pbx.md for what is allowed");
             match e.span() {
                 Some(span) => error.at(text, span.start),
                 None => error,

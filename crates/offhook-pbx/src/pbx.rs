@@ -19,6 +19,7 @@ use crate::directory::Directory;
 use crate::error::PbxError;
 use crate::events::{Load, PbxEvent, PbxEvents};
 use crate::extension::Extension;
+use crate::features::{Conference, FeatureCodes, RingGroup};
 use crate::notice::Notices;
 use crate::server::{Files, Listener, Listeners, Shared};
 use crate::service::Service;
@@ -217,7 +218,7 @@ impl Pbx {
         &self.config.extensions
     }
 
-    /// The numbers that the PBX answers itself.
+    /// The numbers to try things against, which it answers itself.
     #[must_use]
     pub fn services(&self) -> &'static [Service] {
         &Service::ALL
@@ -227,6 +228,36 @@ impl Pbx {
     #[must_use]
     pub fn load(&self) -> Load {
         *self.load.borrow()
+    }
+
+    /// Its conference rooms.
+    #[must_use]
+    pub fn conferences(&self) -> Vec<Conference> {
+        self.config.rooms()
+    }
+
+    /// Its ring groups.
+    #[must_use]
+    pub fn ring_groups(&self) -> &[RingGroup] {
+        &self.config.ring_groups
+    }
+
+    /// What can be dialled in a call.
+    #[must_use]
+    pub fn feature_codes(&self) -> &FeatureCodes {
+        &self.config.feature_codes
+    }
+
+    /// The digits that switch the recording of a call, as they were at the start; `None`: there is no place for recordings.
+    #[must_use]
+    pub fn record_feature_code(&self) -> Option<&str> {
+        self.config.recordings.as_ref().map(|_| self.config.record_feature_code.as_str())
+    }
+
+    /// The number at which an extension hears its messages; `None`: there is no place for them.
+    #[must_use]
+    pub fn voicemail_number(&self) -> Option<&str> {
+        self.config.data_dir.as_ref().map(|_| self.config.feature_codes.voicemail.as_str())
     }
 
     /// Waits until the load is as wanted, and gives it; `None` when the PBX stopped.
