@@ -120,6 +120,13 @@ fn no_password() {
 }
 
 #[test]
+fn a_transfer_that_nobody_could_hear_says_so() {
+    let pbx = PbxProcess::start();
+    let to = ["--transfer-to", "603", "--transfer-after", "200ms", "--duration", "3s"];
+    call("600", &pbx.ws, &to).fails(6, &["603", "488", "Two services cannot be joined"]);
+}
+
+#[test]
 fn refused_calls_have_their_sip_status() {
     let pbx = PbxProcess::start();
     for (number, said) in [

@@ -31,6 +31,9 @@ const STEP_MS: Millis = 40_000;
 /// After the no-answer time of the new call, for the NOTIFY that tells of it.
 const GRACE_MS: Millis = 35_000;
 
+/// Of the far end's words for a refusal, characters.
+const MOST_WORDS: usize = 100;
+
 /// A REFER of ours.
 #[derive(Debug)]
 pub(super) struct Transfer {
@@ -145,7 +148,8 @@ impl Session {
         }
         let state = request.headers.text("Subscription-State").unwrap_or_default();
         let over = state.trim().to_ascii_lowercase().starts_with("terminated");
-        match sipfrag_status(&String::from_utf8_lossy(request.body())) {
+        let body = String::from_utf8_lossy(request.body());
+        match sipfrag_status(&body) {
             Some(status) if status < 300 => {
                 if status < 200 && over {
                     // It will say no more: either the call ends soon, or nothing has come of it.
@@ -158,8 +162,7 @@ impl Session {
                 }
             }
             Some(status) => {
-                let reason = "the new call was refused".to_owned();
-                self.transfer_failed(ctx, status, PhoneError::Refused { status, reason });
+                self.transfer_failed(ctx, status, PhoneError::Refused { status, reason: refusal(&body) });
             }
             None if over => self.transfer_failed(ctx, 500, PhoneError::Timeout),
             None => {}
@@ -221,6 +224,16 @@ impl Session {
     }
 }
 
+/// What the status line in a NOTIFY says of the new call, in the words of who refused it.
+fn refusal(body: &str) -> String {
+    let mut line = body.lines().next().unwrap_or_default().split_ascii_whitespace();
+    line.by_ref().take(2).for_each(drop);
+    let words: String =
+        line.collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).take(MOST_WORDS).collect();
+    let refused = "the new call was refused";
+    if words.is_empty() { refused.to_owned() } else { format!("{refused} ({words})") }
+}
+
 fn phrase(status: u16) -> &'static str {
     match status {
         100 => "Trying",
@@ -234,5 +247,26 @@ fn phrase(status: u16) -> &'static str {
         603 => "Decline",
         _ if status < 200 => "Progress",
         _ => "Failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_the_new_call_was_refused_is_told_in_one_line() {
+        let table = [
+            (
+                "SIP/2.0 488 Two services cannot be joined\r\n",
+                "the new call was refused (Two services cannot be joined)",
+            ),
+            ("SIP/2.0 486 Busy\u{1b} Here\r\nWarning: 399", "the new call was refused (Busy Here)"),
+            ("SIP/2.0 603", "the new call was refused"),
+        ];
+        for (body, said) in table {
+            assert_eq!(refusal(body), said);
+        }
+        assert!(refusal(&format!("SIP/2.0 486 {}", "x".repeat(10_000))).len() < 200);
     }
 }

@@ -25,6 +25,9 @@ use crate::service::Service;
 /// A transferor that was told of the success hangs up in so long, or is hung up.
 const LEAVE_MS: Millis = 5_000;
 
+/// Why a service is not transferred to another, as whoever wanted it is told.
+const NOBODY: &str = "Two services cannot be joined";
+
 /// What a call was made for: a REFER.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refer {
@@ -141,6 +144,10 @@ impl Switch {
 
     /// Nothing comes of a transfer: the call in which it was wanted goes on.
     pub(super) fn transfer_failed(&mut self, turn: &mut Turn<'_>, id: CallId, status: u16) {
+        self.transfer_failed_as(turn, id, status, phrase(status));
+    }
+
+    fn transfer_failed_as(&mut self, turn: &mut Turn<'_>, id: CallId, status: u16, words: &str) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(refer) = call.refer.take() else { return };
         let callees = call.callees.clone();
@@ -153,7 +160,7 @@ impl Switch {
         if let Some(original) = self.calls.get_mut(&refer.original) {
             original.referring = None;
         }
-        self.report_failure(turn, &refer, status);
+        self.report_failure_as(turn, &refer, status, words);
         let Transferee::Leg(transferee) = refer.transferee else { return };
         if !self.legs.contains_key(&refer.transferor) {
             self.hangup(turn, transferee, Some((status, "Not transferred")));
@@ -162,10 +169,14 @@ impl Switch {
 
     /// Tells the transferor; both sides of the original call hear each other again.
     fn report_failure(&mut self, turn: &mut Turn<'_>, refer: &Refer, status: u16) {
+        self.report_failure_as(turn, refer, status, phrase(status));
+    }
+
+    fn report_failure_as(&mut self, turn: &mut Turn<'_>, refer: &Refer, status: u16, words: &str) {
         if refer.by_code {
             return self.code_failed(refer.original, refer.transferor);
         }
-        self.notify(turn, refer.transferor, status);
+        self.notify_as(turn, refer.transferor, status, words);
         self.restore(refer.original);
     }
 
@@ -260,8 +271,7 @@ impl Switch {
         let Some(Transferee::Leg(leg)) =
             self.calls.get(&id).and_then(|call| call.refer.as_ref()).map(Refer::transferee)
         else {
-            // Two services have nobody to talk to.
-            return self.transfer_failed(turn, id, 488);
+            return self.transfer_failed_as(turn, id, 488, NOBODY);
         };
         let until = |ms: Millis| turn.now.saturating_add(ms);
         let (after, status) = match hosted {
@@ -299,8 +309,11 @@ impl Switch {
             (None, None) => return self.notify(turn, refer.transferor, 481),
         };
         let is_nobody = matches!((refer.transferee, far), (Transferee::Hosted(_), Transferee::Hosted(_)));
-        if is_nobody || matches!(far, Transferee::Hosted(Hosted::Deposit | Hosted::Mailbox)) {
-            return self.notify(turn, refer.transferor, 488);
+        if is_nobody {
+            return self.notify_as(turn, refer.transferor, 488, NOBODY);
+        }
+        if matches!(far, Transferee::Hosted(Hosted::Deposit | Hosted::Mailbox)) {
+            return self.notify_as(turn, refer.transferor, 488, "A mailbox is heard by its own extension only");
         }
         let number = if call.caller == Some(mine) { call.to.clone() } else { call.from.clone() };
         let id = self.new_referred_call(turn, refer, &number);
@@ -343,13 +356,17 @@ impl Switch {
 
     /// Tells the transferor what becomes of its REFER; later, if it is away.
     fn notify(&mut self, turn: &mut Turn<'_>, leg: LegId, status: u16) {
+        self.notify_as(turn, leg, status, phrase(status));
+    }
+
+    fn notify_as(&mut self, turn: &mut Turn<'_>, leg: LegId, status: u16, words: &str) {
         let Some(known) = self.legs.get_mut(&leg) else { return };
         let Some(key) = known.key else { return };
         let state = if status < 200 { "active;expires=180" } else { "terminated;reason=noresource" };
         let event = known.refer_id.map_or_else(|| "refer".to_owned(), |id| format!("refer;id={id}"));
         let headers = [("Event", event.as_str()), ("Subscription-State", state)];
         let headers = headers.iter().filter_map(|(name, value)| HeaderField::new(name, value).ok()).collect();
-        let body = format!("SIP/2.0 {status} {}\r\n", phrase(status)).into_bytes();
+        let body = format!("SIP/2.0 {status} {words}\r\n").into_bytes();
         let body = Some(("message/sipfrag;version=2.0".to_owned(), body));
         match crossing("notify", turn.agent.request(turn.now, key, "NOTIFY", headers, body)) {
             Some(request) => {
@@ -383,6 +400,7 @@ fn phrase(status: u16) -> &'static str {
         481 => "Call/Transaction Does Not Exist",
         486 => "Busy Here",
         487 => "Request Terminated",
+        488 => "Not Acceptable Here",
         503 => "Service Unavailable",
         603 => "Decline",
         _ if status < 200 => "Progress",

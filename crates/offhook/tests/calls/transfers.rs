@@ -1,9 +1,9 @@
 //! Transfers through the embedded PBX, and what is heard after them.
 
 use futures_util::StreamExt as _;
-use offhook::{CallOptions, SessionEvent};
+use offhook::{CallOptions, PhoneError, SessionEvent};
 
-use crate::support::{Talk, ear, hears, phone, soon, talk, tone, until};
+use crate::support::{Talk, ear, hears, pbx, phone, soon, talk, tone, until};
 
 #[tokio::test]
 async fn after_a_blind_transfer_transferee_and_target_hear_each_other() {
@@ -40,4 +40,15 @@ async fn after_an_attended_transfer_the_two_far_ends_hear_each_other() {
     drop(c.play(tone(1000.0)));
     hears(&mut at_a, 1000.0).await;
     hears(&mut at_c, 440.0).await;
+}
+
+#[tokio::test]
+async fn a_transfer_that_nobody_could_hear_says_why_it_is_refused() {
+    let pbx = pbx().await;
+    let phone = phone(&pbx, "1000").await;
+    let call = soon(phone.call("600", CallOptions::default())).await.expect("calls");
+    soon(call.confirmed()).await.expect("is confirmed");
+    let refused = soon(call.blind_transfer("603")).await;
+    let Err(PhoneError::Refused { status: 488, reason }) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("Two services cannot be joined"), "{reason}");
 }

@@ -236,6 +236,31 @@ fn services_are_targets_and_transferees() {
 }
 
 #[test]
+fn a_service_is_not_transferred_to_another_and_it_is_told_why() {
+    let mut net = Network::new();
+    let a = net.phone("1000");
+    let music = net.call(a, "603");
+    let echo = net.call(a, "600");
+    let attended = replacing(&mut net, a, echo, "600");
+    net.events(a);
+    for to in ["<sip:601@localhost>", attended.as_str()] {
+        refer(&mut net, a, music, to);
+        let mut words = Vec::new();
+        for event in net.events(a) {
+            if let Event::Request { transaction, request, .. } = event {
+                words.push(String::from_utf8_lossy(request.body()).trim_end().to_owned());
+                net.command(a, |agent, now| agent.respond(now, transaction, 200, Vec::new(), None)).expect("taken");
+            }
+        }
+        assert_eq!(words.last().map(String::as_str), Some("SIP/2.0 488 Two services cannot be joined"), "{to}");
+    }
+    for call in [music, echo] {
+        hang_up(&mut net, a, call);
+    }
+    net.assert_nothing_left();
+}
+
+#[test]
 fn an_attended_transfer_connects_the_two_far_ends() {
     let mut net = Network::new();
     let (a, b, c) = (net.phone("1000"), net.phone("1001"), net.phone("1002"));
