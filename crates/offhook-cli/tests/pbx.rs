@@ -64,6 +64,23 @@ fn as_json_it_tells_whatever_can_be_dialled() {
 }
 
 #[test]
+fn recordings_that_could_not_be_written_are_noticed_at_the_start() {
+    let dir = Dir::new();
+    let taken = dir.write("taken", "no directory");
+    for recordings in [taken.as_str(), "/proc/calls"] {
+        let file = dir.write("pbx.toml", format!("ws_port = 0\nwss_port = 0\nrecordings = {recordings:?}\n"));
+        run(["pbx", "--config", &file]).fails(9, &[recordings, "leave recordings out"]);
+    }
+    let calls = dir.path("new/calls");
+    let file = dir.write("pbx.toml", format!("ws_port = 0\nwss_port = 0\nrecordings = {calls:?}\n"));
+    let mut pbx = Offhook::start(["pbx", "--json", "--config", &file]);
+    pbx.event("listening");
+    assert_eq!(std::fs::read_dir(&calls).expect("made").count(), 0, "and nothing is left in it");
+    pbx.signal("TERM");
+    pbx.finish().succeeds();
+}
+
+#[test]
 fn the_certificate_is_kept_in_the_data_directory() {
     let dir = Dir::new();
     let data = dir.path("data");

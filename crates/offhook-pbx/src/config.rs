@@ -90,7 +90,7 @@ pub struct PbxConfig {
     /// Where the certificate and its key are kept, and voicemail. `None`: the certificate is made anew at each start, in
     /// memory, and there is no voicemail.
     pub data_dir: Option<PathBuf>,
-    /// Where calls are recorded; made when it is needed. `None`: nowhere, and the feature code does nothing.
+    /// Where calls are recorded; made at the start. `None`: nowhere, and the feature code does nothing.
     pub recordings: Option<PathBuf>,
     /// The digits in a call that switch its recording on and off: 1 to 8 of `0-9 * # A-D`. Default `*1`.
     pub record_feature_code: String,

@@ -74,6 +74,14 @@ pub enum PbxError {
         /// The operating system's words.
         reason: String,
     },
+    /// The directory for recordings cannot be used.
+    #[error("cannot record into {}: {reason}; make it a directory that this user may write, or leave recordings out", .path.display())]
+    Recordings {
+        /// The directory.
+        path: PathBuf,
+        /// The operating system's words.
+        reason: String,
+    },
     /// The certificate or its key cannot be made or read.
     #[error(
         "the TLS certificate cannot be used: {reason}; remove certificate.pem and key.pem from the data directory to have new ones made"
@@ -128,6 +136,7 @@ impl PbxError {
             Self::WeakSecrets { .. } => "weak-secrets",
             Self::PlainBeyondLoopback { .. } => "plain-beyond-loopback",
             Self::DataDir { .. } => "data-dir",
+            Self::Recordings { .. } => "recordings",
             Self::Certificate { .. } => "certificate",
             Self::Store { .. } => "store",
             Self::DataDirInUse { .. } => "data-dir-in-use",

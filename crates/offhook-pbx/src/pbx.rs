@@ -21,6 +21,7 @@ use crate::events::{Load, PbxEvent, PbxEvents};
 use crate::extension::Extension;
 use crate::features::{Conference, FeatureCodes, RingGroup};
 use crate::notice::Notices;
+use crate::recordings;
 use crate::server::{Files, Listener, Listeners, Shared};
 use crate::service::Service;
 use crate::site::Site;
@@ -71,6 +72,11 @@ impl Pbx {
             return Err(PbxError::NoRuntime);
         }
         let identity = Identity::open(config.data_dir.as_deref(), config.bind, &config.domain)?;
+        if let Some(path) = config.recordings.clone() {
+            let directory = path.clone();
+            let probed = tokio::task::spawn_blocking(move || recordings::probe(&directory)).await;
+            probed.unwrap_or_else(|error| Err(PbxError::Recordings { path, reason: error.to_string() }))?;
+        }
         let (core_sender, inbox) = mpsc::channel(INBOX);
         let (load_sender, load) = watch::channel(Load::default());
         let (events, _) = broadcast::channel(EVENTS);
@@ -224,12 +230,6 @@ impl Pbx {
         &Service::ALL
     }
 
-    /// How much it holds at this moment.
-    #[must_use]
-    pub fn load(&self) -> Load {
-        *self.load.borrow()
-    }
-
     /// Its conference rooms.
     #[must_use]
     pub fn conferences(&self) -> Vec<Conference> {
@@ -258,6 +258,12 @@ impl Pbx {
     #[must_use]
     pub fn voicemail_number(&self) -> Option<&str> {
         self.config.data_dir.as_ref().map(|_| self.config.feature_codes.voicemail.as_str())
+    }
+
+    /// How much it holds at this moment.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        *self.load.borrow()
     }
 
     /// Waits until the load is as wanted, and gives it; `None` when the PBX stopped.

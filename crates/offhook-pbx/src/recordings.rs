@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use offhook_media::{Recorder, Recording, Tap, TapFrame, WavSink};
 
+use crate::error::PbxError;
 use crate::events::CallId;
 use crate::media::Taped;
 use crate::private;
@@ -11,6 +12,16 @@ use crate::wall::wall_ms;
 
 /// Of recordings, Hz: what telephony can hold, and a third of what Opus is decoded at.
 const RATE: u32 = 16_000;
+
+/// Makes the directory, and sees that files can be made in it: at the start, while somebody looks, and not with the first call
+/// that is to be recorded. Blocks.
+pub(crate) fn probe(directory: &Path) -> Result<(), PbxError> {
+    let probe = directory.join(format!(".offhook-{}", std::process::id()));
+    std::fs::create_dir_all(directory)
+        .and_then(|()| std::fs::write(&probe, []))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(|error| PbxError::Recordings { path: directory.to_owned(), reason: error.to_string() })
+}
 
 /// A file that is open.
 pub(crate) struct NewFile {

@@ -247,9 +247,11 @@ async fn the_embedded_pbx_records_by_feature_code_from_either_side_and_tells_bot
 #[tokio::test]
 async fn a_file_that_the_embedded_pbx_cannot_write_is_told_and_the_call_goes_on() {
     let directory = Directory::new("pbx-unwritable");
-    let file = directory.0.join("file");
-    std::fs::write(&file, "no directory").expect("a file");
-    let Talk { pbx, alice: _alice, bob: _bob, a, b } = at_the_pbx(&file.join("calls")).await;
+    let calls = directory.0.join("calls");
+    let Talk { pbx, alice: _alice, bob: _bob, a, b } = at_the_pbx(&calls).await;
+    // At the start it could be written.
+    std::fs::remove_dir(&calls).expect("made at the start, and empty");
+    std::fs::write(&calls, "no directory").expect("a file");
     let mut events = pbx.events();
     let mut infos = a.events();
     soon(b.dtmf("*1")).await.expect("sent");
