@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Parser, Subcommand};
 use offhook::DtmfMode;
 
 use crate::ctl::args::CtlArgs;
@@ -176,8 +178,8 @@ pub struct ServerArgs {
     #[arg(long, value_name = "PASSWORD", env = "OFFHOOK_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
 
-    /// A file with the password in its first line.
-    #[arg(long, value_name = "FILE", conflicts_with = "password")]
+    /// A file with the password in its first line. It counts before the environment.
+    #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
     /// Trust the certificates in this PEM file instead of the system's.
@@ -282,6 +284,28 @@ pub struct AnswerArgs {
     /// Print one JSON event a line, and a summary as the last.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A password is given once: a file counts before the environment, but not beside the option.
+///
+/// # Errors
+/// Both are on the command line.
+pub(crate) fn one_password(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some((_, command)) = matches.subcommand() else { return Ok(()) };
+    // Not every subcommand has these.
+    let given = |id| {
+        command.try_contains_id(id).is_ok_and(|there| there)
+            && command.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    for (password, file, name) in
+        [("password", "password_file", "password"), ("turn_password", "turn_password_file", "turn-password")]
+    {
+        if given(password) && given(file) {
+            let text = format!("--{name} and --{name}-file are both given: leave one out\n");
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text));
+        }
+    }
+    Ok(())
 }
 
 /// `500ms`, `10s`, `1m30s`, `2h`; a bare number is seconds. At most a day.

@@ -120,6 +120,32 @@ fn no_password() {
 }
 
 #[test]
+fn a_password_file_counts_before_the_environment_and_not_beside_the_option() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let right = dir.write("password", "secret-1000\n");
+    let with = |args: &[&str], variable: &str| {
+        let all = [args, &["--server", &pbx.ws, "--user", "1000", "--password-file", &right]].concat();
+        let finished = Offhook::start_with(all, |command| {
+            command.env(variable, "wrong");
+        });
+        finished.finish()
+    };
+    // Registered, with what is in the file.
+    with(&["call", "604"], "OFFHOOK_PASSWORD").fails(6, &["604", "busy"]);
+    let turn = ["doctor", "--no-call", "--turn", "turn:127.0.0.1:1?transport=tcp", "--turn-user", "u"];
+    let turn = [&turn[..], &["--turn-password-file", &right]].concat();
+    assert_ne!(with(&turn, "OFFHOOK_TURN_PASSWORD").status.code(), Some(2));
+
+    let twice =
+        [with(&["call", "604", "--password", "x"], "X"), with(&[&turn[..], &["--turn-password", "x"]].concat(), "X")];
+    for (finished, option) in twice.iter().zip(["--password ", "--turn-password "]) {
+        assert_eq!(finished.status.code(), Some(2), "{finished:#?}");
+        let said = finished.stderr.join("\n");
+        assert!(said.contains(option) && said.contains("-file"), "{said}");
+    }
+}
+
+#[test]
 fn a_transfer_that_nobody_could_hear_says_so() {
     let pbx = PbxProcess::start();
     let to = ["--transfer-to", "603", "--transfer-after", "200ms", "--duration", "3s"];

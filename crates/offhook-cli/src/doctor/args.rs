@@ -38,8 +38,8 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "PASSWORD", env = "OFFHOOK_TURN_PASSWORD", hide_env_values = true)]
     pub turn_password: Option<String>,
 
-    /// A file with the password at the TURN servers in its first line.
-    #[arg(long, value_name = "FILE", conflicts_with = "turn_password")]
+    /// A file with the password at the TURN servers in its first line. It counts before the environment.
+    #[arg(long, value_name = "FILE")]
     pub turn_password_file: Option<PathBuf>,
 
     /// Make the call through the TURN servers only.
