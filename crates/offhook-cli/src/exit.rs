@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 /// Why the command failed. Each has its own exit code, so that a script can tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -80,6 +82,17 @@ impl Failure {
     /// Why.
     pub fn reason(&self) -> Reason {
         self.reason
+    }
+
+    /// As JSON.
+    pub(crate) fn told(&self) -> impl Serialize {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            ok: bool,
+            error: &'a str,
+            exit_code: u8,
+        }
+        Told { ok: false, error: &self.message, exit_code: self.reason.code() }
     }
 
     /// The exit code for `main`.

@@ -28,22 +28,39 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use tracing_subscriber::EnvFilter;
 
-use args::{Cli, Command};
+use args::{Cli, Command, PbxCommand};
 use exit::{Failure, Reason};
+use output::Output;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = args::one_password(&matches)
+        .and_then(|()| Cli::from_arg_matches(&matches))
+        .unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
     if cli.verbose || std::env::var_os("RUST_LOG").is_some() {
         log(cli.verbose);
     }
+    let output = failures_to(&cli.command);
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            if output == Output::Json {
+                output.tell(&failure.told(), String::new);
+            }
             eprintln!("offhook: {failure}");
             failure.exit_code()
         }
     }
+}
+
+/// Where a failure is told besides standard error. The commands that make calls have it in their summaries.
+fn failures_to(command: &Command) -> Output {
+    Output::new(match command {
+        Command::Pbx(args) => args.json || matches!(&args.command, Some(PbxCommand::Ctl(ctl)) if ctl.json),
+        Command::Devices(args) => args.json,
+        _ => false,
+    })
 }
 
 fn run(command: Command) -> Result<(), Failure> {

@@ -211,3 +211,11 @@ fn changes_outlive_the_process() {
     let shown = run(["pbx", "ctl", "--url", &url, "--json", "extension", "show", "1000"]);
     assert_eq!(shown.json_lines()[0]["extension"]["name"], "Countess");
 }
+
+#[test]
+fn what_is_not_there_is_told_with_what_to_do() {
+    let server = Server::start();
+    server.ctl(&["contact", "delete", "77"]).fails(2, &["no such contact", "contact list"]);
+    server.ctl(&["contact", "set", "77", "--name", "x"]).fails(2, &["contact list"]);
+    server.ctl(&["extension", "photo", "1000", "nofile"]).fails(2, &["nofile", "PNG, JPEG or WebP"]);
+}

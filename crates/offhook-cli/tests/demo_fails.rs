@@ -56,6 +56,7 @@ fn a_directory_that_cannot_be_written_is_named_before_the_call() {
     let file = dir.write("taken", "a file, no directory");
     let finished = run(["demo", "--out", &file]);
     finished.fails(7, &["taken", "--out"]);
+    assert_eq!(finished.stdout.iter().filter(|line| line.contains("--out")).count(), 1, "{finished:#?}");
     assert!(!finished.stdout.join("\n").contains("REGISTER"));
 }
 

@@ -61,7 +61,7 @@ fn a_server_that_is_no_sip_server() {
 fn a_server_that_says_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("address");
-    call("1001", &format!("ws://{address}/ws"), &[]).fails(8, &[&address.to_string()]);
+    call("1001", &format!("ws://{address}/ws"), &[]).fails(8, &[&address.to_string(), "firewall"]);
     drop(listener);
 }
 
@@ -143,6 +143,26 @@ fn a_password_file_counts_before_the_environment_and_not_beside_the_option() {
         let said = finished.stderr.join("\n");
         assert!(said.contains(option) && said.contains("-file"), "{said}");
     }
+}
+
+#[test]
+fn as_json_a_failure_is_an_object_too() {
+    let dir = Dir::new();
+    let none = dir.path("none.toml");
+    let mut all = vec![(run(["pbx", "--json", "--config", &none]), 2)];
+    all.push((run(["pbx", "ctl", "--json", "--url", "http://127.0.0.1:1", "status"]), 3));
+    // A build with devices may have some.
+    if !cfg!(feature = "devices") {
+        all.push((run(["devices", "--json"]), 2));
+    }
+    for (finished, code) in all {
+        finished.fails(code, &[]);
+        let said = finished.stderr[0].trim_start_matches("offhook: ");
+        let wanted = serde_json::json!({ "ok": false, "error": said, "exit_code": code });
+        assert_eq!(finished.json_lines(), [wanted], "{finished:#?}");
+    }
+    let plain = run(["pbx", "--config", &none]);
+    assert!(plain.stdout.is_empty(), "{plain:#?}");
 }
 
 #[test]

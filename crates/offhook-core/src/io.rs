@@ -197,7 +197,7 @@ pub enum TransportError {
         detail: String,
     },
     /// Not open within the time for it.
-    #[error("{address} did not answer within {after_ms} ms")]
+    #[error("{address} did not answer within {after_ms} ms: check the address, and the firewalls on the way")]
     Timeout {
         /// Host and port.
         address: String,

@@ -90,7 +90,11 @@ impl Client {
             .header(CONTENT_TYPE, kind)
             .body(Full::new(body))
             .map_err(failed)?;
-        let late = || Failure::new(Reason::Timeout, format!("{} did not answer within {} s", self.url, TIME.as_secs()));
+        let late = || {
+            let text =
+                format!("{} did not answer within {} s: is it a PBX? --url chooses another", self.url, TIME.as_secs());
+            Failure::new(Reason::Timeout, text)
+        };
         let answer = tokio::time::timeout(TIME, self.exchange(request)).await.unwrap_or_else(|_| Err(late()))?;
         self.read(answer)
     }

@@ -114,8 +114,11 @@ async fn extension(client: &Client, command: ExtensionCommand) -> Result<Shown, 
             match file {
                 None => (client.ask(Method::DELETE, &path, None).await?, show::deleted),
                 Some(file) => {
-                    let usage = |e: std::io::Error| Failure::new(Reason::Usage, format!("{}: {e}", file.display()));
-                    let picture = std::fs::read(&file).map_err(usage)?;
+                    let picture = std::fs::read(&file).map_err(|e| {
+                        let file = file.display();
+                        let text = format!("{file}: {e}; name a PNG, JPEG or WebP picture that this user may read");
+                        Failure::new(Reason::Usage, text)
+                    })?;
                     let kind = "application/octet-stream";
                     (client.send(Method::PUT, &path, kind, picture.into()).await?, show::photo)
                 }

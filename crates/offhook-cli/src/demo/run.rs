@@ -62,7 +62,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let files = write_files(&args.out, &outcome);
     if let Err(failure) = &files {
         outcome.ok = false;
-        outcome.failures.push(failure.to_string());
+        // It may have been the reason why there was no call.
+        if !outcome.failures.contains(&failure.to_string()) {
+            outcome.failures.push(failure.to_string());
+        }
     }
     live.finish(&outcome);
     if args.json {

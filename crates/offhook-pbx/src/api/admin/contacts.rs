@@ -114,5 +114,5 @@ fn contact_id(text: &str) -> Result<ContactId, Rest> {
 }
 
 fn unknown() -> Rest {
-    Fault::new(Errcode::NotFound, "there is no such contact").into()
+    Fault::new(Errcode::NotFound, "there is no such contact; the list of contacts (`contact list`) has the ids").into()
 }
