@@ -104,6 +104,7 @@ impl Line {
 
 fn phone(args: &ServerArgs, dtmf: DtmfMode, devices: Chosen) -> Result<Line, Failure> {
     let builder = builder(args, args.url())?.dtmf_mode(dtmf).password(password(args)?);
+    let builder = builder.warn_silent_input(devices.are_used());
     let builder = devices.for_phone(builder);
     let phone = builder.build().map_err(|error| of_phone(&error, args))?;
     Ok(Line { phone, pbx: None })
@@ -116,6 +117,7 @@ async fn log_in(args: &ServerArgs, url: &str, dtmf: DtmfMode, devices: Chosen) -
         None => password(args)?,
     };
     let mut init = Init::new(url, &args.user, secret).user_agent(ClientKind::WebPc).dtmf_mode(dtmf);
+    init = init.warn_silent_input(devices.are_used());
     init = match trust {
         Trust::System => init,
         Trust::Ca(pem) => init.ca_certificate(pem),

@@ -199,3 +199,15 @@ fn the_password_may_be_in_a_file() {
     let args = ["call", "600", "--duration", "300ms"].into_iter().chain(server);
     common::run(args).succeeds();
 }
+
+#[test]
+fn without_a_microphone_there_is_no_warning_of_a_silent_one() {
+    let pbx = PbxProcess::start();
+    // A microphone would be warned of after 9 s.
+    let finished = phone(&["call", "600", "--json", "--duration", "11s"], &pbx, "1000").finish();
+    finished.succeeds();
+    let events = finished.json_lines();
+    assert!(events.iter().any(|event| event["event"] == "confirmed"), "{events:#?}");
+    let warned = |event: &serde_json::Value| event.to_string().contains("constant-audio-input-level");
+    assert!(!events.iter().any(warned), "{events:#?}");
+}

@@ -53,6 +53,11 @@ impl Chosen {
         Self(None)
     }
 
+    /// Whether there is a microphone that could be silent.
+    pub(crate) fn are_used(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(crate) fn for_phone(self, builder: PhoneBuilder) -> PhoneBuilder {
         match self.0 {
             Some(devices) => builder.devices(devices),

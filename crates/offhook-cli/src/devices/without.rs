@@ -21,6 +21,11 @@ impl Chosen {
         Self
     }
 
+    /// Whether there is a microphone that could be silent.
+    pub(crate) fn are_used(&self) -> bool {
+        false
+    }
+
     pub(crate) fn for_phone(self, builder: PhoneBuilder) -> PhoneBuilder {
         builder
     }
