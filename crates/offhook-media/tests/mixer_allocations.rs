@@ -12,6 +12,9 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+/// Bytes that a packet may leave behind: less than any payload, which the receiver's half of the packets would leave.
+const MOST_GROWTH: f64 = 16.0;
+
 #[tokio::test]
 async fn a_conference_costs_no_allocation_beyond_those_of_its_calls() {
     let mut ends = Vec::new();
@@ -38,13 +41,26 @@ async fn a_conference_costs_no_allocation_beyond_those_of_its_calls() {
             }
         }
         tokio::time::sleep(Duration::from_millis(800)).await;
-        let before = packets().await;
-        let region = Region::new(ALLOCATOR);
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        let change = region.change();
-        *per_packet = change.allocations as f64 / (packets().await - before) as f64;
-        let growth = change.bytes_allocated as i64 - change.bytes_deallocated as i64 + change.bytes_reallocated as i64;
-        assert!(growth < 200_000, "grew by {growth} bytes");
+        // The second least of five whiles in a row: a table grows once, and what happens to be in use at the end of a while is
+        // more in one and less in the next; a leak is in all of them.
+        let (mut allocations, mut all, mut growth) = (0, 0.0, Vec::new());
+        let (mut before, mut region) = (packets().await, Region::new(ALLOCATOR));
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            let change = region.change_and_reset();
+            let now = packets().await;
+            let count = (now - std::mem::replace(&mut before, now)) as f64;
+            assert!(count > 0.0, "the calls stand still");
+            allocations += change.allocations;
+            all += count;
+            // What a reallocation adds or takes away is in both already.
+            growth.push((change.bytes_allocated as f64 - change.bytes_deallocated as f64) / count);
+        }
+        growth.sort_by(f64::total_cmp);
+        let growth = growth[1];
+        *per_packet = allocations as f64 / all;
+        println!("round {round}: {growth:.2} bytes left by each packet");
+        assert!(growth < MOST_GROWTH, "round {round}: each packet leaves {growth} bytes");
     }
     let [apart, mixed] = per_packet;
     println!("{apart:.2} allocations per packet apart, {mixed:.2} in a conference");
