@@ -6,7 +6,7 @@
 //
 // A row names native tests as package::target::path, where target is `lib` for a library's own tests, and those of a browser
 // (browserTests) as `web/test/calls.test.js › name`. A row without a native test fails the check, as does a named test that did
-// not run and pass, and a stale page. A row without a test in a browser is open there, unless it says why it is native only
+// not run and pass, and a stale page. One for browsers only (browserOnly) fails without a test in a browser. Another row without a test in a browser is open there, unless it says why it is native only
 // (nativeOnly, of a row or of a whole section). TAP is the saved output of node's runner, each file's after a line `# file PATH`;
 // without it nothing is asked of the browser's tests.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -130,6 +130,7 @@ function shapeProblems(documents) {
     for (const key of ['browserOnly', 'elsewhere', 'nativeOnly'])
       if (row[key] !== undefined && !(typeof row[key] === 'string' && row[key])) found.push(`${row.id}: ${key} gives the reason`);
     if (row.open && proved(row)) found.push(`${row.id}: has a test and is still open: ${row.open}`);
+    if (row.browserOnly && !provedInBrowser(row)) found.push(`${row.id}: for browsers only, and no test in one`);
     if (row.nativeOnly && (row.browserOnly || provedInBrowser(row))) found.push(`${row.id}: is native only and not`);
     for (const name of row.browserTests ?? [])
       if (!/^web\/test\/\S+\.test\.js › \S/.test(name)) found.push(`${row.id}: ${name} is no test in a browser`);

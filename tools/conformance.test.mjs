@@ -72,7 +72,14 @@ test('colours do not hide a result', () => {
 });
 
 test('a proven row is no problem, nor is one for browsers only', () => {
-  assert.deepEqual(check(list(row({ tests: [hold] }), { id: 'x', says: 'y', browserOnly: 'no tab natively' })), []);
+  const inBrowser = { id: 'x', says: 'y', browserOnly: 'no tab natively', browserTests: [inPage] };
+  assert.deepEqual(check(list(row({ tests: [hold] }), inBrowser)), []);
+});
+
+test('a row for browsers only needs a test in a browser', () => {
+  const only = (more) => check(list({ id: 'x', says: 'y', browserOnly: 'no tab natively', ...more }));
+  const problem = ['x: for browsers only, and no test in one'];
+  assert.deepEqual([only({}), only({ browserTests: [] }), only({ tests: [hold] })], [problem, problem, problem]);
 });
 
 test('a row without a test is found, open or not', () => {
