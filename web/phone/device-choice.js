@@ -7,16 +7,22 @@ import { texts } from './texts.js';
 
 const t = texts.settings;
 
-/** `prefix` of the ids. `chosen(kind)`: another one is wanted. `more`: what stands below the microphone. */
+/** `prefix` of the ids. `chosen(kind, before)`: another one is wanted; where it cannot be had, it may choose the one before again. `more`: what
+ * stands below the microphone. */
 export function createDeviceChoice(prefix, chosen, ...more) {
   const select = (name) =>
     el('select', {
       id: prefix + name,
-      onchange: ({ target }) => {
+      onchange: async ({ target }) => {
+        const before = settings[name];
         choose(name, target.value);
-        chosen(name);
+        await chosen(name, before);
+        show(target, name);
       },
     });
+  const show = (node, name) => {
+    node.value = [...node.options].some(({ value }) => value === settings[name]) ? settings[name] : '';
+  };
   const [microphone, speaker, camera] = [select('microphone'), select('speaker'), select('camera')];
   const field = (label, control, ...below) => el('div', { class: 'field' }, el('label', { for: control.id }, label), control, below);
   const noCamera = el('p', { class: 'soft' }, t.noCamera);
@@ -32,8 +38,7 @@ export function createDeviceChoice(prefix, chosen, ...more) {
       if (deviceId) options.push(el('option', { value: deviceId }, own || t.numbered(label, index + 1)));
     });
     node.replaceChildren(...options);
-    const there = options.some(({ value }) => value === settings[name]);
-    node.value = there ? settings[name] : '';
+    show(node, name);
     put(node, 'disabled', options.length === 1);
   };
   /** Gives what there is. */

@@ -9,6 +9,11 @@ export async function devices() {
   return { microphones: of('audioinput'), speakers: of('audiooutput'), cameras: of('videoinput') };
 }
 
+/** A chosen device, if it is among these: one that is gone blocks nothing. Before a permission ids are blank, and say nothing. */
+export function present(id, found) {
+  return found.some(({ deviceId }) => !deviceId || deviceId === id) ? id : '';
+}
+
 export const canChooseSpeaker = () => 'setSinkId' in HTMLMediaElement.prototype;
 
 /** Gives what ends it. */

@@ -79,7 +79,7 @@ export function askVideo(call, camera, answer) {
   return dialog;
 }
 
-/** `chosen(kind)`: another device is wanted, now. Gives the dialog. */
+/** `chosen(kind, before)`: another device is wanted, now. Gives the dialog. */
 export function chooseDevices(chosen) {
   const t = texts.devices;
   const choice = createDeviceChoice('call-', chosen);

@@ -2,7 +2,7 @@
 
 import { nameOf } from './calls.js';
 import { createCallView } from './call-view.js';
-import { canChooseSpeaker } from './devices.js';
+import { canChooseSpeaker, present } from './devices.js';
 import { askTransfer, askVideo, chooseDevices } from './dialogs.js';
 import { announce, el, icon, say } from './dom.js';
 import {
@@ -10,7 +10,7 @@ import {
 } from './errors.js';
 import { createIdle } from './idle.js';
 import { createIncoming } from './incoming.js';
-import { settings } from './kept.js';
+import { choose, settings } from './kept.js';
 import { createKeypad } from './keypad.js';
 import { createLine } from './line.js';
 import { createNotices } from './notices.js';
@@ -27,7 +27,7 @@ const RECORD_MS = 10_500;
 export function createPhoneView({ phone, pbx, close, calls, user, sound, left }) {
   const ending = new AbortController();
   const { signal } = ending;
-  let cameras = 0;
+  let devices = { microphones: [], cameras: [] };
   let dialog = null;
   /** A dialog belongs to a call, and ends with it. All else is inert meanwhile: what rings, and what is read out, is in it for so long. */
   const ask = (call, opened) => {
@@ -53,7 +53,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
   };
   const notify = (error) => error && notices.show(error);
   const can = {
-    video: () => cameras > 0,
+    video: () => devices.cameras.length > 0,
     record: ({ recordPermissions }) => recordPermissions > 0,
     screen: () => !!navigator.mediaDevices?.getDisplayMedia,
     merge: (taken) => taken.length > 1 && taken.every(({ status, transferring }) => status.callStatus === 'talking' && !transferring) && !taken.every(({ status }) => status.isConference),
@@ -66,7 +66,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
   const dial = async (number, video = false, transferId) => {
     notices.clear('call');
     sound.unlock();
-    const result = await phone.call(number, { video }, transferId);
+    const result = await withDevices(() => phone.call(number, { video }, transferId));
     if (result.code === 200) {
       element.dataset.view = 'call';
       return true;
@@ -90,7 +90,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
       for (const { session } of together(call)) does(call.status.isHold ? session.unhold() : session.hold());
     },
     merge: () => does(phone.conference(calls.taken.map(({ callId }) => callId))),
-    devices: (call) => ask(call, chooseDevices((kind) => chosen(kind))),
+    devices: (call) => ask(call, chooseDevices((...what) => chosen(...what))),
     screen: async (call) => {
       const { session } = call;
       if (call.sharing) return session.stopSharing().then(() => notShared(call));
@@ -149,7 +149,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
       dialog?.close();
       incoming.busy(call, true);
       element.dataset.view = 'call';
-      const result = await call.session.answer({ video });
+      const result = await withDevices(() => call.session.answer({ video }));
       if (result.code === 200) return;
       incoming.busy(call, false);
       // A caller who gave up has said so already.
@@ -172,19 +172,37 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
   const chosen = (kind, more) => {
     // The list of devices may come after the end.
     if (signal.aborted) return;
-    if (kind === 'list') cameras = more.cameras.length;
-    phone.deviceIds = { microphoneId: settings.microphone || undefined, cameraId: settings.camera || undefined };
+    if (kind === 'list') devices = more;
+    useDevices();
     if (kind === 'speaker' && canChooseSpeaker()) sound.route();
-    if (kind === 'microphone' || kind === 'camera') change(kind);
     update();
+    if (kind === 'microphone' || kind === 'camera') return change(kind, more);
   };
-  /** In the calls there are, too. */
-  const change = async (kind) => {
+  const useDevices = () => {
+    const { microphones, cameras } = devices;
+    phone.deviceIds = { microphoneId: present(settings.microphone, microphones) || undefined, cameraId: present(settings.camera, cameras) || undefined };
+  };
+  /** Makes or answers a call. That a chosen device is gone may show no earlier than here: the usual ones then. */
+  const withDevices = async (act) => {
+    const result = await act();
+    if (result.media !== 'overConstrained') return result;
+    phone.deviceIds = {};
+    const again = await act();
+    // What is there is known by now.
+    preferences.refresh();
+    return again;
+  };
+  /** In the calls there are, too. What cannot be had there is no choice for the next one either: it stays with the one `before`. */
+  const change = async (kind, before) => {
+    const wanted = settings[kind];
     notices.clear('device');
     for (const { session } of calls.taken) {
       if (kind === 'camera' && !session.localStream) continue;
-      const result = await session.setInputDevice(settings[kind] || undefined, kind === 'camera' ? 'video' : 'audio');
-      if (result.code !== 200 && result.media) return notify({ ...ofChoice(result, kind), about: 'device' });
+      const result = await session.setInputDevice(wanted || undefined, kind === 'camera' ? 'video' : 'audio');
+      if (result.code === 200 || !result.media) continue;
+      if (settings[kind] === wanted) choose(kind, before);
+      useDevices();
+      return notify({ ...ofChoice(result, kind), about: 'device' });
     }
   };
   const logOut = async () => {
@@ -237,7 +255,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     callView.element.hidden = !has;
     callView.update(taken, phone);
     incoming.update(ringing, has);
-    keypad.update({ busy: has, camera: cameras > 0 });
+    keypad.update({ busy: has, camera: can.video() });
     back.hidden = !has;
     if (has) say(backName, `${texts.call.back} · ${nameOf(taken[0].status)}`);
     sound.hear(taken);
@@ -285,7 +303,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     for (const call of calls.all) call.transferring = false;
     notify(TRANSFER_FAILED(statusCode));
   });
-  on(calls, 'videoWanted', ({ detail: { call } }) => ask(call, askVideo(call, cameras > 0, call.agree)));
+  on(calls, 'videoWanted', ({ detail: { call } }) => ask(call, askVideo(call, can.video(), call.agree)));
   for (const [target, name] of [[sound, 'blocked'], [calls, 'soundBlocked']]) {
     on(target, name, () => notify({ ...BLOCKED_SOUND, about: 'sound' }));
   }

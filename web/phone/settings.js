@@ -2,7 +2,7 @@
 
 import { ofCall } from './errors.js';
 import { createDeviceChoice } from './device-choice.js';
-import { listen, onDevices } from './devices.js';
+import { listen, onDevices, present } from './devices.js';
 import { el, icon, say } from './dom.js';
 import { choose, settings } from './kept.js';
 import { texts } from './texts.js';
@@ -12,12 +12,13 @@ const FAULTS = {
   NotAllowedError: 'denied', NotFoundError: 'noDevice', NotReadableError: 'busy', AbortError: 'busy', OverconstrainedError: 'overConstrained',
 };
 
-/** `chosen(kind)`: another device is wanted. `logOut()`. */
+/** `chosen(kind, more)`: another device is wanted. `logOut()`. */
 export function createSettings({ user, sound, chosen, logOut, notify }) {
   const field = (label, control, ...more) => el('div', { class: 'field' }, el('label', { for: control.id }, label), control, more);
 
   const meter = el('meter', { min: 0, max: 1, low: 0.15, 'aria-label': t.level, hidden: true });
   let stop = null;
+  let microphones = [];
   /** Counts tests begun and ended: one whose permission comes later than the next of these is over before it began. */
   let turn = 0;
   const test = el('button', { class: 'plain', type: 'button' }, t.test);
@@ -32,7 +33,7 @@ export function createSettings({ user, sound, chosen, logOut, notify }) {
     if (stop) return quiet();
     const mine = ++turn;
     try {
-      const opened = await listen(settings.microphone, (level) => (meter.value = level));
+      const opened = await listen(present(settings.microphone, microphones), (level) => (meter.value = level));
       if (mine !== turn) return opened();
       stop = opened;
       meter.hidden = false;
@@ -90,6 +91,7 @@ export function createSettings({ user, sound, chosen, logOut, notify }) {
 
   const refresh = async () => {
     const found = await choice.refresh();
+    microphones = found.microphones;
     chosen('list', found);
   };
   const unlisten = onDevices(refresh);

@@ -153,6 +153,81 @@ test('devices: chosen, tested, and used from the next call on', async () => {
   await page.waitForFunction((speaker) => window.players.at(-1)?.sinkId === speaker, speaker);
 });
 
+/** Before the page's scripts: what is asked of devices, and a microphone (`window.gone`) that is not there; `window.blank`: nor are ids. */
+function unplugged() {
+  window.asked = [];
+  const { mediaDevices } = navigator;
+  const [open, list] = [mediaDevices.getUserMedia.bind(mediaDevices), mediaDevices.enumerateDevices.bind(mediaDevices)];
+  mediaDevices.getUserMedia = async (wanted) => {
+    window.asked.push(wanted);
+    if (wanted.audio.deviceId?.exact === window.gone && window.gone) throw new DOMException('', 'OverconstrainedError');
+    window.blank = false;
+    return open(wanted);
+  };
+  mediaDevices.enumerateDevices = async () => {
+    const there = (await list()).filter(({ deviceId }) => deviceId !== window.gone);
+    return window.blank ? there.map(({ kind, groupId }) => ({ kind, groupId, deviceId: '', label: '' })) : there;
+  };
+}
+
+const microphoneAsked = (page) => page.evaluate(() => window.asked.at(-1).audio.deviceId?.exact ?? 'the usual one');
+
+const microphoneKept = (page) => page.evaluate(() => JSON.parse(localStorage.getItem('offhook.settings')).microphone);
+
+async function over(page) {
+  await page.click('[aria-label="Hang up"]');
+  await idle(page);
+  await mayCall(page);
+}
+
+test('a chosen microphone that is gone stops no call, and is used again when it is back', async () => {
+  const page = await scene.phone('1000', { before: unplugged });
+  await page.click('#tab-settings');
+  await page.waitForFunction(() => document.querySelector('#microphone').options.length > 2);
+  const device = await page.locator('#microphone option').nth(2).getAttribute('value');
+  await page.selectOption('#microphone', device);
+  const plug = async (there) => {
+    await page.evaluate((gone) => {
+      window.gone = gone;
+      navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+    }, there ? null : device);
+    await page.waitForFunction(([device, there]) => [...document.querySelector('#microphone').options].some(({ value }) => value === device) === there, [device, there]);
+  };
+  await plug(false);
+  await page.click('text=Test the microphone');
+  await page.waitForSelector('text=Stop the test');
+  await page.click('#tab-keypad');
+  await dial(page, '600');
+  await state(page, 'talking');
+  assert.equal(await microphoneAsked(page), 'the usual one');
+  await over(page);
+  const caller = await scene.native('1001', ['call', '1000']);
+  await page.click('.ringing button >> text="Answer"');
+  await caller.event('confirmed');
+  await state(page, 'talking');
+  assert.equal(await page.locator('.notice').count(), 0);
+  await over(page);
+
+  await plug(true);
+  await dial(page, '600');
+  await state(page, 'talking');
+  assert.equal(await microphoneAsked(page), device);
+  assert.equal(await microphoneKept(page), device);
+});
+
+test('a chosen microphone that is gone stops no call where the browser names none before a call', async () => {
+  const before = `window.gone = 'gone'; window.blank = true; localStorage.setItem('offhook.settings', '{"microphone":"gone"}'); (${unplugged})()`;
+  const page = await scene.phone('1000', { before });
+  await page.click('#tab-settings');
+  await page.waitForFunction(() => document.querySelector('#microphone').disabled);
+  await page.click('#tab-keypad');
+  await dial(page, '600');
+  await state(page, 'talking');
+  assert.equal(await microphoneAsked(page), 'the usual one');
+  assert.equal(await page.locator('.notice').count(), 0);
+  assert.equal(await microphoneKept(page), 'gone');
+});
+
 /** Before the page's scripts: `window.tracks` of the microphone, which `window.held` has wait for permission; `allow()` gives it. */
 function prompt() {
   window.tracks = [];

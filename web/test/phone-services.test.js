@@ -68,6 +68,8 @@ test('another microphone and speaker in a call, at once; what cannot be had chan
   assert.match(await focused(page), /Devices$/);
   await page.waitForSelector('.notice[data-about=device]');
   assert.match(await page.textContent('.notice'), /in use.*goes on with the one before/);
+  // Nor does it stop the next call.
+  assert.equal(await page.evaluate(() => JSON.parse(localStorage.getItem('offhook.settings')).microphone), microphone);
   assert.equal(await page.evaluate(() => window.tracks.at(-1).readyState), 'live');
 });
 
