@@ -39,11 +39,12 @@ export const login = {
   kept: () => read('sessionStorage', 'offhook.login', null),
   keep: (account) => write('sessionStorage', 'offhook.login', account),
   forget: () => write('sessionStorage', 'offhook.login', null),
-  /** For the next page of this tab, once and soon: as long as the package keeps the calls. */
-  carry: (account) => write('sessionStorage', 'offhook.carried', { account, at: Date.now() }),
+  /** For the next page of this tab, once and soon: as long as the package keeps the calls, which it does since `at`. */
+  carry: (account, at = Date.now()) => write('sessionStorage', 'offhook.carried', { account, at }),
+  /** `{account, at}` or `null`. */
   carried: () => {
-    const { account, at = 0 } = read('sessionStorage', 'offhook.carried', {});
+    const carried = read('sessionStorage', 'offhook.carried', null);
     write('sessionStorage', 'offhook.carried', null);
-    return Date.now() - at < KEPT_MS ? account : null;
+    return Date.now() - carried?.at < KEPT_MS ? carried : null;
   },
 };

@@ -11,6 +11,8 @@ import { Sound } from './sound.js';
 import { texts } from './texts.js';
 import { createWaiting } from './waiting.js';
 
+/** The log-in of the page before this one, if that had calls. */
+const carried = login.carried();
 const app = document.getElementById('app');
 const sound = new Sound();
 
@@ -26,6 +28,7 @@ function showLogin(before) {
 async function enter(account, keep, form) {
   // In the click: later, a browser would allow no sound.
   sound.unlock();
+  removeEventListener('pagehide', carryOn);
   if (keep) login.keep(account);
   try {
     await show(account);
@@ -99,12 +102,20 @@ async function give(account, connection) {
   enterAgain(account);
 }
 
+/** Settled when there is a phone, or none: `true` if the next page of this tab may try again. */
 function enterAgain(account, steal) {
-  show(account, steal).catch((failure) => {
+  return show(account, steal).catch((failure) => {
     if (failure.name === 'AbortError') return;
-    if (isRefused(failure)) login.forget();
+    const again = !isRefused(failure);
+    if (!again) login.forget();
     showLogin({ user: account.user, error: ofLogin(failure) });
+    return again;
   });
+}
+
+/** Reloaded before the phone is there, the page has no calls to show for it: they still wait for the one after it. */
+function carryOn() {
+  login.carry(carried.account, carried.at);
 }
 
 /** With each reload it would be refused again, or end the log-in of another place. */
@@ -127,10 +138,11 @@ function busy() {
   return el('main', { class: 'login' }, el('p', { class: 'soft', role: 'status' }, texts.login.busy));
 }
 
-const kept = login.carried() ?? login.kept();
+const kept = carried?.account ?? login.kept();
+if (carried) addEventListener('pagehide', carryOn);
 if (kept) {
   app.replaceChildren(busy());
-  enterAgain(kept);
+  enterAgain(kept).then((again) => again || removeEventListener('pagehide', carryOn));
 } else {
   showLogin();
 }

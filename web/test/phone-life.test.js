@@ -48,6 +48,43 @@ test('a reload in a call keeps the call and asks for no password; one without as
   await page.waitForSelector('#user');
 });
 
+test('a reload in a call whose log-in finds no network keeps the call with the next reload', async () => {
+  const page = await scene.phone();
+  const far = await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  let away = true;
+  await page.route('**/v1.0/login', (route) => (away ? route.abort() : route.continue()));
+  await page.reload();
+  await page.waitForSelector('.problem p');
+  away = false;
+  await page.reload();
+  await state(page, 'talking', 20_000);
+  assert.equal(far.events('ended').length, 0);
+});
+
+test('a reload in a call that is reloaded before it has logged in keeps the call, too', async () => {
+  const page = await scene.phone();
+  const far = await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  // Held for good; without a route, the browser would let it go on.
+  let hold = true;
+  const asked = new Promise((resolve) => page.route('**/v1.0/login', (route) => (hold ? resolve() : route.continue())));
+  await page.reload();
+  await asked;
+  hold = false;
+  await page.reload();
+  await state(page, 'talking', 20_000);
+  assert.equal(far.events('ended').length, 0);
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0, 'the log-in is not kept for longer');
+  await page.click('[aria-label="Hang up"]');
+  await far.event('ended');
+  await idle(page);
+  await page.reload();
+  await page.waitForSelector('#user');
+});
+
 test('a second tab says that it waits, and is the phone when the first has gone', async () => {
   const first = await scene.phone();
   const second = await scene.page({ beside: first });
