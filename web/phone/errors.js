@@ -70,8 +70,15 @@ export function ofLogin(failure) {
   return { title: 'The log-in failed', text: detail || 'Try again.' };
 }
 
-/** Why a call that was made came to nothing; `null`: the user knows. */
-export function ofEnd({ cause, code, inbound }, name) {
+/** Why a call that somebody took is over though nobody has hung up. */
+const CUT = {
+  'Connection Error': 'The connection to the server is lost. It comes back by itself as soon as the server answers.',
+  'RTP Timeout': 'No sound came through any more. Call again.',
+};
+
+/** Why a call that was made came to nothing, or was cut off; `null`: the user knows. */
+export function ofEnd({ cause, code, inbound, answered }, name) {
+  if (answered) return { title: 'The call was cut off', text: CUT[cause] ?? `${code ? `${cause} (${code})` : cause}. Call again.` };
   if (inbound || cause === 'Canceled') return null;
   if (cause === 'Busy') return { title: `${name} is busy`, text: 'Try again later.' };
   if (code === 404) return { title: `There is no ${name}`, text: 'Check the number.' };

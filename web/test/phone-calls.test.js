@@ -132,6 +132,33 @@ for (const way of ['click', 'keyboard']) {
   });
 }
 
+/** Before the page's scripts: with `window.cut`, the far end knows nothing of a call that is changed. */
+function forgetful() {
+  window.WebSocket = class extends WebSocket {
+    send(text) {
+      if (!window.cut || !/^INVITE /.test(text)) return super.send(text);
+      const headers = text.split('\r\n').filter((line) => /^(via|from|to|call-id|cseq):/i.test(line));
+      this.dispatchEvent(new MessageEvent('message', { data: ['SIP/2.0 481 Gone', ...headers, 'Content-Length: 0', '', ''].join('\r\n') }));
+    }
+  };
+}
+
+for (const way of ['out', 'in']) {
+  test(`a call ${way} that is cut off says so`, async () => {
+    const page = await scene.phone('1000', { before: forgetful });
+    const far = await scene.native('1001', way === 'out' ? ['answer', '--echo'] : ['call', '1000']);
+    if (way === 'out') await dial(page, '1001');
+    else await page.click('.ringing button >> text="Answer"');
+    await far.event('confirmed');
+    await state(page, 'talking');
+    await heard(page, ({ received }) => received > 10);
+    await page.evaluate(() => (window.cut = true));
+    await page.click(control('hold'));
+    await idle(page);
+    assert.match(await page.textContent('.notice'), /The call was cut off.*Call again/);
+  });
+}
+
 test('an incoming call, declined; and one whose caller gives up', async () => {
   const page = await scene.phone();
   const busy = await scene.native('1001', ['call', '1000']);
