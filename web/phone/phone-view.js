@@ -319,7 +319,8 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     const before = speakers;
     speakers = devices.filter(({ kind }) => kind === 'audiooutput').map(({ deviceId }) => deviceId);
     if (!settings.speaker || speakers.includes(settings.speaker) || before?.includes(settings.speaker) === false) return sound.route();
-    sound.route();
+    // Asked for the device that it has, a browser says yes without looking whether that is still there.
+    sound.route('');
     if (calls.taken.length > 0) notify({ ...SPEAKER_LOST, about: 'device' });
   });
   phone.on('reconnecting', () => notify({ ...(navigator.onLine ? LOST : OFFLINE), about: 'line' }));

@@ -44,10 +44,10 @@ export class Sound extends EventTarget {
     for (const callId of this.#heard.keys()) if (!calls.some((call) => call.callId === callId)) this.#heard.delete(callId);
   }
 
-  /** Another speaker was chosen. */
-  async route() {
-    const calls = [...this.#heard.values()].map((session) => this.#direct(session));
-    await Promise.all([...calls, this.#context && this.#route(this.#context)]);
+  /** Another speaker was chosen, or the one that was is gone: `''` is the system's. */
+  async route(speaker = settings.speaker) {
+    const calls = [...this.#heard.values()].map((session) => this.#direct(session, speaker));
+    await Promise.all([...calls, this.#context && this.#route(this.#context, speaker)]);
   }
 
   /** Rings, gives one of the tones of a line, or is quiet: `ringtone`, `ringback`, `waiting` or `null`. */
@@ -80,18 +80,18 @@ export class Sound extends EventTarget {
   }
 
   /** A call to the chosen speaker; if that is gone, to the system's own. */
-  async #direct(session) {
+  async #direct(session, speaker = settings.speaker) {
     if (!('setSinkId' in HTMLMediaElement.prototype)) return;
-    const { code } = await session.setOutputDevice(settings.speaker);
-    if (code !== 200 && settings.speaker) await session.setOutputDevice('');
+    const { code } = await session.setOutputDevice(speaker);
+    if (code !== 200 && speaker) await session.setOutputDevice('');
   }
 
-  async #route(target) {
+  async #route(target, speaker = settings.speaker) {
     try {
-      await target.setSinkId?.(settings.speaker);
+      await target.setSinkId?.(speaker);
     } catch {
       // It is gone: the system's own then.
-      if (settings.speaker) await target.setSinkId('').catch(() => {});
+      if (speaker) await target.setSinkId('').catch(() => {});
     }
   }
 

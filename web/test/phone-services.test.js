@@ -101,6 +101,8 @@ test('a speaker that is pulled out in a call is said, and the call is heard else
     navigator.mediaDevices.enumerateDevices = async () => (await list()).filter(({ deviceId }) => deviceId !== speaker);
     const { setSinkId } = HTMLMediaElement.prototype;
     HTMLMediaElement.prototype.setSinkId = function (id) {
+      // As Chromium does: what it has is not looked for again.
+      if (id === this.sinkId) return Promise.resolve();
       return id === speaker ? Promise.reject(new DOMException('', 'NotFoundError')) : setSinkId.call(this, id);
     };
     navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
