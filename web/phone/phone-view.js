@@ -20,6 +20,8 @@ import { createTabs } from './tabs.js';
 import { texts } from './texts.js';
 import { speak } from './spoken.js';
 
+/** What somebody types or chooses in: not a slider or a box, which keep the focus when they are done with. */
+const TYPED = 'select, input:not([type=range], [type=radio], [type=checkbox])';
 /** So long a PBX may take to begin with a recording, ms. */
 const RECORD_MS = 10_500;
 
@@ -237,8 +239,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     'div',
     { class: 'phone', 'data-view': 'panel' },
     el('header', { class: 'top' }, el('h1', {}, icon('handset'), texts.name), line.element),
-    notices.element,
-    incoming.element,
+    el('div', { class: 'above' }, notices.element, incoming.element),
     back,
     el('main', {}, panel, stage),
   );
@@ -285,7 +286,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     update();
     // Whoever types, sends tones or is being asked something is not interrupted: it is read out all the same.
     const active = document.activeElement;
-    const occupied = active?.closest('dialog, .pad') || (active?.matches('input, select') && active.value !== '');
+    const occupied = active?.closest('dialog, .pad') || (active?.matches(TYPED) && active.value !== '');
     if (occupied) announce(texts.titles.incoming(nameOf(call.status)));
     else incoming.focus(call);
   });

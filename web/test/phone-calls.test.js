@@ -292,7 +292,7 @@ test('a call that comes while a dialog is open: heard, read out, and taken there
   await saidCalling(page, 'dialog ');
   await look(page, 'incoming-dialog');
   await page.click('dialog >> text=Done');
-  await page.click('.phone > .incoming >> text=Decline');
+  await page.click('.phone > .above > .incoming >> text=Decline');
   await early.event('failed');
   assert.equal(await page.locator('body > #spoken').count(), 1);
 
@@ -308,6 +308,39 @@ test('a call that comes while a dialog is open: heard, read out, and taken there
   await page.waitForSelector('.others li');
   assert.equal(await focused(page), 'H2#far');
   assert.equal(first.events('ended').length, 0);
+});
+
+test('on a page that is scrolled, a call and a notice are in sight, and a slider that was moved is not typed in', async () => {
+  const page = await scene.phone('1000', { size: 'phone' });
+  await page.click('#tab-settings');
+  await page.waitForFunction(() => document.querySelector('#microphone').options.length > 1);
+  await page.focus('#volume');
+  await page.keyboard.press('ArrowRight');
+  const scroll = () => page.evaluate(() => {
+    scrollTo(0, document.documentElement.scrollHeight);
+    return scrollY;
+  });
+  assert.ok((await scroll()) > 100, 'there is something to scroll');
+  /** What of it is covered or out of sight: the middle of each edge, just inside. */
+  const unseen = (selector) => page.locator(selector).evaluate((node) => {
+    const { left, right, top, bottom } = node.getBoundingClientRect();
+    const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+    return [[x, top + 2], [x, bottom - 2], [left + 2, y], [right - 2, y]].filter((point) => !node.contains(document.elementFromPoint(...point)));
+  });
+  await scene.native('1001', ['call', '1000']);
+  await page.waitForSelector('.ringing');
+  assert.match(await focused(page), /Answer$/);
+  await scroll();
+  assert.deepEqual(await unseen('.ringing'), []);
+  await page.evaluate(() => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotReadableError'));
+    document.querySelector('.settings .beside button').click();
+  });
+  await page.waitForSelector('.notice');
+  await scroll();
+  assert.deepEqual(await unseen('.notice'), []);
+  assert.deepEqual(await unseen('.ringing'), []);
+  await look(page, 'scrolled');
 });
 
 test('whoever sends tones is not interrupted by a call', async () => {
