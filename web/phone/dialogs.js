@@ -55,6 +55,9 @@ export function askTransfer(call, { now, ask }) {
   return dialog;
 }
 
+/** So long the question for video stands, ms: a little less than the core waits for the answer (30 s). */
+const ASK_MS = 29_500;
+
 /** `answer(agreed)`, once. `camera`: there is one. Gives the dialog. */
 export function askVideo(call, camera, answer) {
   const t = texts.videoAsk;
@@ -75,7 +78,11 @@ export function askVideo(call, camera, answer) {
       el('button', { class: 'primary', type: 'button', onclick: yes }, t.yes),
     ),
   );
-  const dialog = open(content, 'video-title', () => answer(agreed));
+  const timer = setTimeout(() => dialog.close(), ASK_MS);
+  const dialog = open(content, 'video-title', () => {
+    clearTimeout(timer);
+    answer(agreed);
+  });
   return dialog;
 }
 

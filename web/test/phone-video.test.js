@@ -121,6 +121,19 @@ test('video is added only if the other side agrees, and whoever asked is told', 
   await idle(bob);
 });
 
+test('the question for video is over when its time is, and whoever asked is told', async () => {
+  const [ann, bob] = await talk();
+  await bob.clock.install();
+  await ann.click(control('video'));
+  await bob.waitForSelector('dialog[open]');
+  await bob.clock.fastForward(29_000);
+  assert.ok(await bob.isVisible('dialog'));
+  await bob.clock.fastForward(900);
+  await bob.waitForSelector('dialog', { state: 'detached' });
+  await ann.waitForSelector('.notice[data-about=video]');
+  for (const page of [ann, bob]) await state(page, 'talking');
+});
+
 test('the screen instead of the camera, ended by the button here and by the browser', async () => {
   const [ann, bob] = await talk();
   await ann.click(control('screen'));
