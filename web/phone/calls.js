@@ -68,7 +68,10 @@ export class Calls extends EventTarget {
     on('updateTimer', () => {});
     on('streamAdded', () => (call.earlyMedia = true));
     on('updateRemoteStream', () => {});
-    on('updateLocalStream', () => {});
+    on('updateLocalStream', ({ localStream }) => {
+      // Video that is taken away, by either side, takes the screen along.
+      if (!localStream) call.sharing = false;
+    });
     on('confirmed', () => {
       call.status = session.status;
       call.answered = Date.now();

@@ -168,6 +168,19 @@ test('the screen instead of the camera, ended by the button here and by the brow
   await state(ann, 'talking');
 });
 
+test('a screen that is shared until the far end takes the video away is shared no more', async () => {
+  const [ann, bob] = await talk();
+  await ann.click(control('screen'));
+  await bob.click('dialog >> text=Turn video on');
+  await seesRed(bob);
+  await pressed(ann, 'screen', true);
+  await bob.click(control('video'));
+  await pressed(ann, 'screen', false);
+  await ann.waitForSelector('.mark', { state: 'hidden' });
+  assert.equal(await ann.evaluate(() => window.screenTrack.readyState), 'ended');
+  await state(ann, 'talking');
+});
+
 test('a camera that is pulled out is said, and the call goes on with another, or without', async () => {
   const [ann, bob] = await talk({ video: true });
   await sees(bob);
