@@ -16,11 +16,7 @@ export function createNotices(actions) {
   /** `{title, text, action?, about?, kind?}`: of those about the same, the last. */
   const show = ({ title, text, action, about = title, kind = 'bad' }) => {
     clear(about);
-    const drop = () => {
-      const focused = notice.contains(document.activeElement);
-      notice.remove();
-      if (focused) document.querySelector('.phone h1, .phone #number')?.focus();
-    };
+    const drop = () => remove(notice);
     const act = () => {
       drop();
       actions[action]();
@@ -34,11 +30,17 @@ export function createNotices(actions) {
       el('button', { class: 'quiet round', type: 'button', 'aria-label': t.dismiss, onclick: drop }, icon('close')),
     );
     element.append(notice);
-    while (element.childElementCount > MOST) element.firstElementChild.remove();
-    if (kind === 'good') setTimeout(() => notice.remove(), GOOD);
+    while (element.childElementCount > MOST) remove(element.firstElementChild);
+    if (kind === 'good') setTimeout(drop, GOOD);
   };
   const clear = (about) => {
-    for (const notice of [...element.children]) if (notice.dataset.about === about) notice.remove();
+    for (const notice of [...element.children]) if (notice.dataset.about === about) remove(notice);
+  };
+  /** Whoever was on it goes on from the top of the page. */
+  const remove = (notice) => {
+    const focused = notice.contains(document.activeElement);
+    notice.remove();
+    if (focused) document.querySelector('.phone h1').focus();
   };
   const has = (about) => [...element.children].some((notice) => notice.dataset.about === about);
   return { element, show, clear, has };

@@ -46,7 +46,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     });
   };
 
-  const notices = createNotices({ settings: () => tabs.select('settings'), sound: () => unlock() });
+  const notices = createNotices({ settings: () => tabs.focus('settings'), sound: () => unlock() });
   // In a click: both what the far ends say and what this page itself plays.
   const unlock = () => {
     sound.unlock();
@@ -238,7 +238,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
   const element = el(
     'div',
     { class: 'phone', 'data-view': 'panel' },
-    el('header', { class: 'top' }, el('h1', {}, icon('handset'), texts.name), line.element),
+    el('header', { class: 'top' }, el('h1', { tabindex: '-1' }, icon('handset'), texts.name), line.element),
     el('div', { class: 'above' }, notices.element, incoming.element),
     back,
     el('main', {}, panel, stage),
@@ -324,7 +324,8 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     sound.route('');
     if (calls.taken.length > 0) notify({ ...SPEAKER_LOST, about: 'device' });
   });
-  phone.on('reconnecting', () => notify({ ...(navigator.onLine ? LOST : OFFLINE), about: 'line' }));
+  // Of the attempts after the first, the line tells: a notice that was read, or put away, is not told again.
+  phone.on('reconnecting', ({ attempt }) => attempt === 1 && notify({ ...(navigator.onLine ? LOST : OFFLINE), about: 'line' }));
   on(window, 'offline', () => gone || notify({ ...OFFLINE, about: 'line' }));
   phone.on('registered', () => notices.clear('line'));
   pbx.on('runtimeError', (error) => {

@@ -17,8 +17,7 @@ export function createTabs(label, pages, changed) {
     if (Number.isNaN(to)) return;
     event.preventDefault();
     const index = (to + pages.length) % pages.length;
-    select(pages[index].id);
-    buttons[index].focus();
+    focus(pages[index].id);
   };
   const list = el('div', { class: 'tabs', role: 'tablist', 'aria-label': label, onkeydown: key }, buttons);
   const select = (wanted) => {
@@ -29,5 +28,9 @@ export function createTabs(label, pages, changed) {
     });
     changed(wanted);
   };
-  return { list, panels, select };
+  const focus = (wanted) => {
+    select(wanted);
+    buttons[pages.findIndex(({ id }) => id === wanted)].focus();
+  };
+  return { list, panels, select, focus };
 }

@@ -130,6 +130,35 @@ test('a connection that is lost is shown, and back by itself', async () => {
   await page.waitForSelector('.notice[data-about=line]', { state: 'detached' });
 });
 
+test('a server that stays away is told of once, not with each attempt', async () => {
+  const page = await scene.phone('1000', {
+    before: () => {
+      window.sockets = [];
+      window.WebSocket = class extends WebSocket {
+        constructor(url, ...parameters) {
+          super(window.down ? `ws://${location.host}/nowhere` : url, ...parameters);
+          window.sockets.push(this);
+        }
+      };
+    },
+  });
+  await page.evaluate(() => {
+    window.down = true;
+    window.lines = [];
+    new MutationObserver(() => window.lines.push(document.querySelector('.line').textContent)).observe(document.querySelector('.line'), { subtree: true, childList: true });
+    window.sockets.forEach((socket) => socket.close());
+  });
+  await page.waitForSelector('.notice[data-about=line]');
+  await page.focus('.notice [aria-label=Dismiss]');
+  await page.keyboard.press('Enter');
+  // Read on from there, and not from nowhere.
+  assert.match(await focused(page), /^H1 /);
+  await page.waitForFunction(() => window.lines.filter((line) => /next try/.test(line)).length >= 2);
+  assert.equal(await page.locator('.notice').count(), 0);
+  await page.evaluate(() => (window.down = false));
+  await page.waitForSelector('.line[data-state="ready"]', { timeout: 30_000 });
+});
+
 for (const [name, message, title] of [
   ['NotAllowedError', 'Permission denied', /microphone is blocked.*allow the microphone/],
   ['NotAllowedError', 'Permission dismissed', /not allowed.*choose Allow/],
@@ -148,7 +177,15 @@ for (const [name, message, title] of [
     // The number is still there, to try again.
     assert.equal(await page.inputValue('#number'), '600');
     if (message === 'Permission denied') await look(page, 'microphone-denied');
-    await page.click('.notice [aria-label=Dismiss]');
+    if (/Open settings/.test(await page.textContent('.notice'))) {
+      await page.focus('.notice >> text=Open settings');
+      await page.keyboard.press('Enter');
+      assert.equal(await focused(page), 'BUTTON#tab-settings');
+      assert.ok(await page.isVisible('#page-settings'));
+    } else {
+      await page.click('.notice [aria-label=Dismiss]');
+      assert.match(await focused(page), /^H1 /);
+    }
     await page.waitForSelector('.notice', { state: 'detached' });
   });
 }
