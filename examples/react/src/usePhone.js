@@ -22,7 +22,10 @@ export function usePhone(account) {
       const it = await createPhone(account);
       if (!mounted) return it.destroy();
       made = it;
-      it.on('isRegisteredChange', (registered) => setState(registered ? 'ready' : 'connecting'));
+      it.on('isRegisteredChange', (registered) => {
+        setState(registered ? 'ready' : 'connecting');
+        if (registered) setProblem('');
+      });
       it.on('newRTCSession', () => setCalls(it.getSessions()));
       it.on('deleteSession', () => setCalls(it.getSessions()));
       setPhone(it);

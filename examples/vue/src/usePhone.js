@@ -19,7 +19,10 @@ export function usePhone(account) {
     const made = await createPhone(account);
     // Unmounted before the phone was made: it never registers.
     if (gone) return made.destroy();
-    made.on('isRegisteredChange', (registered) => (state.value = registered ? 'ready' : 'connecting'));
+    made.on('isRegisteredChange', (registered) => {
+      state.value = registered ? 'ready' : 'connecting';
+      if (registered) problem.value = '';
+    });
     made.on('newRTCSession', () => (calls.value = made.getSessions()));
     made.on('deleteSession', () => (calls.value = made.getSessions()));
     phone.value = made;
