@@ -12,10 +12,18 @@ const t = texts.call;
  * `cancel`, `screen`, `tone(call, key)`, and `add()`, `merge()`, `devices()`. `can`: `record(phone)`, `video()`, `screen()`, `merge(calls)`. */
 export function createCallView({ act, can, sound }) {
   let call;
-  const control = (name, drawing, label, does, toggle) => {
+  /** `on`: how one that can be pressed is drawn then; colour alone is not seen by everybody. */
+  const control = (name, drawing, label, does, on) => {
     const text = el('span', { class: 'label' }, label);
-    const button = el('button', { class: 'control', type: 'button', 'data-control': name, onclick: () => does(call) }, el('span', { class: 'face' }, icon(drawing)), text);
-    if (toggle) put(button, 'aria-pressed', 'false');
+    const face = el('span', { class: 'face' }, icon(drawing));
+    const button = el('button', { class: 'control', type: 'button', 'data-control': name, onclick: () => does(call) }, face, text);
+    if (!on) return button;
+    const drawings = [icon(drawing), icon(on)];
+    button.toggle = (pressed) => {
+      put(button, 'aria-pressed', String(pressed));
+      fill(face, drawings[Number(pressed)]);
+    };
+    button.toggle(false);
     return button;
   };
   const face = avatar({});
@@ -32,16 +40,16 @@ export function createCallView({ act, can, sound }) {
   far.muted = own.muted = true;
   const pictures = el('div', { class: 'pictures' }, far, own);
 
-  const mute = control('mute', 'microphone', t.mute, act.mute, true);
-  const hold = control('hold', 'pause', t.hold, act.hold, true);
-  const keys = control('keys', 'keys', t.keys, () => open(pad.hidden), false);
-  const transfer = control('transfer', 'transfer', t.transfer, act.transfer, false);
-  const record = control('record', 'record', t.record, act.record, true);
-  const video = control('video', 'camera', t.video, act.video, true);
-  const screen = control('screen', 'screen', t.screen, act.screen, true);
-  const add = control('add', 'plus', t.add, () => act.add(), false);
-  const merge = control('merge', 'merge', t.merge, () => act.merge(), false);
-  const choose = control('devices', 'headset', t.devices, act.devices, false);
+  const mute = control('mute', 'microphone', t.mute, act.mute, 'muted');
+  const hold = control('hold', 'pause', t.hold, act.hold, 'play');
+  const keys = control('keys', 'keys', t.keys, () => open(pad.hidden));
+  const transfer = control('transfer', 'transfer', t.transfer, act.transfer);
+  const record = control('record', 'record', t.record, act.record, 'recorded');
+  const video = control('video', 'camera', t.video, act.video, 'filming');
+  const screen = control('screen', 'screen', t.screen, act.screen, 'sharing');
+  const add = control('add', 'plus', t.add, () => act.add());
+  const merge = control('merge', 'merge', t.merge, () => act.merge());
+  const choose = control('devices', 'headset', t.devices, act.devices);
   const controls = el('div', { class: 'controls' }, mute, hold, keys, transfer, record, video, screen, add, merge, choose);
 
   const complete = el('button', { class: 'primary', type: 'button', onclick: () => act.complete(call) }, t.complete);
@@ -123,11 +131,11 @@ export function createCallView({ act, can, sound }) {
     // In a conference and while somebody is asked, a picture would be of one of them only.
     video.hidden ||= !can.video() && !status.isVideo;
     screen.hidden = !talking || !!consulting || conference || !can.screen();
-    put(mute, 'aria-pressed', String(status.isMute));
-    put(hold, 'aria-pressed', String(status.isHold));
-    put(record, 'aria-pressed', String(status.recordStatus === 'recording'));
-    put(screen, 'aria-pressed', String(call.sharing));
-    put(video, 'aria-pressed', String(!!session.localStream && !call.sharing));
+    mute.toggle(status.isMute);
+    hold.toggle(status.isHold);
+    record.toggle(status.recordStatus === 'recording');
+    screen.toggle(call.sharing);
+    video.toggle(!!session.localStream && !call.sharing);
     put(video, 'disabled', !free || call.sharing);
     own.classList.toggle('screen', call.sharing);
     put(own, 'aria-label', call.sharing ? t.ownScreen : t.ownPicture);

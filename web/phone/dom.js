@@ -79,6 +79,9 @@ export function show(node, { name, number, avatar: picture }) {
 const HANDSET = 'M6.2 3.5h2.9l1.6 4.2-2 1.5a11 11 0 0 0 5.6 5.6l1.5-2 4.2 1.6v2.9a2 2 0 0 1-2.2 2A16.7 16.7 0 0 1 4.2 5.7a2 2 0 0 1 2-2.2z';
 const MICROPHONE = 'M12 3.5a2.7 2.7 0 0 1 2.7 2.7v5.3a2.7 2.7 0 0 1-5.4 0V6.2A2.7 2.7 0 0 1 12 3.5zM6.2 11.5a5.8 5.8 0 0 0 11.6 0M12 17.3v3.2';
 
+const CAMERA = 'M4 7.5h9.5a1.5 1.5 0 0 1 1.5 1.5v6a1.5 1.5 0 0 1-1.5 1.5H4A1.5 1.5 0 0 1 2.5 15V9A1.5 1.5 0 0 1 4 7.5zM15 11l6-3v8l-6-3';
+const DISPLAY = 'M4 5h16a1.5 1.5 0 0 1 1.5 1.5v9A1.5 1.5 0 0 1 20 17H4a1.5 1.5 0 0 1-1.5-1.5v-9A1.5 1.5 0 0 1 4 5z';
+
 const DRAWINGS = {
   handset: { solid: HANDSET },
   down: { solid: HANDSET },
@@ -89,8 +92,11 @@ const DRAWINGS = {
   keys: { solid: dots() },
   transfer: { line: 'M4.5 12h13M12.5 6.5 18 12l-5.5 5.5M20.5 5.5v13' },
   record: { line: 'M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16z', solid: 'M12 8.5a3.5 3.5 0 1 1 0 7 3.5 3.5 0 0 1 0-7z' },
-  camera: { line: 'M4 7.5h9.5a1.5 1.5 0 0 1 1.5 1.5v6a1.5 1.5 0 0 1-1.5 1.5H4A1.5 1.5 0 0 1 2.5 15V9A1.5 1.5 0 0 1 4 7.5zM15 11l6-3v8l-6-3' },
-  screen: { line: 'M4 5h16a1.5 1.5 0 0 1 1.5 1.5v9A1.5 1.5 0 0 1 20 17H4a1.5 1.5 0 0 1-1.5-1.5v-9A1.5 1.5 0 0 1 4 5zM8.5 20.5h7M12 14V8.5M9.5 10.8 12 8.3l2.5 2.5' },
+  recorded: { solid: 'M12 3a9 9 0 1 1 0 18 9 9 0 0 1 0-18z' },
+  camera: { line: CAMERA },
+  filming: { line: CAMERA, solid: CAMERA },
+  screen: { line: `${DISPLAY}M8.5 20.5h7M12 14V8.5M9.5 10.8 12 8.3l2.5 2.5` },
+  sharing: { line: 'M8.5 20.5h7', solid: DISPLAY },
   headset: { line: 'M4.5 16v-4a7.5 7.5 0 0 1 15 0v4M4.5 13.5h2A1.5 1.5 0 0 1 8 15v3a1.5 1.5 0 0 1-1.5 1.5H6A1.5 1.5 0 0 1 4.5 18zM19.5 13.5h-2A1.5 1.5 0 0 0 16 15v3a1.5 1.5 0 0 0 1.5 1.5h.5a1.5 1.5 0 0 0 1.5-1.5z' },
   merge: { line: 'M6.5 4.5v3.2A4.3 4.3 0 0 0 10.8 12H18M6.5 19.5v-3.2A4.3 4.3 0 0 1 10.8 12M15 8.5l3.5 3.5-3.5 3.5' },
   plus: { line: 'M12 5v14M5 12h14' },

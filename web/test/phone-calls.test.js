@@ -209,12 +209,16 @@ test('hold and resume, mute and unmute: the far end and the microphone follow', 
   await heard(page, ({ direction }) => direction === 'sendrecv');
   assert.equal(await page.getAttribute(control('hold'), 'aria-pressed'), 'false');
 
+  const drawn = (name) => page.locator(`${control(name)} .icon`).evaluateAll((icons) => icons.map(({ innerHTML }) => innerHTML));
+  const open = await drawn('mute');
   await page.click(control('mute'));
   await page.waitForSelector(`${control('mute')}[aria-pressed=true]`);
+  assert.notDeepEqual(await drawn('mute'), open, 'not by colour alone');
   await heard(page, ({ microphone }) => microphone === false);
   assert.match(await spoken(page), /muted/);
   await page.keyboard.press('Enter');
   await page.waitForSelector(`${control('mute')}[aria-pressed=false]`);
+  assert.deepEqual(await drawn('mute'), open);
   await heard(page, ({ microphone }) => microphone === true);
   await page.click('[aria-label="Hang up"]');
   await far.event('ended');

@@ -293,6 +293,49 @@ test('a test of the microphone that is allowed when it is no longer wanted opens
   await opened(page, 3, 0);
 });
 
+test('every colour is there in every theme, also where the browser knows no light-dark() and no color-mix()', async () => {
+  const page = await scene.phone();
+  /** As such a browser reads the page's own sheets: without what it is asked whether it supports. */
+  const unknown = await page.evaluate(() => {
+    const left = [];
+    for (const sheet of document.styleSheets) {
+      [...sheet.cssRules].forEach((rule) => rule instanceof CSSSupportsRule && sheet.deleteRule([...sheet.cssRules].indexOf(rule)));
+      left.push(...[...sheet.cssRules].map(({ cssText }) => cssText));
+    }
+    return left.filter((text) => /light-dark|color-mix|okl|color\(/.test(text));
+  });
+  assert.deepEqual(unknown, []);
+  const colours = (theme) => page.evaluate((theme) => {
+    const root = document.documentElement;
+    if (theme) root.dataset.theme = theme;
+    else delete root.dataset.theme;
+    const names = [...document.styleSheets].flatMap(({ cssRules }) => [...cssRules].map(({ cssText }) => cssText).join().match(/var\(--[a-z-]+\)/g));
+    const probe = document.body.appendChild(document.createElement('i'));
+    const of = (name) => {
+      probe.style.color = 'rgb(1, 2, 3)';
+      probe.style.outlineColor = name;
+      return [name, probe.style.outlineColor && getComputedStyle(probe).outlineColor];
+    };
+    const found = [...new Set(names)].filter((name) => !/round|shadow/.test(name)).map(of);
+    probe.remove();
+    return Object.fromEntries(found);
+  }, theme);
+  const seen = [];
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    for (const theme of ['', 'light', 'dark']) seen.push(await colours(theme));
+  }
+  const [light, , dark] = seen;
+  assert.ok(Object.keys(light).length > 15);
+  for (const name of Object.keys(light)) {
+    // What is no colour is what the text is.
+    assert.notEqual(light[name], 'rgb(1, 2, 3)', name);
+    assert.notEqual(dark[name], 'rgb(1, 2, 3)', name);
+    assert.notEqual(light[name], dark[name], name);
+  }
+  assert.deepEqual(seen, [light, light, dark, dark, light, dark]);
+});
+
 test('appearance: chosen, and kept from the first moment of the next visit', async () => {
   const page = await scene.phone();
   await page.click('#tab-settings');
