@@ -4,7 +4,8 @@
 const MOST_REPORTS = 1_200;
 
 /**
- * Events: `change`; `incoming`, `talking`, `ended`, `transferFailed`, `videoWanted`, `soundBlocked`, `deviceLost` with the call in `detail`.
+ * Events: `change`; `incoming`, `talking`, `ended`, `transferFailed`, `videoWanted`, `cameraFailed`, `soundBlocked`, `deviceLost` with the call in
+ * `detail`.
  */
 export class Calls extends EventTarget {
   #phone;
@@ -82,6 +83,7 @@ export class Calls extends EventTarget {
       if (call.reports.length > MOST_REPORTS) call.reports.shift();
     });
     on('warningMessage', ({ code, message }) => {
+      if (code === 'camera-failed') return this.#tell('cameraFailed', call, { kind: message });
       const name = code.replace(/-cleared$/, '');
       if (name === code) call.warnings.set(code, message);
       else call.warnings.delete(name);

@@ -25,6 +25,7 @@ const CAMERA = {
   noDevice: { title: 'No camera was found', text: 'Plug one in, or call without video.', action: 'settings' },
   denied: { title: 'The camera is blocked', text: 'Click the symbol left of the address and allow it, or call without video.' },
 };
+const NO_CAMERA = { title: 'The camera could not be opened', text: 'Close the other program or tab that uses it, or choose another one.', action: 'settings' };
 
 /** By the code of a result. */
 const RESULTS = {
@@ -125,8 +126,20 @@ export function ofLost({ kind, replaced }) {
     : { title: 'Your camera was disconnected', text: 'Nobody sees you. The call goes on.', action: 'settings' };
 }
 
+/** Why there is no camera for a video that was to come. */
+export function ofCamera(kind) {
+  const { title, text, action } = inCall(kind);
+  return { title, text: `${text} The call goes on without video.`, action };
+}
+
 /** Why another device could not be taken in a call: all is as before. */
 export function ofChoice(result, kind) {
-  const { title, text } = (kind === 'camera' && CAMERA[result.media]) || MEDIA[result.media] || MEDIA.other;
+  const { title, text } = kind === 'camera' ? inCall(result.media) : (MEDIA[result.media] ?? MEDIA.other);
   return { title, text: `The call goes on with the one before. ${text.replace(/,? and call again/, '')}` };
+}
+
+/** Of a camera, to whoever is in a call. */
+function inCall(kind) {
+  const { text, ...rest } = CAMERA[kind] ?? NO_CAMERA;
+  return { ...rest, text: text.replace(/,? or call without video/, '') };
 }

@@ -6,7 +6,7 @@ import { canChooseSpeaker, present } from './devices.js';
 import { askTransfer, askVideo, chooseDevices } from './dialogs.js';
 import { announce, el, icon, say } from './dom.js';
 import {
-  BLOCKED_SOUND, LOST, NOT_POSSIBLE, NOT_RECORDED, NOT_SHARED, NO_VIDEO, OFFLINE, SPEAKER_LOST, TRANSFER_FAILED, ofCall, ofChoice, ofEnd, ofLogin, ofLost,
+  BLOCKED_SOUND, LOST, NOT_POSSIBLE, NOT_RECORDED, NOT_SHARED, NO_VIDEO, OFFLINE, SPEAKER_LOST, TRANSFER_FAILED, ofCall, ofCamera, ofChoice, ofEnd, ofLogin, ofLost,
 } from './errors.js';
 import { createIdle } from './idle.js';
 import { createIncoming } from './incoming.js';
@@ -124,7 +124,9 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
       const { session } = call;
       if (session.localStream) return does(session.videoToAudio());
       notices.clear('video');
-      if (does(session.audioToVideo())) whenSettled(session.RTCSession.connection, (sends) => sends || notify({ ...NO_VIDEO, about: 'video' }));
+      call.unsettled?.();
+      if (!does(session.audioToVideo())) return;
+      call.unsettled = whenSettled(session.RTCSession.connection, (sends) => sends || notify({ ...NO_VIDEO, about: 'video' }));
     },
     transfer: (call) =>
       ask(
@@ -314,6 +316,11 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     unlock();
     notices.clear('sound');
   });
+  on(calls, 'cameraFailed', ({ detail: { call, kind } }) => {
+    // The next offer is of something else.
+    call.unsettled?.();
+    notify({ ...ofCamera(kind), about: 'video' });
+  });
   on(calls, 'deviceLost', ({ detail }) => notify({ ...ofLost(detail), about: 'device' }));
   let speakers;
   phone.on('deviceChange', ({ devices }) => {
@@ -346,7 +353,7 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
   return { element, focus: () => keypad.focus(), end };
 }
 
-/** Whether video is sent when the offer that is being made has been answered. */
+/** Whether video is sent when the offer that is being made has been answered. Gives what ends the waiting for that. */
 function whenSettled(connection, tell) {
   const end = new AbortController();
   let offered = false;
@@ -357,6 +364,7 @@ function whenSettled(connection, tell) {
     tell(connection.getTransceivers().some(({ sender, currentDirection }) => sender.track?.kind === 'video' && /send/.test(currentDirection)));
   };
   connection.addEventListener('signalingstatechange', change, { signal: end.signal });
+  return () => end.abort();
 }
 
 function title(taken, ringing) {

@@ -38,9 +38,9 @@ function screen() {
 }
 
 /** Two pages that talk, 1000 and 1001. */
-async function talk({ video = false } = {}) {
-  const ann = await scene.phone('1000', { before: screen });
-  const bob = await scene.phone('1001', { before: screen, size: 'phone' });
+async function talk({ video = false, before = screen } = {}) {
+  const ann = await scene.phone('1000', { before });
+  const bob = await scene.phone('1001', { before, size: 'phone' });
   await ann.waitForSelector('[aria-label="Call with video"]');
   if (video) {
     await ann.fill('#number', '1001');
@@ -119,6 +119,37 @@ test('video is added only if the other side agrees, and whoever asked is told', 
   await ann.click('[aria-label="Hang up"]');
   await bob.waitForSelector('dialog', { state: 'detached' });
   await idle(bob);
+});
+
+/** Before the page's scripts: `window.session`, the last that there is. */
+function lastSession() {
+  const { defineProperty } = Object;
+  Object.defineProperty = (object, name, ...more) => {
+    if (name === 'phone') window.session = object;
+    return defineProperty(object, name, ...more);
+  };
+}
+
+test('video for which there is no camera: that is said, and nothing else at the next hold', async () => {
+  const before = `(${screen})(); (${lastSession})()`;
+  const [ann] = await talk({ before });
+  for (const [kind, told] of [
+    ['noDevice', /No camera was found.*Plug one in. The call goes on without video/],
+    ['busy', /camera could not be opened.*Close the other program/],
+  ]) {
+    await ann.evaluate(() => (window.noCamera = true));
+    await ann.click(control('video'));
+    await ann.evaluate((message) => window.session.tell('warningMessage', { code: 'camera-failed', message }), kind);
+    await ann.waitForSelector('.notice[data-about=video]');
+    assert.match(await ann.textContent('.notice'), told);
+    await state(ann, 'talking');
+    await ann.click(control('hold'));
+    await state(ann, 'held');
+    await ann.click(control('hold'));
+    await state(ann, 'talking');
+    assert.match(await ann.textContent('.notice'), told);
+    assert.equal(await ann.locator('.notice').count(), 1);
+  }
 });
 
 test('the question for video is over when its time is, and whoever asked is told', async () => {
