@@ -46,6 +46,7 @@ const UNREACHABLE = {
   title: 'The server does not answer',
   text: 'Is it running, and are you on its network? Start it, then log in again.',
 };
+const FAULTY = { title: 'The PBX has a problem', text: 'It is not your password. Wait a moment, then try again.' };
 const WRONG = { title: 'Extension or password is wrong', text: 'Check both, and try again.' };
 
 /** Why a call could not be made or answered. `video`: it was to have some. */
@@ -58,13 +59,19 @@ export function ofCall(result, video) {
   return RESULTS[code] ?? { title: 'The call could not be made', text: detail || 'Try again.' };
 }
 
+/** Whether the PBX has refused nothing, but failed itself: an HTTP status, or an answer that is none. */
+export function isFaulty({ code, detail }) {
+  return code === -103 && /answered (429|5\d\d) |answered (0|200) \(/.test(detail);
+}
+
 /** Why there is no log-in. */
 export function ofLogin(failure) {
   // The package itself could not be fetched.
   if (failure instanceof TypeError && failure.code === undefined) return UNREACHABLE;
   const { code, cause, detail = '' } = failure;
   if (RESULTS[code]) return RESULTS[code];
-  if (/too many/.test(detail)) return { title: 'Too many attempts', text: 'Wait a minute, then try again.' };
+  if (/too many|answered 429 /.test(detail)) return { title: 'Too many attempts', text: 'Wait a minute, then try again.' };
+  if (isFaulty(failure)) return FAULTY;
   if (code === -103 || cause === 'Authentication Error') return WRONG;
   if ([-4, -102, -204].includes(code) || cause === 'Connection Error' || cause === 'Request Timeout') return UNREACHABLE;
   if (code === -201) return cause ? { title: 'The server refused the log-in', text: `It said: ${cause}.` } : UNREACHABLE;

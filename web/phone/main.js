@@ -3,7 +3,7 @@
 import { Calls } from './calls.js';
 import { connect } from './connect.js';
 import { el } from './dom.js';
-import { ofLogin } from './errors.js';
+import { isFaulty, ofLogin } from './errors.js';
 import { login } from './kept.js';
 import { createLogin } from './login.js';
 import { createPhoneView } from './phone-view.js';
@@ -119,8 +119,9 @@ function carryOn() {
 }
 
 /** With each reload it would be refused again, or end the log-in of another place. */
-function isRefused({ code, detail }) {
-  return code <= -103 && code >= -110 && !/too many/.test(detail);
+function isRefused(failure) {
+  const { code, detail } = failure;
+  return code <= -103 && code >= -110 && !/too many/.test(detail) && !isFaulty(failure);
 }
 
 function quiet() {

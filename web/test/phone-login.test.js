@@ -68,7 +68,7 @@ test('log-in by click; logged out, it is forgotten; kept, it outlives a reload',
 });
 
 test('a log-in that was kept is forgotten when it is no good, and not when the server cannot be asked', async () => {
-  const page = await scene.page();
+  const page = await scene.page({ expected: /status of (429|500)/ });
   const keep = (password) => page.evaluate((password) => {
     sessionStorage.setItem('offhook.login', JSON.stringify({ user: '1000', password }));
   }, password);
@@ -87,6 +87,9 @@ test('a log-in that was kept is forgotten when it is no good, and not when the s
   for (const [answer, said] of [
     [(route) => route.fulfill({ json: later }), /Too many attempts/],
     [(route) => route.abort(), /does not answer/],
+    [(route) => route.fulfill({ status: 500, body: 'oops' }), /PBX has a problem.*try again/],
+    [(route) => route.fulfill({ body: 'oops' }), /PBX has a problem.*try again/],
+    [(route) => route.fulfill({ status: 429 }), /Too many attempts/],
   ]) {
     await page.route('**/v1.0/login', answer);
     await page.reload();

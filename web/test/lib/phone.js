@@ -44,15 +44,16 @@ export class PhoneScene {
     return scene;
   }
 
-  /** A page with the log-in. `before` runs in it before all else. */
-  async page({ size = 'desk', url = this.url, browser = this.others.browser, before, beside, ...options } = {}) {
+  /** A page with the log-in. `before` runs in it before all else. `expected`: an error in its console that a test brings about. */
+  async page({ size = 'desk', url = this.url, browser = this.others.browser, before, beside, expected, ...options } = {}) {
     // `beside`: another tab of the same browser as that page.
     const context = beside?.context() ?? (await browser.newContext({ viewport: SIZES[size], ignoreHTTPSErrors: true, ...options }));
     if (!beside) this.#contexts.push(context);
     const page = await context.newPage();
     const errors = [];
     page.on('pageerror', (error) => errors.push(error.stack ?? String(error)));
-    page.on('console', (message) => message.type() === 'error' && !/40[0-9]|ERR_|WebSocket/.test(message.text()) && errors.push(message.text()));
+    const told = (text) => /40[0-9]|ERR_|WebSocket/.test(text) || expected?.test(text);
+    page.on('console', (message) => message.type() === 'error' && !told(message.text()) && errors.push(message.text()));
     this.#checks.push(async () => {
       errors.push(...(await page.evaluate(() => window.blocked).catch(() => [])));
       assert.deepEqual(errors, [], 'the page had errors, or did what its policy forbids');
