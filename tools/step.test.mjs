@@ -20,7 +20,9 @@ function step(least, output) {
     `${least} step 'a step' 1 printf '%s\\n' "$1"`,
     'echo "$passed in all"',
   ];
-  const { status, stdout } = spawnSync('bash', ['-c', lines.join('\n'), '-', output], { encoding: 'utf8' });
+  // What the step that runs this test wants is not what this one wants.
+  const { least: _, ...env } = process.env;
+  const { status, stdout } = spawnSync('bash', ['-c', lines.join('\n'), '-', output], { encoding: 'utf8', env });
   return { status, stdout };
 }
 
