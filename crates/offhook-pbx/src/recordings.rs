@@ -17,7 +17,7 @@ const RATE: u32 = 16_000;
 /// that is to be recorded. Blocks.
 pub(crate) fn probe(directory: &Path) -> Result<(), PbxError> {
     let probe = directory.join(format!(".offhook-{}", std::process::id()));
-    std::fs::create_dir_all(directory)
+    private::create_dir(directory)
         .and_then(|()| std::fs::write(&probe, []))
         .and_then(|()| std::fs::remove_file(&probe))
         .map_err(|error| PbxError::Recordings { path: directory.to_owned(), reason: error.to_string() })
@@ -88,6 +88,8 @@ mod tests {
         let data = std::env::temp_dir().join(format!("offhook-pbx-private-{}", std::process::id()));
         let directory = data.join("calls");
         let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        probe(&directory).expect("it can be written");
+        assert_eq!(mode(&directory), 0o700, "made at the start");
         for (call, of) in [(1, Taped::Callee(LegId(1))), (2, Taped::Room(RoomId(0)))] {
             let file = NewFile::create(Some(&directory), CallId(call), of).expect("made");
             assert_eq!((mode(&directory), mode(&file.path)), (0o700, 0o600));
