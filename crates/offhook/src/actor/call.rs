@@ -183,8 +183,10 @@ impl Call {
 
     /// The phone's task is gone.
     pub(super) fn abandon(&self) {
-        let cause = Cause::InternalError;
-        self.stage.send_replace(Stage::Ended(CallEnd { cause, code: None, was_established: false }));
+        self.stage.send_modify(|stage| {
+            let was_established = matches!(stage, Stage::Confirmed);
+            *stage = Stage::Ended(CallEnd { cause: Cause::InternalError, code: None, was_established });
+        });
         self.events.finish();
         self.close();
     }

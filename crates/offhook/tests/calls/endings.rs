@@ -122,17 +122,19 @@ async fn a_pbx_that_stops_ends_the_call() {
 fn a_fault_of_our_own_is_an_internal_error() {
     let (here, theirs) = (runtime(), runtime());
     let pbx = here.block_on(pbx());
-    // Its phone's task is on a runtime that goes down under it.
-    let (call, mut events) = theirs.block_on(async {
+    // Its phone's task is on a runtime that goes down under it. The phone is kept: one that is dropped hangs up, and would
+    // have the call over as `Terminated` if its task is faster than the runtime's end.
+    let (_phone, call, mut events) = theirs.block_on(async {
         let phone = phone(&pbx, "1000").await;
         let call = soon(phone.call("600", CallOptions::default())).await.expect("calls");
         soon(call.confirmed()).await.expect("is confirmed");
         let events = call.events();
-        (call, events)
+        (phone, call, events)
     });
     drop(theirs);
     let end = here.block_on(soon(call.ended()));
     assert_eq!((end.cause, end.cause.to_string().as_str()), (Cause::InternalError, "Internal Error"));
+    assert!(end.was_established);
     here.block_on(soon(async { while events.next().await.is_some() {} }));
     assert_eq!(here.block_on(soon(call.hangup())), Err(PhoneError::Stopped), "and nobody waits for it");
 }
