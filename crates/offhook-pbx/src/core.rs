@@ -13,6 +13,7 @@ use crate::config::PbxConfig;
 use crate::directory::SwitchChange;
 use crate::error::PbxError;
 use crate::events::{Load, PbxEvent};
+use crate::guesses::Guesses;
 use crate::media::{Mailboxes, MediaEvent, MediaHost};
 use crate::notice::{Audience, CdrChange, Fact, Notice, Notices};
 use crate::outbox::{Outbox, Outgoing, TooMuch};
@@ -79,6 +80,7 @@ impl Core {
         notices: Notices,
         events: broadcast::Sender<PbxEvent>,
         load: watch::Sender<Load>,
+        guesses: Guesses,
     ) -> Result<Self, PbxError> {
         let mut agent = agent_config(random()?);
         agent.user_agent = concat!("offhook-pbx/", env!("CARGO_PKG_VERSION")).to_owned();
@@ -92,7 +94,7 @@ impl Core {
         let messages = mailboxes.as_ref().map(Mailboxes::list);
         Ok(Self {
             agent: Driven::new(Agent::new(agent)),
-            switch: Switch::new(config, random()?, messages),
+            switch: Switch::new(config, random()?, messages, guesses),
             media: MediaHost::new(
                 config.bind,
                 Duration::from_secs(config.limits.media_timeout_s),
@@ -347,7 +349,8 @@ mod tests {
         for (is_open, waited) in [(false, Duration::ZERO), (true, SHUTDOWN_TIME)] {
             let store = Store::open(None).expect("opened");
             let (events, load) = (broadcast::channel(1).0, watch::channel(Load::default()).0);
-            let core = Core::new(&PbxConfig::default(), store, Notices::new(), events, load).expect("made");
+            let core = Core::new(&PbxConfig::default(), store, Notices::new(), events, load, Guesses::default())
+                .expect("made");
             let file = is_open.then(|| core.media.open_file());
             let (sender, inbox) = mpsc::channel(1);
             let (done, stopped) = oneshot::channel();

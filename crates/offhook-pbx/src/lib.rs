@@ -124,6 +124,7 @@ mod error;
 mod events;
 mod extension;
 mod features;
+mod guesses;
 mod hex;
 mod limit;
 mod media;

@@ -6,10 +6,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Failed log-ins from one address, and failed passwords of one user: of the API, and by themselves of SIP.
-pub(crate) const BY_ADDRESS: Rate = Rate { burst: 20, every: Duration::from_secs(6) };
-pub(crate) const BY_USER: Rate = Rate { burst: 10, every: Duration::from_secs(30) };
-
 /// Tokens that fill up again with time.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {

@@ -20,6 +20,7 @@ use crate::error::PbxError;
 use crate::events::{Load, PbxEvent, PbxEvents};
 use crate::extension::Extension;
 use crate::features::{Conference, FeatureCodes, RingGroup};
+use crate::guesses::Guesses;
 use crate::notice::Notices;
 use crate::recordings;
 use crate::server::{Files, Listener, Listeners, Shared};
@@ -92,7 +93,8 @@ impl Pbx {
         config.extensions = directory.now().extensions().cloned().collect();
         config.record_feature_code.clone_from(&directory.now().settings().record_feature_code);
 
-        let api = Api::new(&config, secrets, kept, directory, core_sender.clone(), load.clone());
+        let guesses = Guesses::default();
+        let api = Api::new(&config, secrets, kept, directory, core_sender.clone(), load.clone(), guesses.clone());
         let shared = Shared::new(core_sender.clone(), Arc::clone(&api), Files::new(site), config.limits.message_bytes);
         let handshake = Duration::from_millis(config.limits.handshake_ms);
         let listeners = Listeners::new(shared, config.limits.connections, handshake);
@@ -108,7 +110,7 @@ impl Pbx {
             None => None,
         };
         let heard = events.downgrade();
-        let core = Core::new(&config, store.clone(), notices, events, load_sender)?;
+        let core = Core::new(&config, store.clone(), notices, events, load_sender, guesses)?;
         let task = Task(tokio::spawn(core.run(inbox)));
         Ok(Self { config, identity, ws, wss, core: core_sender, task, load, events: heard, store, api: Running(api) })
     }

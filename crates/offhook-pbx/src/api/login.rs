@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Api;
 use super::answer::{Answer, Done, Errcode, Fault};
 use super::request::{self, Caller, From};
-use super::session::{ClientKind, End, locked};
+use super::session::{ClientKind, End};
 use super::signature::Subject;
 use crate::extension::Extension;
 use crate::limit::place;
@@ -70,9 +70,14 @@ pub(super) async fn login(State(api): State<Arc<Api>>, From(link): From, body: B
         return Err(Fault::parameter("username or password is too long"));
     }
     let now = Instant::now();
+    let place = place(link.peer().ip());
     let extension = match api.signed(&login) {
-        Some(extension) => extension,
-        None => api.proven(now, &place(link.peer().ip()), &login)?,
+        // It goes on with SIP.
+        Some(extension) => {
+            api.guesses.proven(&place, extension.number());
+            extension
+        }
+        None => api.proven(now, &place, &login)?,
     };
     if !api.directory.now().settings().sdk {
         return Err(Fault::new(Errcode::SdkPlan, "the administrator has switched the SDK off"));
@@ -102,8 +107,7 @@ impl Api {
 
     /// The extension that proved itself by its password, for which there are few tries.
     fn proven(&self, now: Instant, place: &str, login: &Login) -> Result<Extension, Fault> {
-        locked(&self.by_address).begin(now, place).map_err(Fault::blocked)?;
-        locked(&self.by_user).begin(now, &login.username).map_err(Fault::blocked)?;
+        let guess = self.guesses.begin(now, place, &login.username).map_err(Fault::blocked)?;
         let known = self.directory.extension(&login.username);
         // One that nobody has is looked at for as long.
         let asked = known.clone().unwrap_or_else(|| Extension::new(login.username.clone(), "", "nobody's password"));
@@ -112,8 +116,7 @@ impl Api {
             tracing::info!(username = ?login.username, place, "log-in refused");
             return Err(Fault::new(Errcode::WrongLogin, "wrong user name, password or login signature"));
         };
-        locked(&self.by_address).succeeded(place);
-        locked(&self.by_user).succeeded(&login.username);
+        self.guesses.right(guess);
         Ok(extension)
     }
 

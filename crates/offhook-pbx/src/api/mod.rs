@@ -54,7 +54,7 @@ use crate::config::PbxConfig;
 use crate::core::ToCore;
 use crate::directory::{Change, Directory, DirectoryError};
 use crate::events::Load;
-use crate::limit::{BY_ADDRESS, BY_USER, Failures};
+use crate::guesses::Guesses;
 use crate::pseries::PSeries;
 use crate::status::Status;
 
@@ -75,8 +75,7 @@ pub(crate) struct Api {
     signer: Signer,
     sessions: Sessions,
     open_tokens: Mutex<OpenTokens>,
-    by_address: Mutex<Failures>,
-    by_user: Mutex<Failures>,
+    guesses: Guesses,
     reports: Reports,
     origins: Origins,
     body_time: Duration,
@@ -104,6 +103,7 @@ impl Api {
         directory: Directory,
         core: mpsc::Sender<ToCore>,
         load: watch::Receiver<Load>,
+        guesses: Guesses,
     ) -> Arc<Self> {
         let pseries = config.pseries.clone();
         let (life, idle) = (Duration::from_secs(pseries.token_life_s), Duration::from_secs(pseries.token_idle_s));
@@ -115,8 +115,7 @@ impl Api {
             secrets,
             sessions: Sessions::new(life, idle),
             open_tokens: Mutex::default(),
-            by_address: Mutex::new(Failures::new(BY_ADDRESS)),
-            by_user: Mutex::new(Failures::new(BY_USER)),
+            guesses,
             reports: Reports::default(),
             origins: Origins::new(pseries.allowed_origins.as_deref(), config.bind, &config.domain),
             body_time: Duration::from_millis(config.limits.handshake_ms),

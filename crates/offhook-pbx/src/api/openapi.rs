@@ -87,7 +87,7 @@ pub(super) async fn get_token(State(api): State<Arc<Api>>, From(link): From, bod
     let asked: GetToken = request::json(&api, body).await?;
     let place = place(link.peer().ip());
     let now = Instant::now();
-    locked(&api.by_address).begin(now, &place).map_err(Fault::blocked)?;
+    api.guesses.begin_secret(now, &place).map_err(Fault::blocked)?;
     // Both, so that the time does not tell which of them is wrong.
     let is_client = token::same(&asked.username, &api.pseries.client_id);
     let is_secret = api.client_secret.is(api.directory.store(), &asked.password).await;
@@ -96,7 +96,7 @@ pub(super) async fn get_token(State(api): State<Arc<Api>>, From(link): From, bod
         tracing::info!(%place, "wrong client id or secret");
         return Err(Fault::new(Errcode::WrongLogin, "wrong client id or client secret"));
     }
-    locked(&api.by_address).succeeded(&place);
+    api.guesses.right_secret(&place);
     let issued = locked(&api.open_tokens).issue(now).map_err(|e| Fault::internal(&e))?;
     Ok(Done::with(issued))
 }

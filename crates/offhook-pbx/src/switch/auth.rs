@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::{Action, Switch};
 use crate::extension::Extension;
-use crate::limit::{BY_ADDRESS, BY_USER, Failures, place};
+use crate::guesses::Guesses;
+use crate::limit::place;
 
 /// How long a nonce is good. A client that was challenged once uses it for its next requests too.
 const NONCE_LIFE_MS: Millis = 5 * 60 * 1000;
@@ -43,8 +44,7 @@ pub(super) struct Authenticator {
     verifier: Verifier,
     extensions: HashMap<String, Extension>,
     clients: HashMap<ConnectionId, Client>,
-    by_address: Failures,
-    by_user: Failures,
+    guesses: Guesses,
     /// What the limits call the time zero; any will do.
     zero: Instant,
 }
@@ -107,15 +107,14 @@ impl Challenge {
 }
 
 impl Authenticator {
-    pub(super) fn new(realm: &str, key: [u8; 32], extensions: &[Extension]) -> Self {
+    pub(super) fn new(realm: &str, key: [u8; 32], extensions: &[Extension], guesses: Guesses) -> Self {
         let enabled = extensions.iter().filter(|extension| extension.is_enabled());
         let extensions = enabled.map(|e| (e.number().to_owned(), e.clone())).collect();
         Self {
             verifier: Verifier::new(realm, key, NONCE_LIFE_MS),
             extensions,
             clients: HashMap::new(),
-            by_address: Failures::new(BY_ADDRESS),
-            by_user: Failures::new(BY_USER),
+            guesses,
             zero: Instant::now(),
         }
     }
@@ -132,10 +131,11 @@ impl Authenticator {
         };
     }
 
-    /// Nobody has proven to be this extension any more.
-    pub(super) fn forget(&mut self, number: &str) {
+    /// Nobody has proven to be this extension any more. Who had has its time again.
+    pub(super) fn forget(&mut self, now: Millis, number: &str) {
         for client in self.clients.values_mut().filter(|client| client.extension.as_deref() == Some(number)) {
             client.extension = None;
+            client.since = now;
         }
     }
 
@@ -179,30 +179,25 @@ impl Authenticator {
         let (status, credentials, _) = challenge.parts();
         let at = self.zero + Duration::from_millis(now);
         let (extensions, realm) = (&self.extensions, self.verifier.realm().to_owned());
-        let (by_address, by_user) = (&mut self.by_address, &mut self.by_user);
+        let guesses = &self.guesses;
         let mut tried = None;
         let ha1 = |user: &str, algorithm: DigestAlgorithm| {
             // Who has proven itself here is not held up by others that guess its password.
             if client.extension.as_deref() != Some(user) {
                 let counted = if user.len() <= MOST_USER { user } else { "" };
-                let begun = by_user
-                    .begin(at, counted)
-                    .and_then(|()| by_address.begin(at, &client.place).inspect_err(|_| by_user.succeeded(counted)));
-                tried = Some((counted.to_owned(), begun));
+                tried = Some(guesses.begin(at, &client.place, counted));
             }
             extensions.get(user)?.ha1(algorithm, &realm)
         };
         let result = self.verifier.verify(now, request, credentials, ha1);
-        match &tried {
+        match (tried, &result) {
             // Whatever came of it: who has no more tries learns nothing.
-            Some((_, Err(seconds))) => {
+            (Some(Err(seconds)), _) => {
                 tracing::info!(?connection, place = client.place, claimed, "too many wrong passwords");
-                return Err(Denied::later(*seconds));
+                return Err(Denied::later(seconds));
             }
-            Some((user, Ok(()))) if result != Err(AuthFailure::Wrong) => {
-                self.by_user.succeeded(user);
-                self.by_address.succeeded(&client.place);
-            }
+            (Some(Ok(guess)), Ok(_)) => guesses.right(guess),
+            (Some(Ok(guess)), Err(failure)) if *failure != AuthFailure::Wrong => guesses.void(guess),
             _ => {}
         }
         let failure = match result {

@@ -25,7 +25,7 @@ impl Switch {
                     // Devices prove themselves again before they are called, or call.
                     let gone = self.registrar.forget(&number);
                     self.tell_unregistered(gone);
-                    self.auth.forget(&number);
+                    self.auth.forget(turn.now, &number);
                 }
                 if is_deleted {
                     self.forget_mailbox(turn, &number);

@@ -42,6 +42,7 @@ use offhook_sip::{
 use crate::config::PbxConfig;
 use crate::events::{CallId, PbxEvent};
 use crate::features::{FeatureCodes, RingGroup};
+use crate::guesses::Guesses;
 use crate::media::{LegId, MediaAction, Message, MessageId, Piece, PromptId, Sound};
 use crate::notice::Notice;
 use crate::registrar::{Bounds, Registrar};
@@ -121,7 +122,12 @@ pub(crate) struct Switch {
 
 impl Switch {
     /// `key` is the secret of the nonces; `mailboxes` has what was left before, if there is voicemail.
-    pub(crate) fn new(config: &PbxConfig, key: [u8; 32], mailboxes: Option<BTreeMap<String, Vec<Message>>>) -> Self {
+    pub(crate) fn new(
+        config: &PbxConfig,
+        key: [u8; 32],
+        mailboxes: Option<BTreeMap<String, Vec<Message>>>,
+        guesses: Guesses,
+    ) -> Self {
         let limits = &config.limits;
         let bounds = Bounds {
             bindings: limits.bindings,
@@ -132,7 +138,7 @@ impl Switch {
             domain: config.domain.clone(),
             no_answer_ms: Millis::try_from(config.no_answer.as_millis()).unwrap_or(Millis::MAX),
             max_calls: limits.calls,
-            auth: Authenticator::new(config.realm(), key, &config.extensions),
+            auth: Authenticator::new(config.realm(), key, &config.extensions, guesses),
             registrar: Registrar::new(bounds),
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),

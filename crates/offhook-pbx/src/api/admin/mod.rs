@@ -20,7 +20,6 @@ use tokio::time::Instant;
 use super::Api;
 use super::answer::{Done, Errcode, Fault};
 use super::request::From;
-use super::session::locked;
 use crate::directory::DirectoryError;
 use crate::limit::place;
 use crate::store::StoreError;
@@ -101,7 +100,7 @@ async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
         given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     // Who shows nothing guesses nothing.
     let Some((_, given)) = given else { return not_admitted() };
-    if let Err(seconds) = locked(&api.by_address).begin(Instant::now(), &place) {
+    if let Err(seconds) = api.guesses.begin_secret(Instant::now(), &place) {
         return Rest::from(Fault::blocked(seconds)).into_response();
     }
     let is_admin = match api.admin_token.is(api.directory.store(), given.trim()).await {
@@ -112,7 +111,7 @@ async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
         tracing::warn!(%place, "wrong admin token");
         return not_admitted();
     }
-    locked(&api.by_address).succeeded(&place);
+    api.guesses.right_secret(&place);
     next.run(Request::from_parts(parts, body)).await
 }
 

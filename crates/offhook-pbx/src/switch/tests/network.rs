@@ -17,6 +17,7 @@ use crate::config::PbxConfig;
 use crate::directory::SwitchChange;
 use crate::events::PbxEvent;
 use crate::extension::Extension;
+use crate::guesses::Guesses;
 use crate::media::{LegId, MediaAction, MediaEvent, Message, MessageId, Piece, PromptId, RecordingId, Taped};
 use crate::notice::Notice;
 use crate::switch::{Action, Concluded, Switch, Turn, agent_config};
@@ -71,6 +72,8 @@ struct Client {
     agent: Driven<Agent>,
     /// The PBX's name for its connection, while it is connected.
     connection: Option<ConnectionId>,
+    /// Where it connects from.
+    address: Ipv4Addr,
     number: String,
     events: VecDeque<Event>,
     timeout: Option<Millis>,
@@ -91,10 +94,11 @@ impl Network {
             config.extensions = Extension::built_in();
         }
         config.no_answer = Duration::from_secs(30);
+        let mailboxes = config.data_dir.as_ref().map(|_| BTreeMap::new());
         Self {
             now: 0,
             agent: Driven::new(Agent::new(agent_config([1; 32]))),
-            switch: Switch::new(&config, [2; 32], config.data_dir.as_ref().map(|_| BTreeMap::new())),
+            switch: Switch::new(&config, [2; 32], mailboxes, Guesses::default()),
             clients: Vec::new(),
             next_connection: 1,
             media: Vec::new(),
@@ -125,12 +129,17 @@ impl Network {
     }
 
     pub(super) fn connect(&mut self, number: &str) -> Who {
+        self.connect_from(number, Ipv4Addr::LOCALHOST)
+    }
+
+    pub(super) fn connect_from(&mut self, number: &str, address: Ipv4Addr) -> Who {
         let seed = u8::try_from(10 + self.clients.len()).expect("few clients");
         let mut config = AgentConfig::new([seed; 32]);
         config.keep_alive = KeepAlive::Off;
         self.clients.push(Client {
             agent: Driven::new(Agent::new(config)),
             connection: None,
+            address,
             number: number.to_owned(),
             events: VecDeque::new(),
             timeout: None,
@@ -146,7 +155,7 @@ impl Network {
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
         self.clients[who.0].connection = Some(connection);
-        self.switch.on_connected(self.now, connection, Ipv4Addr::LOCALHOST.into(), None);
+        self.switch.on_connected(self.now, connection, self.clients[who.0].address.into(), None);
         let kind = ConnectionKind::Server { secure: false };
         self.pbx_input(Input::Connected { connection, kind });
         self.client_input(who, Input::Connected { connection: LINK, kind: ConnectionKind::Client { secure: false } });

@@ -1,5 +1,7 @@
 //! Registering.
 
+use std::net::Ipv4Addr;
+
 use offhook_sip::{Event, RegistrationFailure};
 
 use super::network::{Network, Who};
@@ -108,23 +110,31 @@ fn somebody_who_guesses_passwords_is_not_asked_for_ever() {
 }
 
 /// Limits of one connection do not hold up who makes many.
+/// Where guesses come from.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 66);
+
 #[test]
 fn guesses_of_a_user_are_counted_over_all_connections() {
     let mut net = Network::new();
     let owner = net.phone("1000");
     for guess in 0..10 {
-        let phone = net.connect("1000");
+        let phone = net.connect_from("1000", ELSEWHERE);
         assert_eq!(register(&mut net, phone, &format!("guess-{guess}")), 401, "{guess}");
     }
-    let phone = net.connect("1000");
+    let phone = net.connect_from("1000", ELSEWHERE);
     assert_eq!(register(&mut net, phone, "the eleventh"), 503);
     assert_eq!(register(&mut net, phone, "secret-1000"), 503, "a right one is told");
-    let other = net.connect("1001");
+    let other = net.connect_from("1001", ELSEWHERE);
     assert_eq!(register(&mut net, other, "secret-1001"), 200, "others are held up");
     // Who is there already neither calls nor refreshes less.
     assert_eq!(register(&mut net, owner, "secret-1000"), 200);
     net.call(owner, "600");
     assert!(net.events(owner).iter().any(|event| matches!(event, Event::Accepted { .. })));
+    // Nor does it come back less, where it was and elsewhere.
+    net.reconnect(owner);
+    assert_eq!(register(&mut net, owner, "secret-1000"), 200);
+    let moved = net.connect_from("1000", Ipv4Addr::new(198, 51, 100, 7));
+    assert_eq!(register(&mut net, moved, "secret-1000"), 200);
     net.advance(30_000);
     assert_eq!(register(&mut net, phone, "secret-1000"), 200, "for ever");
 }
@@ -132,12 +142,16 @@ fn guesses_of_a_user_are_counted_over_all_connections() {
 #[test]
 fn guesses_of_one_address_are_counted_over_all_users() {
     let mut net = Network::new();
+    let neighbour = net.phone("1002");
     for guess in 0..20 {
         let phone = net.connect(&format!("20{guess:02}"));
         assert_eq!(register(&mut net, phone, "secret"), 401, "{guess}");
     }
     let phone = net.connect("1001");
     assert_eq!(register(&mut net, phone, "wrong"), 503);
+    // Who was there before is not held up by its neighbour.
+    net.reconnect(neighbour);
+    assert_eq!(register(&mut net, neighbour, "secret-1002"), 200);
     net.advance(6_000);
     assert_eq!(register(&mut net, phone, "secret-1001"), 200, "for ever");
 }

@@ -13,6 +13,7 @@ use offhook_sip::{
 use super::network::SDP;
 use crate::config::PbxConfig;
 use crate::extension::Extension;
+use crate::guesses::Guesses;
 use crate::media::{LegId, MediaAction, MediaEvent};
 use crate::switch::{Action, Switch, Turn};
 
@@ -54,7 +55,7 @@ impl Pbx {
         agent.session_timer = SessionTimer { enabled: true, expires_s: 90, min_se_s: 90 };
         Self {
             agent: Driven::new(Agent::new(agent)),
-            switch: Switch::new(&config, [2; 32], None),
+            switch: Switch::new(&config, [2; 32], None, Guesses::default()),
             agent_timeout: None,
             media: BTreeMap::new(),
             open: BTreeSet::new(),
