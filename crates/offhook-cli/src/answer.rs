@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::args::AnswerArgs;
 use crate::devices::Chosen;
 use crate::exit::{Failure, Reason};
+use crate::ice;
 use crate::quality::{Leaving, Quality};
 use crate::server::{Line, connect, of_end};
 use crate::signal::{Interrupt, until};
@@ -60,10 +61,11 @@ impl Answered {
 }
 
 async fn prepare(args: &AnswerArgs) -> Result<(Line, Option<WavSource>), Failure> {
+    let options = ice::options(&args.ice)?;
     let play = sound::open(args.play.as_deref())?;
     sound::check_record(args.record.as_deref())?;
     let devices = Chosen::open(&args.sound).await?;
-    Ok((connect(&args.server, offhook::DtmfMode::default(), devices).await?, play))
+    Ok((connect(&args.server, options, offhook::DtmfMode::default(), devices).await?, play))
 }
 
 async fn wait(
@@ -90,7 +92,7 @@ async fn wait(
             return Err(line.why_gone().unwrap_or_else(by_itself));
         };
         answered.calls += 1;
-        let call = Call { args, session: &session, teller };
+        let call = Call { args, session: &session, options: &line.options, teller };
         let taken = call.take(play.clone(), &mut events, &mut incoming, interrupt).await;
         if args.once {
             answered.only = Some((taken.summary, taken.text));
@@ -122,6 +124,7 @@ struct Taken {
 struct Call<'a> {
     args: &'a AnswerArgs,
     session: &'a Session,
+    options: &'a CallOptions,
     teller: Teller,
 }
 
@@ -134,7 +137,7 @@ impl Call<'_> {
         incoming: &mut EventStream<Session>,
         interrupt: &mut Interrupt,
     ) -> Taken {
-        let Self { args, session, teller } = self;
+        let Self { args, session, options, teller } = self;
         let status = session.status();
         teller.note("call", format!("{} calls", status.number));
         // The outcome of both is told by the events and the end of the call.
@@ -142,7 +145,7 @@ impl Call<'_> {
         if args.echo || play.is_some() || !args.sound.devices {
             drop(session.play(if args.echo { AudioSource::Echo } else { sound::source(play) }));
         }
-        drop(session.answer(CallOptions::default()));
+        drop(session.answer(CallOptions::clone(options)));
 
         let mut record = Record::new(args.record.as_deref(), args.sound.devices);
         let mut time = CallTime::default();

@@ -191,6 +191,35 @@ pub struct ServerArgs {
     pub pin: Option<String>,
 }
 
+/// STUN and TURN servers of the calls.
+#[derive(Debug, Args)]
+pub struct IceArgs {
+    /// Ask this STUN server how the call is seen from outside; may be given several times.
+    #[arg(long, value_name = "stun:HOST[:PORT]")]
+    pub stun: Vec<String>,
+
+    /// Take a relay address of this TURN server; may be given several times: `turn:HOST[:PORT][?transport=udp|tcp]`, or
+    /// `turns:HOST[:PORT]`.
+    #[arg(long, value_name = "URL", requires = "turn_user")]
+    pub turn: Vec<String>,
+
+    /// The user at the TURN servers.
+    #[arg(long, value_name = "USER", requires = "turn")]
+    pub turn_user: Option<String>,
+
+    /// The password at the TURN servers. Seen by everybody on this computer: better --turn-password-file or the environment.
+    #[arg(long, value_name = "PASSWORD", env = "OFFHOOK_TURN_PASSWORD", hide_env_values = true)]
+    pub turn_password: Option<String>,
+
+    /// A file with the password at the TURN servers in its first line. It counts before the environment.
+    #[arg(long, value_name = "FILE")]
+    pub turn_password_file: Option<PathBuf>,
+
+    /// Call through the TURN servers only.
+    #[arg(long, requires = "turn")]
+    pub relay: bool,
+}
+
 impl ServerArgs {
     /// Where it is, as it was given.
     pub(crate) fn url(&self) -> &str {
@@ -207,6 +236,10 @@ pub struct CallArgs {
     /// Where and as whom to register.
     #[command(flatten)]
     pub server: ServerArgs,
+
+    /// STUN and TURN servers.
+    #[command(flatten)]
+    pub ice: IceArgs,
 
     /// Microphone and loudspeakers.
     #[command(flatten)]
@@ -260,6 +293,10 @@ pub struct AnswerArgs {
     /// Where and as whom to register.
     #[command(flatten)]
     pub server: ServerArgs,
+
+    /// STUN and TURN servers.
+    #[command(flatten)]
+    pub ice: IceArgs,
 
     /// Microphone and loudspeakers.
     #[command(flatten)]

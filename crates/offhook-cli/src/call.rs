@@ -10,6 +10,7 @@ use offhook::{CallOptions, PhoneError, Session, WavSource};
 use crate::args::CallArgs;
 use crate::devices::Chosen;
 use crate::exit::{Failure, Reason};
+use crate::ice;
 use crate::quality::{Leaving, Quality};
 use crate::server::{Line, connect, of_end, of_phone};
 use crate::signal::{Interrupt, until};
@@ -44,10 +45,11 @@ pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
 
 /// Everything that can be wrong before somebody's telephone rings.
 async fn prepare(args: &CallArgs) -> Result<(Line, Option<WavSource>), Failure> {
+    let options = ice::options(&args.ice)?;
     let play = sound::open(args.play.as_deref())?;
     sound::check_record(args.record.as_deref())?;
     let devices = Chosen::open(&args.sound).await?;
-    Ok((connect(&args.server, args.dtmf_mode, devices).await?, play))
+    Ok((connect(&args.server, options, args.dtmf_mode, devices).await?, play))
 }
 
 async fn call(
@@ -58,7 +60,7 @@ async fn call(
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
     let mut events = line.phone.events();
-    let session = match line.phone.call(&args.number, CallOptions::default()).await {
+    let session = match line.phone.call(&args.number, line.options.clone()).await {
         Ok(session) => session,
         Err(error) => {
             let failure = of_phone(&error, &args.server);
@@ -74,7 +76,8 @@ async fn call(
     let mut interrupted = false;
     let mut leaving: Option<Leaving> = None;
     let not_transferred = OnceCell::new();
-    let script = script(args, &session, play, &not_transferred, teller);
+    let options = line.options.clone();
+    let script = script(args, &session, &options, play, &not_transferred, teller);
     tokio::pin!(script);
     let mut playing = true;
     loop {
@@ -138,6 +141,7 @@ async fn call(
 async fn script(
     args: &CallArgs,
     session: &Session,
+    options: &CallOptions,
     play: Option<WavSource>,
     not_transferred: &OnceCell<Failure>,
     teller: Teller,
@@ -147,7 +151,7 @@ async fn script(
         return std::future::pending().await;
     }
     let file = play.is_some();
-    let transfer = transfer(args, session, play.as_ref(), not_transferred, teller);
+    let transfer = transfer(args, session, options, play.as_ref(), not_transferred, teller);
     // With devices, the microphone is what is sent without a file.
     let playback = (file || !args.sound.devices).then(|| session.play(sound::source(play.clone())));
     let tones = optional(args.dtmf.as_ref().map(|tones| session.dtmf(tones.as_str())));

@@ -13,6 +13,7 @@ pub mod demo;
 mod devices;
 pub mod doctor;
 pub mod exit;
+mod ice;
 mod output;
 mod pbx;
 mod quality;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use offhook::{
-    CallEnd, Cause, ClientKind, DtmfMode, EventStream, HttpFailure, Init, MediaError, Operator, PbxError, PbxEvent,
-    PbxOperator, Phone, PhoneBuilder, PhoneError, TransportError,
+    CallEnd, CallOptions, Cause, ClientKind, DtmfMode, EventStream, HttpFailure, Init, MediaError, Operator, PbxError,
+    PbxEvent, PbxOperator, Phone, PhoneBuilder, PhoneError, TransportError,
 };
 
 use crate::args::ServerArgs;
@@ -17,10 +17,15 @@ use crate::exit::{Failure, Reason};
 /// Connecting and registering take at most this long.
 const CONNECT_TIME: Duration = Duration::from_secs(20);
 
-/// Connects and registers.
-pub(crate) async fn connect(args: &ServerArgs, dtmf: DtmfMode, devices: Chosen) -> Result<Line, Failure> {
+/// Connects and registers; `options` are those of all calls.
+pub(crate) async fn connect(
+    args: &ServerArgs,
+    options: CallOptions,
+    dtmf: DtmfMode,
+    devices: Chosen,
+) -> Result<Line, Failure> {
     in_time(args, async {
-        let line = open(args, dtmf, devices).await?;
+        let line = Line { options, ..open(args, dtmf, devices).await? };
         match line.start(args).await {
             Ok(()) => Ok(line),
             Err(failure) => {
@@ -66,6 +71,8 @@ pub(crate) fn builder(args: &ServerArgs, url: &str) -> Result<PhoneBuilder, Fail
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) phone: Phone,
+    /// What calls are made and answered with.
+    pub(crate) options: CallOptions,
     pbx: Option<(PbxOperator, EventStream<PbxEvent>)>,
 }
 
@@ -107,7 +114,7 @@ fn phone(args: &ServerArgs, dtmf: DtmfMode, devices: Chosen) -> Result<Line, Fai
     let builder = builder.warn_silent_input(devices.are_used());
     let builder = devices.for_phone(builder);
     let phone = builder.build().map_err(|error| of_phone(&error, args))?;
-    Ok(Line { phone, pbx: None })
+    Ok(Line { phone, options: CallOptions::default(), pbx: None })
 }
 
 async fn log_in(args: &ServerArgs, url: &str, dtmf: DtmfMode, devices: Chosen) -> Result<Line, Failure> {
@@ -125,7 +132,7 @@ async fn log_in(args: &ServerArgs, url: &str, dtmf: DtmfMode, devices: Chosen) -
     };
     let Operator { phone, pbx } = devices.for_pbx(init).connect().await.map_err(|error| of_pbx(&error, args))?;
     let events = pbx.events();
-    Ok(Line { phone, pbx: Some((pbx, events)) })
+    Ok(Line { phone, options: CallOptions::default(), pbx: Some((pbx, events)) })
 }
 
 /// Whose certificates are taken.

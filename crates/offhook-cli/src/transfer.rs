@@ -18,6 +18,7 @@ use crate::told::Teller;
 pub(crate) async fn transfer(
     args: &CallArgs,
     session: &Session,
+    options: &CallOptions,
     play: Option<&WavSource>,
     refused: &OnceCell<Failure>,
     teller: Teller,
@@ -25,7 +26,7 @@ pub(crate) async fn transfer(
     let (Some(after), Some(number)) = (args.transfer_after, &args.transfer_to) else { return Ok(()) };
     tokio::time::sleep(after).await;
     let outcome = if args.transfer_attended {
-        attended(args, session, number, play).await
+        attended(args, session, options, number, play).await
     } else {
         session.blind_transfer(number).await.map_err(|error| of_phone(&error, &args.server))
     };
@@ -42,9 +43,15 @@ pub(crate) async fn transfer(
 }
 
 /// Calls the target, and connects it once it has answered.
-async fn attended(args: &CallArgs, session: &Session, number: &str, play: Option<&WavSource>) -> Result<(), Failure> {
+async fn attended(
+    args: &CallArgs,
+    session: &Session,
+    options: &CallOptions,
+    number: &str,
+    play: Option<&WavSource>,
+) -> Result<(), Failure> {
     let consultation =
-        session.consult(number, CallOptions::default()).await.map_err(|error| of_phone(&error, &args.server))?;
+        session.consult(number, options.clone()).await.map_err(|error| of_phone(&error, &args.server))?;
     if let Err(error) = consultation.confirmed().await {
         let end = consultation.ended().await;
         return Err(of_end(&end, number).unwrap_or_else(|| of_phone(&error, &args.server)));

@@ -2,7 +2,9 @@
 
 mod common;
 
+use std::net::UdpSocket;
 use std::path::Path;
+use std::time::Duration;
 
 use common::{Dir, Offhook, PbxProcess};
 use offhook_cli::audio::{Pcm, read_wav, write_wav};
@@ -136,6 +138,36 @@ fn ctrl_c_hangs_up_properly_on_either_side() {
     assert_eq!(callee.json_lines().last().expect("a summary")["calls"], 2);
     assert_eq!(caller.event("ended")["cause"], "Terminated");
     caller.finish().succeeds();
+}
+
+/// Waits until a TURN server is asked for an address (RFC 8656); it never answers.
+#[track_caller]
+fn is_asked(server: &UdpSocket) {
+    server.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let mut request = [0u8; 1_500];
+    server.recv(&mut request).expect("a request");
+    assert_eq!(request[..2], [0, 3], "an Allocate request");
+}
+
+#[test]
+fn both_ask_their_turn_servers() {
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    let password = dir.path("turn-password");
+    std::fs::write(&password, "hidden-words\n").expect("a file");
+    let servers = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").expect("binds"));
+    let [first, second] = servers.each_ref().map(|server| format!("turn:{}", server.local_addr().expect("an address")));
+    let user = ["--turn-user", "ada", "--turn-password-file", &password];
+    let callee = answering(&[&user[..], &["--turn", &second, "--once", "--echo"]].concat(), &pbx);
+    let caller = [&user[..], &["--turn", &first, "--duration", "1s"]].concat();
+    let caller = phone(&[&["call", "1001"], &caller[..]].concat(), &pbx, "1000");
+    servers.iter().for_each(is_asked);
+    // Neither needs them here.
+    caller.finish().succeeds();
+    callee.finish().succeeds();
+    let wrong = phone(&["call", "1001", "--stun", "turn:x"], &pbx, "1000").finish();
+    wrong.fails(2, &["--stun"]);
+    let wrong = phone(&["answer", "--relay"], &pbx, "1000").finish();
+    wrong.fails(2, &["--turn"]);
 }
 
 #[test]

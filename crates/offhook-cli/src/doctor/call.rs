@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use offhook::{
-    AudioSource, CallOptions, IceServer, IceTransportPolicy, PairCandidateKind, PcmOutput, PeerStats, ReportStats,
-    Session, WavSource,
-};
+use offhook::{AudioSource, CallOptions, PairCandidateKind, PcmOutput, PeerStats, ReportStats, Session, WavSource};
 
 use super::args::DoctorArgs;
 use super::report::{Found, Name, Report};
@@ -33,9 +30,9 @@ const MOST_RTT_MS: f64 = 400.0;
 const LEAST_MOS: f64 = 3.5;
 
 /// Calls, listens, and says what it was like.
-pub(super) async fn examine(args: &DoctorArgs, servers: &[IceServer], line: &Line, report: &mut Report) {
+pub(super) async fn examine(args: &DoctorArgs, options: CallOptions, line: &Line, report: &mut Report) {
     report.begin(&format!("calling {}", args.echo));
-    let session = match call(args, servers, line).await {
+    let session = match call(args, options, line).await {
         Ok((session, took)) => {
             report.end(Name::Call, &Found::Ok(format!("{} answered after {} ms", args.echo, took.as_millis())));
             session
@@ -58,10 +55,8 @@ pub(super) async fn examine(args: &DoctorArgs, servers: &[IceServer], line: &Lin
     let _ = tokio::time::timeout(HANG_UP, session.hangup()).await;
 }
 
-async fn call(args: &DoctorArgs, servers: &[IceServer], line: &Line) -> Result<(Session, Duration), Failure> {
+async fn call(args: &DoctorArgs, options: CallOptions, line: &Line) -> Result<(Session, Duration), Failure> {
     let begun = Instant::now();
-    let policy = if args.relay { IceTransportPolicy::Relay } else { IceTransportPolicy::All };
-    let options = CallOptions { ice_servers: servers.to_vec(), ice_transport_policy: policy, ..CallOptions::default() };
     let session = line.phone.call(&args.echo, options).await.map_err(|error| of_phone(&error, &args.server))?;
     match tokio::time::timeout(ANSWER, session.confirmed()).await {
         Ok(Ok(())) => Ok((session, begun.elapsed())),

@@ -6,13 +6,14 @@ mod report;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use offhook::{DtmfMode, IceProbeError, IceServer, Probe, Secret, TransportError, TurnError, probe_ice_server};
+use offhook::{CallOptions, DtmfMode, IceProbeError, IceServer, Probe, TransportError, TurnError, probe_ice_server};
 
 use self::args::DoctorArgs;
 use self::report::{Found, Name, Report};
 use crate::args::ServerArgs;
 use crate::devices::Chosen;
 use crate::exit::{Failure, Reason};
+use crate::ice;
 use crate::server::{self, Line, of_transport};
 use crate::signal::Interrupt;
 
@@ -24,21 +25,21 @@ const EXPIRES_SOON: u64 = 14 * 86_400;
 /// Looks at everything and tells it.
 pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
     let mut interrupt = Interrupt::install();
-    let servers = ice_servers(&args)?;
+    let options = ice::options(&args.ice)?;
     let mut report = Report::new(args.json);
     tokio::select! {
-        () = examine(&args, &servers, &mut report) => {}
+        () = examine(&args, options, &mut report) => {}
         () = interrupt.wait() => return Err(Failure::new(Reason::Interrupted, "interrupted before all was looked at")),
     }
     report.finish()
 }
 
-async fn examine(args: &DoctorArgs, servers: &[IceServer], report: &mut Report) {
+async fn examine(args: &DoctorArgs, options: CallOptions, report: &mut Report) {
     let line = line(&args.server, report).await;
-    ice(servers, report).await;
+    ice_servers(&options.ice_servers, report).await;
     match &line {
         Some(_) if args.no_call => skip(report, "not wanted (--no-call)"),
-        Some(line) => call::examine(args, servers, line, report).await,
+        Some(line) => call::examine(args, options, line, report).await,
         None => skip(report, "there is no registration to call with"),
     }
     if let Some(line) = line {
@@ -276,38 +277,8 @@ fn failed(reason: Reason, detail: impl Into<String>, advice: &str) -> Found {
     Found::Failed { reason, detail: detail.into(), advice: advice.to_owned() }
 }
 
-/// What the command line says of STUN and TURN, one server each.
-fn ice_servers(args: &DoctorArgs) -> Result<Vec<IceServer>, Failure> {
-    let usage = |text: &str| Failure::new(Reason::Usage, text);
-    let scheme = |url: &str, schemes: &[&str]| {
-        let lower = url.to_ascii_lowercase();
-        schemes.iter().any(|scheme| lower.starts_with(scheme))
-    };
-    if !args.stun.iter().all(|url| scheme(url, &["stun:"])) {
-        return Err(usage("--stun: write stun:HOST or stun:HOST:PORT"));
-    }
-    if !args.turn.iter().all(|url| scheme(url, &["turn:", "turns:"])) {
-        return Err(usage("--turn: write turn:HOST[:PORT][?transport=udp|tcp] or turns:HOST[:PORT]"));
-    }
-    let credential = match (&args.turn_password_file, &args.turn_password) {
-        (Some(path), _) => Some(server::first_line("--turn-password-file", path)?),
-        (None, given) => given.clone(),
-    };
-    if !args.turn.is_empty() && credential.is_none() {
-        return Err(usage("no password for --turn: set OFFHOOK_TURN_PASSWORD, or give --turn-password-file FILE"));
-    }
-    let credential = credential.map(Secret::from);
-    let stun = args.stun.iter().map(|url| IceServer { urls: vec![url.clone()], username: None, credential: None });
-    let turn = args.turn.iter().map(|url| IceServer {
-        urls: vec![url.clone()],
-        username: args.turn_user.clone(),
-        credential: credential.clone(),
-    });
-    Ok(stun.chain(turn).collect())
-}
-
 /// Each STUN and TURN server by itself.
-async fn ice(servers: &[IceServer], report: &mut Report) {
+async fn ice_servers(servers: &[IceServer], report: &mut Report) {
     let is_turn = |server: &IceServer| server.urls.iter().any(|url| url.to_ascii_lowercase().starts_with("turn"));
     for (name, turn, option) in [(Name::Stun, false, "--stun"), (Name::Turn, true, "--turn")] {
         let mut any = false;
