@@ -1,15 +1,13 @@
 //! What an [`Agent`](crate::Agent) is made with.
 
-use std::fmt;
-
-use crate::Millis;
+use crate::{Millis, Seed};
 
 /// What an [`Agent`](crate::Agent) is made with.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct AgentConfig {
     /// Seed of every random choice (tags, branches, Call-IDs, cnonces, 491 back-off). It must be secret and never used
     /// twice outside tests: who knows it can forge requests in our dialogs.
-    pub seed: [u8; 32],
+    pub seed: Seed,
     /// `User-Agent` in requests, `Server` in responses.
     pub user_agent: String,
     /// Host in Via and made-up Call-IDs. RFC 7118 §5: a client has no address of its own, so a random name in `.invalid`
@@ -32,39 +30,12 @@ pub struct AgentConfig {
     pub timers: TransactionTimers,
 }
 
-/// Without the seed, which is a secret.
-impl fmt::Debug for AgentConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            seed: _,
-            user_agent,
-            via_host,
-            extensions,
-            guard_dialogs,
-            session_timer,
-            keep_alive,
-            limits,
-            timers,
-        } = self;
-        f.debug_struct("AgentConfig")
-            .field("user_agent", user_agent)
-            .field("via_host", via_host)
-            .field("extensions", extensions)
-            .field("guard_dialogs", guard_dialogs)
-            .field("session_timer", session_timer)
-            .field("keep_alive", keep_alive)
-            .field("limits", limits)
-            .field("timers", timers)
-            .finish_non_exhaustive()
-    }
-}
-
 impl AgentConfig {
     /// The defaults with this seed.
     #[must_use]
-    pub fn new(seed: [u8; 32]) -> Self {
+    pub fn new(seed: impl Into<Seed>) -> Self {
         Self {
-            seed,
+            seed: seed.into(),
             user_agent: concat!("offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
             via_host: None,
             extensions: Vec::new(),

@@ -70,7 +70,7 @@ pub use header::{HeaderError, HeaderField};
 pub use name_addr::{NameAddr, Uri, UriError};
 pub use refer::{ReferTo, sipfrag_status};
 pub use replaces::Replaces;
-pub use secret::Secret;
+pub use secret::{Secret, Seed};
 
 /// Milliseconds since an epoch of the caller's choice; it must never go backwards.
 pub type Millis = u64;

@@ -1,4 +1,4 @@
-//! A string that does not show itself.
+//! What does not show itself.
 
 use std::fmt;
 
@@ -43,6 +43,30 @@ impl From<&str> for Secret {
 impl From<String> for Secret {
     fn from(text: String) -> Self {
         Self::new(text)
+    }
+}
+
+/// What random choices begin with: never printed, wiped from memory when dropped.
+#[derive(Clone)]
+pub struct Seed(Zeroizing<[u8; 32]>);
+
+impl Seed {
+    /// Reads it. Do not log what this returns.
+    #[must_use]
+    pub fn expose(&self) -> [u8; 32] {
+        *self.0
+    }
+}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl From<[u8; 32]> for Seed {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
     }
 }
 

@@ -127,7 +127,7 @@ impl Agent {
     /// A new one, with no connection.
     #[must_use]
     pub fn new(config: AgentConfig) -> Self {
-        let mut rng = Rng::new(config.seed);
+        let mut rng = Rng::new(config.seed.expose());
         let via_host = config.via_host.clone().unwrap_or_else(|| format!("{}.invalid", rng.token(12)));
         Self {
             config,
