@@ -11,6 +11,7 @@ const folders = {
   core: 'crates/offhook-core/tests',
   sim: 'crates/offhook-sim/tests',
   pbx: 'crates/offhook-pbx/src/switch/tests',
+  media: 'crates/offhook-media/src/core/tests',
 };
 
 const rows = read('docs/races.md')

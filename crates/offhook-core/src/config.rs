@@ -1,17 +1,16 @@
 //! What a phone and a call are made with.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use offhook_sip::{Credentials, KeepAlive, Millis, NameAddr, Secret, SessionTimer, Uri, UriError};
+use offhook_sip::{Credentials, KeepAlive, Millis, NameAddr, Secret, Seed, SessionTimer, Uri, UriError};
 
 use crate::recording::{RecordMethod, RecordPermissions};
 
 /// What a [`Phone`](crate::Phone) is made with. Start from [`PhoneConfig::new`] and change what must be different.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct PhoneConfig {
     /// Seed of every random choice (tags, Call-IDs, back-off). It must be secret and never used twice outside tests.
-    pub seed: [u8; 32],
+    pub seed: Seed,
     /// Our address of record with the display name others see, `"Ann" <sip:1000@example.com>`.
     pub aor: NameAddr,
     /// Request-URI of REGISTER, `sip:example.com`.
@@ -56,6 +55,8 @@ pub struct PhoneConfig {
     pub record_permissions: RecordPermissions,
     /// STUN and TURN servers of calls whose [`CallOptions`] name none.
     pub ice_servers: Vec<IceServer>,
+    /// Which candidates may be used in any call. [`IceTransportPolicy::Relay`] holds whatever [`CallOptions`] say.
+    pub ice_transport_policy: IceTransportPolicy,
     /// An outbound call that rings this long without an answer is cancelled, an inbound one refused; milliseconds.
     pub no_answer_ms: Millis,
     /// The extension number shown in reports. Set from the address of record.
@@ -66,72 +67,13 @@ pub struct PhoneConfig {
     pub utc_offset_min: i32,
 }
 
-/// Without the seed, which is a secret.
-impl fmt::Debug for PhoneConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            seed: _,
-            aor,
-            registrar,
-            contact,
-            instance,
-            credentials,
-            register_expires_s,
-            register_headers,
-            user_agent,
-            keep_alive,
-            session_timer,
-            reconnect,
-            call_waiting,
-            allow_transfer,
-            dtmf,
-            rtp_timeout_ms,
-            warn_silent_input,
-            filter_sdp,
-            record,
-            record_permissions,
-            ice_servers,
-            no_answer_ms,
-            extension,
-            device_type,
-            utc_offset_min,
-        } = self;
-        f.debug_struct("PhoneConfig")
-            .field("aor", aor)
-            .field("registrar", registrar)
-            .field("contact", contact)
-            .field("instance", instance)
-            .field("credentials", credentials)
-            .field("register_expires_s", register_expires_s)
-            .field("register_headers", register_headers)
-            .field("user_agent", user_agent)
-            .field("keep_alive", keep_alive)
-            .field("session_timer", session_timer)
-            .field("reconnect", reconnect)
-            .field("call_waiting", call_waiting)
-            .field("allow_transfer", allow_transfer)
-            .field("dtmf", dtmf)
-            .field("rtp_timeout_ms", rtp_timeout_ms)
-            .field("warn_silent_input", warn_silent_input)
-            .field("filter_sdp", filter_sdp)
-            .field("record", record)
-            .field("record_permissions", record_permissions)
-            .field("ice_servers", ice_servers)
-            .field("no_answer_ms", no_answer_ms)
-            .field("extension", extension)
-            .field("device_type", device_type)
-            .field("utc_offset_min", utc_offset_min)
-            .finish_non_exhaustive()
-    }
-}
-
 impl PhoneConfig {
     /// For the user `user` of the server at `url`, `wss://host[:port][/path]`. `domain` is the domain of the
     /// addresses; `None`: the URL's host.
     ///
     /// # Errors
     /// The URL is not `ws://` or `wss://`, or the user or host cannot be put into a SIP address.
-    pub fn new(url: &str, user: &str, domain: Option<&str>, seed: [u8; 32]) -> Result<Self, UriError> {
+    pub fn new(url: &str, user: &str, domain: Option<&str>, seed: impl Into<Seed>) -> Result<Self, UriError> {
         let host = match domain {
             Some(domain) => domain,
             None => host_of(url).ok_or_else(|| UriError {
@@ -140,7 +82,7 @@ impl PhoneConfig {
             })?,
         };
         Ok(Self {
-            seed,
+            seed: seed.into(),
             aor: NameAddr::new(Uri::sip(user, host)?),
             registrar: Uri::parse(&format!("sip:{host}"))?,
             contact: None,
@@ -161,11 +103,24 @@ impl PhoneConfig {
             record: RecordMethod::default(),
             record_permissions: RecordPermissions::default(),
             ice_servers: Vec::new(),
+            ice_transport_policy: IceTransportPolicy::default(),
             no_answer_ms: 300_000,
             extension: user.to_owned(),
             device_type: "desktop".to_owned(),
             utc_offset_min: 0,
         })
+    }
+
+    /// What a call's options leave to the phone.
+    #[must_use]
+    pub fn complete(&self, mut options: CallOptions) -> CallOptions {
+        if options.ice_servers.is_empty() {
+            options.ice_servers.clone_from(&self.ice_servers);
+        }
+        if self.ice_transport_policy == IceTransportPolicy::Relay {
+            options.ice_transport_policy = IceTransportPolicy::Relay;
+        }
+        options
     }
 }
 
@@ -228,7 +183,7 @@ pub struct CallOptions {
     pub codecs: Vec<String>,
     /// STUN and TURN servers of this call; empty: those of [`PhoneConfig::ice_servers`].
     pub ice_servers: Vec<IceServer>,
-    /// Which candidates may be used.
+    /// Which candidates may be used; see also [`PhoneConfig::ice_transport_policy`].
     pub ice_transport_policy: IceTransportPolicy,
     /// The microphone to use, by the name or identity that the driver gives it; one that there is not refuses the call.
     /// `None`: the driver's choice.

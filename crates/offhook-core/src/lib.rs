@@ -74,4 +74,6 @@ pub use status::{
 };
 pub use timer::TimerType;
 
-pub use offhook_sip::{Credentials, Driven, KeepAlive, Load, Machine, Millis, Secret, SessionTimer, Uri, UriError};
+pub use offhook_sip::{
+    Credentials, Driven, KeepAlive, Load, Machine, Millis, Secret, Seed, SessionTimer, Uri, UriError,
+};

@@ -100,7 +100,7 @@ fn any_word_is_an_answer_to_a_heartbeat() {
 #[test]
 fn a_lost_socket_comes_back_ever_more_slowly_and_never_in_step() {
     let delays = |seed: u8| {
-        let mut world = World::with_pbx_unregistered(|api| api.params.seed = [seed; 32]);
+        let mut world = World::with_pbx_unregistered(|api| api.params.seed = [seed; 32].into());
         world.run(100);
         sent(&mut world);
         world.subscription_refused = Some(0);

@@ -12,7 +12,7 @@ use offhook_core::{
 
 /// The program of a phone is started anew: gives the snapshot, with the new phone not started yet.
 fn reload(world: &mut World, who: usize) -> Option<String> {
-    let config = PhoneConfig { seed: [77; 32], ..world.phone(who).config().clone() };
+    let config = PhoneConfig { seed: [77; 32].into(), ..world.phone(who).config().clone() };
     let text = world.act(who, |phone, now| phone.suspend(now));
     world.act(who, |phone, now| phone.disconnect(now));
     world.run(200);

@@ -109,6 +109,13 @@ impl Peer {
         self.request(|reply| Command::AcceptAnswer(sdp, reply))
     }
 
+    /// While early, what is agreed may come up only when the call is answered, or be another fork's than the one that answers (RFC 3261
+    /// §13.2.1: a 183 with a description): [`PeerConfig::connect_timeout`](crate::PeerConfig::connect_timeout) begins when it is
+    /// over. Set it before the description is given; a peer is not early from its beginning.
+    pub fn set_early(&self, early: bool) {
+        self.send(Command::SetEarly(early));
+    }
+
     /// Our pending offer was refused (488, 491): everything is as before it. Without a pending offer nothing happens.
     ///
     /// # Errors
@@ -292,6 +299,7 @@ pub(crate) enum Command {
     CreateOffer(Wanted, Reply<String>),
     AcceptOffer(String, Wanted, Reply<String>),
     AcceptAnswer(String, Reply<()>),
+    SetEarly(bool),
     Rollback(Reply<()>),
     SetMuted(bool),
     SetSource(SourceId, AudioSource),

@@ -289,6 +289,7 @@ impl Task {
                 None => core.accept_offer(now, &sdp, wanted),
             }),
             Command::AcceptAnswer(sdp, reply) => reply.send(core.accept_answer(now, &sdp)),
+            Command::SetEarly(early) => core.set_early(now, early),
             Command::Rollback(reply) => reply.send(core.rollback()),
             Command::SetMuted(muted) => core.set_muted(muted),
             Command::SetSource(id, source) => core.set_source(id, source),

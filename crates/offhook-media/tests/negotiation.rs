@@ -148,12 +148,16 @@ async fn a_wrong_certificate_ends_the_connection_before_any_audio() {
 }
 
 #[tokio::test]
-async fn closing_one_side_closes_the_other() {
+async fn closing_one_side_is_told_to_the_other() {
     let (mut a, mut b) = (End::new(&[Codec::Opus]), End::new(&[Codec::Opus]));
     connect(&mut a, &mut b).await;
+    let digit = b.peer.send_dtmf("1", 6_000, 70).expect("a digit");
     let End { peer, mut events } = a;
     peer.close();
-    b.wait(|event| matches!(event, PeerEvent::Closed).then_some(())).await;
+    b.wait(|event| matches!(event, PeerEvent::RemoteClosed).then_some(())).await;
+    assert_eq!(tokio::time::timeout(LIMIT, digit).await.expect("in time"), Err(MediaError::Closed));
+    let another = b.peer.send_dtmf("1", 100, 70).expect("a digit");
+    assert_eq!(tokio::time::timeout(LIMIT, another).await.expect("in time"), Err(MediaError::Closed));
     while let Some(event) = tokio::time::timeout(LIMIT, events.recv()).await.expect("in time") {
         assert!(!matches!(event, PeerEvent::Failed(_)), "{event:?}");
     }

@@ -15,7 +15,7 @@ pub(crate) struct Account {
 
 pub(crate) fn config(account: Account, seed: &[u8]) -> Result<PhoneConfig, String> {
     let Account { server, user, domain, display_name, authorization_user, password, ha1 } = account;
-    let seed = seed.try_into().map_err(|_| "a seed has 32 bytes")?;
+    let seed: [u8; 32] = seed.try_into().map_err(|_| "a seed has 32 bytes")?;
     let mut config = PhoneConfig::new(&server, &user, domain.as_deref(), seed).map_err(|error| error.to_string())?;
     if let Some(name) = display_name {
         config.aor = config.aor.with_display(&name);

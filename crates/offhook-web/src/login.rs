@@ -39,7 +39,7 @@ impl Login {
     ) -> Result<Login, String> {
         let refused = |error: PbxError| json(&Refusal::from(error));
         let unfit = |_| PbxError::InvalidArgument { detail: "a seed has 32 bytes".to_owned() };
-        let seed = seed.try_into().map_err(unfit).map_err(refused)?;
+        let seed: [u8; 32] = seed.try_into().map_err(unfit).map_err(refused)?;
         let params = InitParams {
             enable_log: Some(enable_log),
             re_registry_phone_times: attempts,

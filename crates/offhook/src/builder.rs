@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use offhook_core::{
-    Credentials, DtmfMode, KeepAlive, Phone as Core, PhoneConfig, PhoneError, ReconnectPolicy, RecordMethod,
-    RecordPermissions, Secret, SessionTimer,
+    Credentials, DtmfMode, IceServer, IceTransportPolicy, KeepAlive, Phone as Core, PhoneConfig, PhoneError,
+    ReconnectPolicy, RecordMethod, RecordPermissions, Secret, SessionTimer,
 };
 use offhook_media::{Addresses, Codec};
 use tokio::time::Instant;
 
+use crate::actor::check_servers;
 use crate::filter::{SdpFilter, SdpStep};
 use crate::host::{Host, seed};
 use crate::phone::Phone;
@@ -38,6 +39,8 @@ pub struct PhoneBuilder {
     no_answer: Duration,
     rtp_timeout: Option<Duration>,
     warn_silent_input: bool,
+    ice_servers: Vec<IceServer>,
+    ice_transport_policy: IceTransportPolicy,
 }
 
 #[derive(Debug, Clone)]
@@ -69,6 +72,8 @@ impl PhoneBuilder {
             no_answer: Duration::from_secs(300),
             rtp_timeout: None,
             warn_silent_input: true,
+            ice_servers: Vec::new(),
+            ice_transport_policy: IceTransportPolicy::All,
         }
     }
 
@@ -227,6 +232,20 @@ impl PhoneBuilder {
         self
     }
 
+    /// STUN and TURN servers of every call that does not name its own ([`CallOptions`](crate::CallOptions)), inbound and resumed
+    /// ones too. Default: none, which does where server and phone see each other.
+    pub fn ice_servers(mut self, servers: impl IntoIterator<Item = IceServer>) -> Self {
+        self.ice_servers = servers.into_iter().collect();
+        self
+    }
+
+    /// Which candidates may be used in any call; [`IceTransportPolicy::Relay`] shows nobody another address than the TURN
+    /// server's. Default: all.
+    pub fn ice_transport_policy(mut self, policy: IceTransportPolicy) -> Self {
+        self.ice_transport_policy = policy;
+        self
+    }
+
     /// Whether a call that sends silence, or always the same sound, is warned of (`constant-audio-input-level`); default: yes.
     /// Switch it off for a bot that does so by intention. A muted or held call is never warned of.
     pub fn warn_silent_input(mut self, warn: bool) -> Self {
@@ -281,6 +300,7 @@ impl PhoneBuilder {
         if self.user.is_empty() {
             return Err(invalid("no user: call .user(\"1000\") on the builder"));
         }
+        check_servers(&self.ice_servers, self.ice_transport_policy)?;
         let seed = seed().map_err(|error| invalid(&error))?;
         let mut config = PhoneConfig::new(&self.server, &self.user, self.domain.as_deref(), seed)
             .map_err(|error| invalid(&error.to_string()))?;
@@ -304,6 +324,8 @@ impl PhoneBuilder {
         config.dtmf = self.dtmf;
         config.filter_sdp = self.host.sdp_filter.is_some();
         config.rtp_timeout_ms = self.rtp_timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        config.ice_servers.clone_from(&self.ice_servers);
+        config.ice_transport_policy = self.ice_transport_policy;
         config.warn_silent_input = self.warn_silent_input;
         config.record.clone_from(&self.record);
         config.record_permissions = self.record_permissions;

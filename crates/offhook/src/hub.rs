@@ -191,8 +191,12 @@ impl<T> Stream for EventStream<T> {
 impl<T> Drop for EventStream<T> {
     fn drop(&mut self) {
         let mut state = lock(&self.hub.0);
-        state.queues.retain(|queue| queue.id != self.id);
-        if let Some(taken) = state.taken.take() {
+        let gone: Vec<_> = state.queues.extract_if(.., |queue| queue.id == self.id).collect();
+        let taken = state.taken.take();
+        drop(state);
+        // Neither under the lock: what waited may run the user's code as it is dropped, which may come back here.
+        drop(gone);
+        if let Some(taken) = taken {
             taken.wake();
         }
     }
@@ -298,6 +302,30 @@ mod tests {
         assert_eq!(heard.recv().await, None);
         hub.publish(&1);
         assert_eq!(hub.subscribe().next().now_or_never(), None);
+    }
+
+    #[derive(Clone)]
+    struct Waiting(#[allow(dead_code)] Arc<Last>);
+
+    struct Last(Hub<Waiting>);
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            self.0.finish();
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_with_a_stream_may_come_back_here() {
+        let hub = Hub::new();
+        let stream = hub.subscribe();
+        hub.publish(&Waiting(Arc::new(Last(hub.clone()))));
+        let (done, dropped) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            drop(stream);
+            done.send(())
+        });
+        dropped.recv_timeout(std::time::Duration::from_secs(20)).expect("it does not wait for its own lock");
     }
 
     #[tokio::test]

@@ -144,8 +144,8 @@ pub use offhook_core::pbx::{
 pub use offhook_core::{
     CallId, CallOptions, CallState, CallStatus, CandidateKind, Cause, CommunicationType, Devices, DtmfMode, IceServer,
     IceTransportPolicy, KeepAlive, MediaStats, Permission, PhoneConfig, PhoneError, PhoneEvent, ReconnectPolicy,
-    RecordMethod, RecordPermissions, RecordStatus, Report, ReportStats, RtcSession, Secret, SessionEvent, SessionTimer,
-    SignalingState, StaticCallStatus, StaticPatch, StatusPatch, TerminateType, TimerType, TransportError,
+    RecordMethod, RecordPermissions, RecordStatus, Report, ReportStats, RtcSession, Secret, Seed, SessionEvent,
+    SessionTimer, SignalingState, StaticCallStatus, StaticPatch, StatusPatch, TerminateType, TimerType, TransportError,
 };
 pub use offhook_media::CandidateKind as PairCandidateKind;
 pub use offhook_media::{

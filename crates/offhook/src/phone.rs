@@ -173,7 +173,7 @@ impl Phone {
     }
 
     /// What it was made with: as it was then, whatever a PBX or the program has changed since. What is secret is left out: it
-    /// has no credentials, no headers for REGISTER, and zeros as its seed.
+    /// has no credentials (nor those of TURN servers), no headers for REGISTER, and zeros as its seed.
     #[must_use]
     pub fn config(&self) -> &PhoneConfig {
         &self.inner.shared.config

@@ -10,7 +10,7 @@ use offhook_media::{VideoFrame, VideoSink};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 
-use crate::actor::Call;
+use crate::actor::{Call, Stage};
 use crate::command::{Act, Pending};
 use crate::session::Session;
 
@@ -114,9 +114,15 @@ impl VideoInput {
         self.call.audio().send_video(frame)
     }
 
-    /// Waits until the far end asks for a key frame. Cancel-safe; requests that came meanwhile count as one.
-    pub async fn keyframe_requested(&self) {
-        self.keyframes.notified().await;
+    /// Waits until the far end asks for a key frame; `false` when the call is over. Cancel-safe; requests that came meanwhile
+    /// count as one.
+    pub async fn keyframe_requested(&self) -> bool {
+        let mut stage = self.call.stage();
+        tokio::select! {
+            () = self.keyframes.notified() => true,
+            // It is there for as long as the call is, which this has.
+            _ = stage.wait_for(|stage| matches!(stage, Stage::Ended(_))) => false,
+        }
     }
 }
 

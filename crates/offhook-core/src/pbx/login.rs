@@ -248,7 +248,7 @@ impl Login {
             register_info.and_then(|answer| RegisterInfo::read(&answer, ["registername", "registerpassword"]));
         let register = register.ok_or_else(|| missing("registername or registerpassword"))?;
         let mut logged_in = LoggedIn {
-            config: PhoneConfig::new(&self.base.ws(), "x", None, self.params.seed).map_err(unfit)?,
+            config: PhoneConfig::new(&self.base.ws(), "x", None, self.params.seed.clone()).map_err(unfit)?,
             params: self.params.clone(),
             base: self.base.clone(),
             token,
@@ -330,7 +330,7 @@ impl LoggedIn {
             contact = contact.with_param("nat", None)?;
         }
         let access = self.product.access_type.as_ref().map(|kind| format!("User-Agent-Access-Type: {kind}"));
-        let new = PhoneConfig::new(&self.base.ws(), number, Some(host), self.params.seed)?;
+        let new = PhoneConfig::new(&self.base.ws(), number, Some(host), self.params.seed.clone())?;
         self.config = PhoneConfig {
             contact: Some(contact.with_param("webclient", None)?),
             credentials: Some(register.credentials()),

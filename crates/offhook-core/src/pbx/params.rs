@@ -1,11 +1,9 @@
 //! What a program gives to log in.
 
-use std::fmt;
-
-use offhook_sip::Secret;
+use offhook_sip::{Secret, Seed};
 
 /// What [`Login`](super::Login) begins with. `deviceIds` of the contract is the browser's.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct InitParams {
     /// User name at the PBX.
     pub username: String,
@@ -22,32 +20,7 @@ pub struct InitParams {
     /// One call at a time, whatever the PBX says of call waiting.
     pub disable_call_waiting: bool,
     /// Seed of every random choice. It must be secret and never used twice outside tests.
-    pub seed: [u8; 32],
-}
-
-/// Without the seed, which is a secret.
-impl fmt::Debug for InitParams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            seed: _,
-            username,
-            secret,
-            pbx_url,
-            enable_log,
-            re_registry_phone_times,
-            user_agent,
-            disable_call_waiting,
-        } = self;
-        f.debug_struct("InitParams")
-            .field("username", username)
-            .field("secret", secret)
-            .field("pbx_url", pbx_url)
-            .field("enable_log", enable_log)
-            .field("re_registry_phone_times", re_registry_phone_times)
-            .field("user_agent", user_agent)
-            .field("disable_call_waiting", disable_call_waiting)
-            .finish_non_exhaustive()
-    }
+    pub seed: Seed,
 }
 
 impl InitParams {
@@ -57,7 +30,7 @@ impl InitParams {
         username: impl Into<String>,
         secret: impl Into<Secret>,
         pbx_url: impl Into<String>,
-        seed: [u8; 32],
+        seed: impl Into<Seed>,
     ) -> Self {
         Self {
             username: username.into(),
@@ -67,7 +40,7 @@ impl InitParams {
             re_registry_phone_times: None,
             user_agent: ClientKind::default(),
             disable_call_waiting: false,
-            seed,
+            seed: seed.into(),
         }
     }
 }

@@ -63,7 +63,7 @@ impl Phone {
     /// A new one, not started.
     #[must_use]
     pub fn new(config: PhoneConfig) -> Self {
-        let mut random = Random::new(config.seed);
+        let mut random = Random::new(config.seed.expose());
         let agent = Agent::new(AgentConfig {
             user_agent: config.user_agent.clone(),
             session_timer: config.session_timer,

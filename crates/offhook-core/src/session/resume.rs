@@ -124,8 +124,7 @@ impl Session {
     /// Opens its media; the exchange follows when signalling is back.
     pub(crate) fn begin_again(&mut self, ctx: &mut Ctx<'_>) {
         self.media_open = true;
-        let ice_servers = ctx.config.ice_servers.clone();
-        let options = CallOptions { video: self.status.is_video, ice_servers, ..CallOptions::default() };
+        let options = ctx.config.complete(CallOptions { video: self.status.is_video, ..CallOptions::default() });
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
         if self.is_silent() {
             ctx.out.media(&self.call_id, MediaCommand::SetMuted(true));

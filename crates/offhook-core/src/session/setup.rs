@@ -222,9 +222,7 @@ impl Session {
                 CallOptions::clone(before);
             options = CallOptions { codecs, ice_servers, ice_transport_policy, input_device, ..options };
         }
-        if options.ice_servers.is_empty() {
-            options.ice_servers.clone_from(&ctx.config.ice_servers);
-        }
+        options = ctx.config.complete(options);
         self.follows = Some(Box::new(options.clone()));
         self.plan_recording(&options);
         ctx.out.media(&self.call_id, MediaCommand::Open { options });

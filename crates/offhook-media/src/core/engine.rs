@@ -203,18 +203,37 @@ impl Engine {
         self.remote.is_some()
     }
 
+    /// The far end, once it is known.
+    pub(crate) fn remote(&self) -> Option<&RemoteTransport> {
+        self.remote.as_ref()
+    }
+
     pub(crate) fn is_connected(&self) -> bool {
         self.dtls == DtlsState::Connected
     }
 
-    /// Whether this description needs a new transport: its certificate is not the one DTLS was started with.
+    /// Whether the far end has closed it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.dtls == DtlsState::Closed
+    }
+
+    /// Whether this description needs a new transport: its certificate is not the one DTLS was started with, or this one is
+    /// closed.
     pub(crate) fn is_replaced_by(&self, remote: &RemoteTransport) -> bool {
-        self.remote.as_ref().is_some_and(|known| known.fingerprint != remote.fingerprint)
+        self.remote.as_ref().is_some_and(|known| self.is_closed() || known.fingerprint != remote.fingerprint)
     }
 
     /// Whether the far end restarts ICE (RFC 8839 §5.4).
     pub(crate) fn is_restarted_by(&self, remote: &RemoteTransport) -> bool {
         self.remote.as_ref().is_some_and(|known| known.ufrag != remote.ufrag || known.password != remote.password)
+    }
+
+    /// Whether an answer to the offer that was answered already is that of another far end, with the same certificate: servers
+    /// have one for all calls. An answer cannot restart ICE without an offer that does; one that names new credentials and no
+    /// address of before is of somebody else.
+    pub(crate) fn is_elsewhere(&self, remote: &RemoteTransport) -> bool {
+        let knows = |known: &RemoteTransport| remote.addresses().any(|address| known.addresses().any(|a| a == address));
+        self.is_restarted_by(remote) && !self.remote.as_ref().is_some_and(knows)
     }
 
     /// Our side with new credentials, for an offer that restarts ICE. They are used when it is answered.
@@ -418,6 +437,12 @@ impl Engine {
     pub(crate) fn close(&mut self) {
         // An engine that never started has nobody to tell.
         let _ = self.rtc.close();
+    }
+
+    /// The far end has closed it: nothing comes in or goes out any more.
+    pub(crate) fn disconnect(&mut self) {
+        self.rtc.disconnect();
+        self.ice = IceState::Closed;
     }
 
     /// The next thing to do. Call until it is [`EngineOutput::Timeout`].

@@ -23,8 +23,10 @@ const MAX_QUEUED: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EventPacket {
     pub(crate) payload: [u8; 4],
-    /// Marks the first packet of an event, whose timestamp the following ones repeat.
+    /// Marks the first packet of an event, from whose timestamp those of the following ones are counted.
     pub(crate) first: bool,
+    /// The segment that it reports begins so much later, in timestamp units (RFC 4733 §2.5.1.3).
+    pub(crate) begins: u32,
 }
 
 /// What to do in these 20 ms.
@@ -50,6 +52,10 @@ struct Sending {
     /// ms since it began.
     elapsed: u32,
     ends_sent: u32,
+    /// Where the present segment begins, in timestamp units.
+    begins: u32,
+    /// It is reported as long as can be: what comes next is another.
+    full: bool,
 }
 
 impl EventSender {
@@ -83,7 +89,7 @@ impl EventSender {
         if self.current.is_none() {
             let Some((tones, _)) = self.queue.front_mut() else { return Step::Idle };
             match tones.pop_front() {
-                Some(tone) => self.current = Some(Sending { tone, elapsed: 0, ends_sent: 0 }),
+                Some(tone) => self.current = Some(Sending { tone, elapsed: 0, ends_sent: 0, begins: 0, full: false }),
                 None => {
                     if let Some((_, reply)) = self.queue.pop_front() {
                         reply.send(Ok(()));
@@ -102,14 +108,19 @@ impl EventSender {
                 if !sounding {
                     sending.ends_sent += 1;
                 }
-                let duration = sending.elapsed.min(tone_ms) * (clock_rate / 1_000);
-                // 16 bits count 1.3 s at 48 kHz: a longer tone stays at the largest value.
-                let duration = duration.min(LONGEST) as u16;
-                let [high, low] = duration.to_be_bytes();
+                if std::mem::take(&mut sending.full) {
+                    sending.begins += LONGEST;
+                }
+                let begins = sending.begins;
+                // 16 bits count 1.3 s at 48 kHz: a longer tone is several segments.
+                let reached = sending.elapsed.min(tone_ms) * (clock_rate / 1_000);
+                let duration = reached.saturating_sub(begins).min(LONGEST);
+                sending.full = sounding && duration == LONGEST;
+                let [_, _, high, low] = duration.to_be_bytes();
                 let end = if sounding { 0 } else { 0x80 };
                 let payload = [code, end | VOLUME, high, low];
                 // The repetitions of the end run while the audio is back.
-                Step::Send { packet: EventPacket { payload, first }, audio: sending.ends_sent > 1 }
+                Step::Send { packet: EventPacket { payload, first, begins }, audio: sending.ends_sent > 1 }
             }
             _ => Step::Gap,
         };
@@ -422,6 +433,44 @@ mod tests {
         assert_eq!(received(&[(0, id(0), ended), (20_000, id(0xffff), [5, 10, 0, 9])]).len(), 2);
         let short = [5, 10, 0x0f, 0xff];
         assert_eq!(received(&[(0, id(0), short), (20_000, id(0xffff), [5, 10, 0, 9])]).len(), 2);
+    }
+
+    #[test]
+    fn a_tone_longer_than_the_duration_counts_is_sent_in_segments() {
+        for (rate, begun) in [(48_000, vec![0, 0xffff, 2 * 0xffff, 3 * 0xffff, 4 * 0xffff]), (8_000, vec![0])] {
+            let mut sender = EventSender::default();
+            sender.push(parse_tones("5", 6_000, 60).unwrap(), Reply::discard());
+            let mut sent: Vec<EventPacket> = Vec::new();
+            while let Step::Send { packet, .. } = sender.step(rate) {
+                sent.push(packet);
+            }
+            let firsts = sent.iter().filter(|packet| packet.first).count();
+            let ends: Vec<_> = sent.iter().filter(|packet| packet.payload[1] & 0x80 != 0).collect();
+            assert_eq!((firsts, ends.len(), ends[0], ends[1]), (1, 3, ends[1], ends[2]));
+            let mut segments = sent.clone();
+            segments.dedup_by_key(|packet| packet.begins);
+            assert_eq!(segments.iter().map(|packet| packet.begins).collect::<Vec<_>>(), begun);
+            let reached = |packet: &EventPacket| {
+                packet.begins + u32::from(u16::from_be_bytes([packet.payload[2], packet.payload[3]]))
+            };
+            assert!(sent.windows(2).all(|pair| reached(&pair[0]) <= reached(&pair[1])));
+            assert_eq!(sent.last().map(reached), Some(6 * rate));
+            for pair in sent.windows(2).filter(|pair| pair[0].begins != pair[1].begins) {
+                assert_eq!(reached(&pair[0]), pair[1].begins, "each is full before the next begins");
+            }
+            // To who receives it, it is one, also where any packet is lost.
+            for lost in 0..sent.len() {
+                let packets = sent.iter().enumerate().filter(|(n, _)| *n != lost);
+                let packets: Vec<_> = packets.map(|(n, p)| (n as i64 * 20_000, id(p.begins), p.payload)).collect();
+                let mut receiver = EventReceiver::default();
+                let mut tones = Vec::new();
+                for (now, id, payload) in packets {
+                    tones.extend(receiver.timeout(now));
+                    tones.extend(receiver.receive(now, rate, id, &payload).into_iter().flatten());
+                }
+                assert_eq!(tones, [Received { tone: '5', duration_ms: 6_000 }], "without {lost}");
+            }
+        }
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub(crate) struct PeerCore {
     seat: Option<Seat>,
     outputs: VecDeque<Output>,
     connect_by: Option<Instant>,
+    /// What is agreed may not be the last word, and may come up when the call is answered.
+    early: bool,
     closed: bool,
 }
 
@@ -117,6 +119,7 @@ impl PeerCore {
             seat: None,
             outputs: VecDeque::new(),
             connect_by: None,
+            early: false,
             closed: false,
         }
     }
@@ -130,7 +133,7 @@ impl PeerCore {
     /// Where our end of the path is, while there is one.
     pub(crate) fn path(&self) -> Option<SocketAddr> {
         let engine = self.engine.as_ref()?;
-        let lost = matches!(engine.ice, IceState::New | IceState::Disconnected | IceState::Failed);
+        let lost = matches!(engine.ice, IceState::New | IceState::Disconnected | IceState::Failed | IceState::Closed);
         engine.candidate_pair().filter(|_| !lost).map(|pair| pair.local)
     }
 
@@ -192,7 +195,7 @@ impl PeerCore {
         let wanted: Wanted = wanted.into();
         let remote = self.negotiation.read_offer(sdp)?;
         // Another certificate is another peer (a transfer behind a B2BUA): its transport begins anew. So does one that
-        // was only offered.
+        // was only offered, or that the far end has closed.
         let fresh = self.engine.as_ref().is_none_or(|e| !e.is_started() || e.is_replaced_by(&remote.transport));
         if fresh {
             let rates: Vec<_> = remote
@@ -213,7 +216,7 @@ impl PeerCore {
             engine.renew_credentials();
         }
         let answer = self.negotiation.answer(&remote, wanted.direction, wanted.video, engine.local(), fresh);
-        self.start(now, &remote.transport)?;
+        self.start(now, &remote.transport, false)?;
         Ok(answer)
     }
 
@@ -221,11 +224,13 @@ impl PeerCore {
         self.check_open()?;
         match self.negotiation.answer_received(sdp)? {
             Answered::Repeated => Ok(()),
-            Answered::Applied(remote) => {
+            Answered::Applied { remote, again } => {
+                let mut fork = false;
                 if let Some(engine) = &mut self.engine {
                     engine.apply_restart();
+                    fork = again && engine.is_elsewhere(&remote.transport);
                 }
-                self.start(now, &remote.transport)
+                self.start(now, &remote.transport, fork)
             }
         }
     }
@@ -237,6 +242,24 @@ impl PeerCore {
             engine.drop_restart();
         }
         Ok(())
+    }
+
+    /// While early, nothing fails for want of a path. When it is over, the path is there in the time allowed.
+    pub(crate) fn set_early(&mut self, now: Instant, early: bool) {
+        if std::mem::replace(&mut self.early, early) == early || self.closed {
+            return;
+        }
+        let Some(engine) = self.engine.as_ref().filter(|engine| !early && !engine.is_connected()) else {
+            self.connect_by = None;
+            return;
+        };
+        let Some(remote) = engine.remote().cloned() else { return };
+        self.connect_by = Some(now + self.connect_timeout);
+        // All paths were tried in vain, or it was closed, before whoever answers now was there.
+        let gone = engine.is_closed() || engine.ice == IceState::Disconnected;
+        if gone && let Err(error) = self.start(now, &remote, true) {
+            self.fail(error);
+        }
     }
 
     pub(crate) fn set_muted(&mut self, muted: bool) {
@@ -295,7 +318,7 @@ impl PeerCore {
                 reply.send(Err(MediaError::WrongState("no tones can be sent while the call is held")));
             }
             // Before the connection is up they wait.
-            _ if self.closed => reply.send(Err(MediaError::Closed)),
+            _ if self.is_over() => reply.send(Err(MediaError::Closed)),
             _ => self.outbound.events.push(tones, reply),
         }
     }
@@ -306,7 +329,7 @@ impl PeerCore {
             Some(agreed) if !agreed.direction.sends() => {
                 reply.send(Err(MediaError::WrongState("no tones can be sent while the call is held")));
             }
-            _ if self.closed => reply.send(Err(MediaError::Closed)),
+            _ if self.is_over() => reply.send(Err(MediaError::Closed)),
             _ => self.outbound.tones.push(tones, reply),
         }
     }
@@ -443,6 +466,11 @@ impl PeerCore {
 
     // ---- private ----
 
+    /// Whether nothing can be sent any more, at least until another description comes.
+    fn is_over(&self) -> bool {
+        self.closed || self.engine.as_ref().is_some_and(Engine::is_closed)
+    }
+
     fn check_open(&self) -> Result<(), MediaError> {
         if self.closed { Err(MediaError::Closed) } else { Ok(()) }
     }
@@ -451,13 +479,13 @@ impl PeerCore {
         self.pace.micros(now)
     }
 
-    /// Both descriptions are known: the transport starts, or takes what is new.
-    fn start(&mut self, now: Instant, remote: &RemoteTransport) -> Result<(), MediaError> {
+    /// Both descriptions are known: the transport starts, or takes what is new. `anew`: it is to begin again in any case.
+    fn start(&mut self, now: Instant, remote: &RemoteTransport, anew: bool) -> Result<(), MediaError> {
         let Some(agreed) = self.negotiation.agreed() else { return Ok(()) };
         let Some(engine) = &mut self.engine else { return Ok(()) };
-        if engine.is_replaced_by(remote) {
-            // Another far end answers the same offer: a fork of the call, or the new party behind a B2BUA. What the offer
-            // said of our transport holds for it too.
+        if anew || engine.is_replaced_by(remote) {
+            // Another far end answers the same offer: a fork of the call, or the new party behind a B2BUA; or the one before
+            // has closed its side. What the offer said of our transport holds for it too.
             *engine = engine.again(now)?;
             self.engine_timeout = None;
             self.outbound.rekeyed();
@@ -466,7 +494,7 @@ impl PeerCore {
         if let Some(video) = &agreed.video {
             engine.set_video(video);
         }
-        if !engine.is_started() {
+        if !engine.is_started() && !self.early {
             self.connect_by = Some(now + self.connect_timeout);
         }
         engine.set_remote(remote, agreed.active, agreed.offerer)?;
@@ -593,7 +621,7 @@ impl PeerCore {
                             _ => {}
                         }
                     }
-                    return self.finish();
+                    return self.remote_closed();
                 }
             }
         }
@@ -651,6 +679,18 @@ impl PeerCore {
                 }
             }
         }
+    }
+
+    /// The far end has closed its side for good, but may come back with another description: a page that was reloaded, another
+    /// fork of the call, whoever takes it over. Until then there is nothing to hear, and nobody to send to.
+    fn remote_closed(&mut self) {
+        if let Some(engine) = &mut self.engine {
+            engine.disconnect();
+        }
+        self.engine_timeout = None;
+        self.connect_by = None;
+        self.outbound.fail_events(&MediaError::Closed);
+        self.outputs.push_back(Output::Event(PeerEvent::RemoteClosed));
     }
 
     fn fail(&mut self, error: MediaError) {

@@ -405,7 +405,7 @@ impl Outbound {
             if packet.first {
                 self.event_timestamp = self.stream.event_timestamp();
             }
-            let (timestamp, number) = (self.event_timestamp, self.stream.seq);
+            let (timestamp, number) = (self.event_timestamp.wrapping_add(packet.begins), self.stream.seq);
             self.stream.send(engine, now, pt, timestamp, packet.first, packet.payload.as_slice().into());
             self.stream.event_sent(timestamp, packet.payload);
             self.relaying.interposed(number);

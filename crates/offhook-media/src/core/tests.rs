@@ -275,12 +275,18 @@ fn a_driver_that_was_late_does_not_make_a_burst() {
 
 #[test]
 fn the_far_end_that_closes_is_told_of_and_nothing_is_sent_after() {
+    use crate::stats::{DtlsState, IceState};
     let mut pair = Pair::connected(&[Codec::Opus]);
     let now = pair.now;
     pair.sides[0].core.close(now);
     pair.run(100);
-    assert!(pair.sides.iter().all(|side| side.core.is_closed()));
-    assert_eq!(pair.sides[1].core.create_offer(pair.now, Direction::SendRecv), Err(MediaError::Closed));
+    assert_eq!(pair.sides.each_ref().map(|side| side.core.is_closed()), [true, false]);
+    assert_eq!(pair.sides[1].events.last(), Some(&PeerEvent::RemoteClosed));
+    for side in &pair.sides {
+        let stats = side.core.stats(pair.now);
+        assert_eq!((stats.ice, stats.dtls), (IceState::Closed, DtlsState::Closed));
+    }
+    assert_eq!(pair.sides[0].core.create_offer(pair.now, Direction::SendRecv), Err(MediaError::Closed));
     let sent = [pair.sides[0].sent, pair.sides[1].sent];
     pair.run(5_000);
     assert_eq!(sent, [pair.sides[0].sent, pair.sides[1].sent]);

@@ -104,8 +104,8 @@ struct PendingVideo {
 /// An answer that was understood.
 #[derive(Debug)]
 pub(crate) enum Answered {
-    /// It is in force; the transport must be told.
-    Applied(Box<RemoteDescription>),
+    /// It is in force; the transport must be told. `again`: the offer was answered before, in another way.
+    Applied { remote: Box<RemoteDescription>, again: bool },
     /// It says what is in force already.
     Repeated,
 }
@@ -254,9 +254,9 @@ impl Negotiation {
         let direction = pending.direction.intersection(remote.direction.reversed());
         let offerer = self.agreed.as_ref().is_none_or(|agreed| agreed.offerer);
         self.settle(Agreed { direction, codecs, events, noise, video, active, offerer });
-        self.pending = None;
+        let again = self.pending.take().is_none();
         self.answered = Some((pending, text.to_owned()));
-        Ok(Answered::Applied(Box::new(remote)))
+        Ok(Answered::Applied { remote: Box::new(remote), again })
     }
 
     /// Checks an offer without changing anything.

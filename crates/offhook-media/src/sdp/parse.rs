@@ -57,6 +57,20 @@ pub(crate) struct RemoteTransport {
     pub(crate) ice_lite: bool,
 }
 
+impl RemoteTransport {
+    /// Where it can be reached: address and port as they are written, of each candidate, or of the description.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (String, String)> {
+        let of = |candidate: &String| {
+            // foundation component transport priority address port (RFC 8839 §5.1)
+            let mut fields = candidate.split_ascii_whitespace().skip(4).map(str::to_owned);
+            fields.next().zip(fields.next())
+        };
+        let default = self.default_address.filter(|_| self.candidates.is_empty());
+        let default = default.map(|address| (address.ip().to_string(), address.port().to_string()));
+        self.candidates.iter().filter_map(of).chain(default)
+    }
+}
+
 /// What the far end's description says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RemoteDescription {

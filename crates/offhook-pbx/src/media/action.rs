@@ -39,6 +39,8 @@ pub(crate) enum MediaAction {
     AcceptOffer { leg: LegId, purpose: AnswerFor, sdp: String, video: Option<Direction> },
     /// Their answer: [`MediaEvent::Applied`] or [`MediaEvent::Failed`] follows.
     AcceptAnswer { leg: LegId, purpose: AppliedFor, sdp: String },
+    /// The leg's call is answered: what was agreed early comes up now, if it did not before.
+    Answered { leg: LegId },
     /// Our offer was refused.
     Rollback { leg: LegId },
     /// What the leg hears from now on.

@@ -65,54 +65,25 @@ struct Running {
 
 struct LegPeer {
     peer: Peer,
-    codecs: Vec<Codec>,
-    /// Whom it hears, unless it is played something else; the other has the same of this one.
-    bridged: Option<LegId>,
-    /// What it was made to hear last, unless that is what it is told.
-    sound: Option<Sound>,
     room: Option<RoomId>,
     /// What it is being told, until it has heard it.
-    prompt: Option<(PromptId, Vec<Piece>)>,
+    prompt: Option<PromptId>,
     /// While watched.
     silence: Option<Silence>,
 }
 
 enum Reply {
     Event(MediaEvent),
-    Packets {
-        leg: LegId,
-        received: Option<u64>,
-    },
-    /// The device had closed its side, and begins anew: so does ours.
-    Anew {
-        leg: LegId,
-        purpose: AnswerFor,
-        sdp: String,
-        video: Option<Direction>,
-    },
-    Created {
-        call: CallId,
-        recording: RecordingId,
-        result: Result<Box<NewFile>, String>,
-        open: OpenFile,
-    },
-    Loaded {
-        leg: LegId,
-        prompt: PromptId,
-        samples: Vec<i16>,
-    },
-    Message {
-        message: MessageId,
-        mailbox: String,
-        result: Result<Box<message::Taking>, String>,
-        open: OpenFile,
-    },
+    Packets { leg: LegId, received: Option<u64> },
+    Created { call: CallId, recording: RecordingId, result: Result<Box<NewFile>, String>, open: OpenFile },
+    Loaded { leg: LegId, prompt: PromptId, samples: Vec<i16> },
+    Message { message: MessageId, mailbox: String, result: Result<Box<message::Taking>, String>, open: OpenFile },
     Nothing,
 }
 
 impl LegPeer {
     fn is_told(&self, prompt: PromptId) -> bool {
-        self.prompt.as_ref().is_some_and(|(told, _)| *told == prompt)
+        self.prompt == Some(prompt)
     }
 }
 
@@ -170,22 +141,24 @@ impl MediaHost {
                 self.ask(leg, step, |peer| peer.offer(wanted), move |sdp| MediaEvent::Offer { leg, purpose, sdp });
             }
             MediaAction::AcceptOffer { leg, purpose, sdp, video } => {
-                let step = Step::Answer(purpose);
-                let answer = move |sdp| MediaEvent::Answer { leg, purpose, sdp };
+                if purpose == AnswerFor::Early {
+                    self.early(leg, true);
+                }
                 let wanted = Wanted { direction: Direction::SendRecv, video, ice_restart: false };
-                let Some(known) = self.legs.get(&leg) else { return };
-                let again = sdp.clone();
-                let answered = known.peer.answer(sdp, wanted).map(move |result| match result {
-                    Ok(sdp) => Reply::Event(answer(sdp)),
-                    Err(MediaError::Closed) => Reply::Anew { leg, purpose, sdp: again, video },
-                    Err(error) => Reply::Event(MediaEvent::Failed { leg, step, error }),
-                });
-                self.replies.push(answered.boxed());
+                let answer = move |sdp| MediaEvent::Answer { leg, purpose, sdp };
+                self.ask(leg, Step::Answer(purpose), |peer| peer.answer(sdp, wanted), answer);
             }
             MediaAction::AcceptAnswer { leg, purpose, sdp } => {
+                if purpose == AppliedFor::Early {
+                    self.early(leg, true);
+                }
                 let step = Step::Applied(purpose);
                 self.ask(leg, step, |peer| peer.accept_answer(sdp), move |()| MediaEvent::Applied { leg, purpose });
+                if purpose == AppliedFor::Answer {
+                    self.early(leg, false);
+                }
             }
+            MediaAction::Answered { leg } => self.early(leg, false),
             MediaAction::Rollback { leg } => {
                 if let Some(known) = self.legs.get(&leg) {
                     self.replies.push(known.peer.rollback().map(|_| Reply::Nothing).boxed());
@@ -249,7 +222,6 @@ impl MediaHost {
                             return event;
                         }
                     }
-                    Reply::Anew { leg, purpose, sdp, video } => self.anew(leg, purpose, sdp, video),
                     Reply::Loaded { leg, prompt, samples } => self.say(leg, prompt, samples),
                     Reply::Message { message, mailbox, result, open } => {
                         if let Some(event) = self.message_opened(message, mailbox, result, open) {
@@ -263,16 +235,20 @@ impl MediaHost {
         }
     }
 
+    fn early(&self, leg: LegId, early: bool) {
+        if let Some(known) = self.legs.get(&leg) {
+            known.peer.set_early(early);
+        }
+    }
+
     fn open(&mut self, leg: LegId, codecs: Vec<Codec>) {
-        let config = PeerConfig::new(format!("leg-{}", leg.0)).addresses(self.addresses.clone()).codecs(codecs.clone());
+        let config = PeerConfig::new(format!("leg-{}", leg.0)).addresses(self.addresses.clone()).codecs(codecs);
         // What is passed on packet by packet must not have holes where a caller paused.
         let config = config.comfort_noise(false);
         match Peer::spawn(config) {
             Ok((peer, events)) => {
                 tokio::spawn(forward(leg, events, self.events.clone()));
-                let known =
-                    LegPeer { peer, codecs, bridged: None, sound: None, room: None, prompt: None, silence: None };
-                self.legs.insert(leg, known);
+                self.legs.insert(leg, LegPeer { peer, room: None, prompt: None, silence: None });
             }
             Err(error) => {
                 let _ = self.events.send(MediaEvent::Failed { leg, step: Step::Open, error });
@@ -280,42 +256,9 @@ impl MediaHost {
         }
     }
 
-    /// A page that was reloaded has closed its side, which ends a connection for good, and offers another.
-    fn anew(&mut self, leg: LegId, purpose: AnswerFor, sdp: String, video: Option<Direction>) {
-        let Some(gone) = self.legs.remove(&leg) else { return };
-        self.open(leg, gone.codecs);
-        let Some(known) = self.legs.get_mut(&leg) else { return };
-        known.silence = gone.silence.map(|_| Silence::new(Instant::now()));
-        if let Some(room) = gone.room {
-            self.join(leg, room);
-        }
-        if let Some(other) = gone.bridged {
-            // That lets both hear each other, whatever they heard before.
-            let heard = self.legs.get_mut(&other).map(|known| (known.sound, known.prompt.take()));
-            self.bridge(leg, other);
-            if let Some((sound, prompt)) = heard {
-                self.hear_again(other, sound, prompt);
-            }
-        }
-        self.hear_again(leg, gone.sound, gone.prompt);
-        let wanted = Wanted { direction: Direction::SendRecv, video, ice_restart: false };
-        let answer = move |sdp| MediaEvent::Answer { leg, purpose, sdp };
-        self.ask(leg, Step::Answer(purpose), |peer| peer.answer(sdp, wanted), answer);
-    }
-
-    /// What a leg heard when its connection was made anew; what it was told, nobody has heard to its end.
-    fn hear_again(&mut self, leg: LegId, sound: Option<Sound>, prompt: Option<(PromptId, Vec<Piece>)>) {
-        match (prompt, sound) {
-            (Some((prompt, pieces)), _) => self.prompt(leg, prompt, pieces),
-            (None, Some(sound)) => self.play(leg, sound),
-            (None, None) => {}
-        }
-    }
-
     fn play(&mut self, leg: LegId, sound: Sound) {
         let Some(known) = self.legs.get_mut(&leg) else { return };
         known.prompt = None;
-        known.sound = Some(sound);
         known.peer.set_source(source(sound));
     }
 
@@ -323,22 +266,16 @@ impl MediaHost {
     fn bridge(&mut self, a: LegId, b: LegId) {
         let (Some(one), Some(other)) = (self.legs.get(&a), self.legs.get(&b)) else { return };
         bridge(&one.peer, &other.peer);
-        for (leg, other) in [(a, b), (b, a)] {
-            let Some(known) = self.legs.get_mut(&leg) else { continue };
-            known.prompt = None;
-            known.sound = Some(Sound::Relay);
-            let before = known.bridged.replace(other).filter(|before| *before != other);
-            if let Some(before) = before.and_then(|before| self.legs.get_mut(&before)) {
-                before.bridged = None;
+        for leg in [a, b] {
+            if let Some(known) = self.legs.get_mut(&leg) {
+                known.prompt = None;
             }
         }
     }
 
     fn unbridge(&mut self, leg: LegId) {
-        let Some(known) = self.legs.get_mut(&leg) else { return };
-        unbridge(&known.peer);
-        if let Some(other) = known.bridged.take().and_then(|other| self.legs.get_mut(&other)) {
-            other.bridged = None;
+        if let Some(known) = self.legs.get(&leg) {
+            unbridge(&known.peer);
         }
     }
 
@@ -364,8 +301,7 @@ impl MediaHost {
     /// Has what can be long read where that may block.
     fn prompt(&mut self, leg: LegId, prompt: PromptId, pieces: Vec<Piece>) {
         let Some(known) = self.legs.get_mut(&leg) else { return };
-        known.sound = None;
-        known.prompt = Some((prompt, pieces.clone()));
+        known.prompt = Some(prompt);
         if pieces.iter().any(Piece::is_file) {
             let samples = tokio::task::spawn_blocking(move || prompt::samples(&pieces));
             let loaded =
@@ -413,7 +349,7 @@ impl MediaHost {
         for (&leg, known) in self.legs.iter().filter(|(_, known)| known.silence.is_some()) {
             let stats = known.peer.stats().map(move |stats| match stats {
                 Ok(stats) => Reply::Packets { leg, received: Some(stats.inbound.packets_received) },
-                // The far end closed its side: nothing will come any more.
+                // It has failed: nothing will come any more.
                 Err(_) => Reply::Packets { leg, received: None },
             });
             self.replies.push(stats.boxed());

@@ -180,9 +180,10 @@ impl Switch {
         }
         let codecs = sdp.as_deref().map_or_else(|| preference(None), first_of);
         let video = sdp.as_deref().and_then(|sdp| self.answered_video(leg, sdp));
-        if let Some(sdp) = sdp {
-            self.media(MediaAction::AcceptAnswer { leg, purpose: AppliedFor::Answer, sdp });
-        }
+        self.media(match sdp {
+            Some(sdp) => MediaAction::AcceptAnswer { leg, purpose: AppliedFor::Answer, sdp },
+            None => MediaAction::Answered { leg },
+        });
         self.answer_caller(id, AnswerFor::Answer, codecs, video);
         self.try_accept(turn, id);
     }

@@ -69,8 +69,7 @@ impl Switch {
         self.tell(PbxEvent::RecordingFailed { call: id, reason });
     }
 
-    /// The file is complete. If nobody has ended the recording, the media connection that it heard is gone: a page was
-    /// reloaded. It can be begun anew.
+    /// The file is complete. If nobody has ended the recording, the media connection that it heard has failed.
     pub(super) fn recording_complete(&mut self, turn: &mut Turn<'_>, id: CallId, recording: RecordingId, file: String) {
         self.recording_is_over(turn, id, recording);
         self.tell(PbxEvent::RecordingComplete { call: id, file });

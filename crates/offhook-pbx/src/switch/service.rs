@@ -100,6 +100,7 @@ impl Switch {
         if let Some(leg) = self.legs.get_mut(&leg) {
             leg.established = true;
         }
+        self.media(MediaAction::Answered { leg });
     }
 
     /// A leg whose media is up has come to what of the PBX answers.

@@ -117,8 +117,8 @@ impl Switch {
         }
     }
 
-    /// Its file is complete. When nobody said so, the connection that it was recorded from has ended: that of a page which
-    /// was reloaded, and whose user is told that it is over.
+    /// Its file is complete. When nobody said so, the connection that it was recorded from has failed, and there is no more to
+    /// come.
     pub(super) fn message_kept(&mut self, turn: &mut Turn<'_>, message: MessageId, mailbox: String, kept: Message) {
         self.message_over(turn, message);
         if self.taking.remove(&message).is_none() {

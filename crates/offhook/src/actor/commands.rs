@@ -12,7 +12,7 @@ impl Actor {
             Command::Start(reply) => self.settle_later(reply, |core| core.start(now)),
             Command::Disconnect(reply) => self.settle_later(reply, |core| Ok(core.disconnect(now))),
             Command::Call { parent, number, options, reply } => {
-                if let Err(error) = media::check(&options, &self.media) {
+                if let Err(error) = media::check(&options, self.core.view().config(), &self.media) {
                     return reply.send(Err(error));
                 }
                 self.turn_with(
@@ -81,7 +81,7 @@ impl Actor {
         #[cfg(feature = "devices")]
         let keys = self.media.devices.clone();
         match act {
-            Act::Answer(options) => match media::check(&options, &self.media) {
+            Act::Answer(options) => match media::check(&options, self.core.view().config(), &self.media) {
                 Ok(()) => self.settle_later(reply, |core| core.answer(now, &id, options)),
                 Err(error) => reply.send(Err(error)),
             },

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use offhook_core::media::{IceState, MediaError as CoreError, MediaRequest, StreamId, TrackKind};
 use offhook_core::{
-    CallOptions, CandidateKind, Direction, IceTransportPolicy, MediaCommand, MediaEvent, MediaStats, PhoneError,
-    StatsSample,
+    CallOptions, CandidateKind, Direction, IceServer, IceTransportPolicy, MediaCommand, MediaEvent, MediaStats,
+    PhoneConfig, PhoneError, StatsSample,
 };
 use offhook_media::{self as engine, Codec, MediaError, Peer, PeerConfig, PeerEvent, PeerEvents, PeerStats, Wanted};
 
@@ -21,10 +21,10 @@ pub(super) fn codecs(options: &CallOptions) -> Result<Vec<Codec>, PhoneError> {
     options.codecs.iter().map(|name| name.parse().map_err(unknown)).collect()
 }
 
-/// The STUN and TURN servers that a call asks for.
-fn ice_servers(options: &CallOptions) -> Result<Vec<engine::IceServer>, PhoneError> {
+/// STUN and TURN servers as the engine has them.
+fn ice_servers(wanted: &[IceServer]) -> Result<Vec<engine::IceServer>, PhoneError> {
     let mut servers = Vec::new();
-    for server in &options.ice_servers {
+    for server in wanted {
         let credential = server.credential.as_ref().map(|secret| secret.expose());
         for url in &server.urls {
             let read = engine::IceServer::parse(url, server.username.as_deref(), credential);
@@ -35,15 +35,22 @@ fn ice_servers(options: &CallOptions) -> Result<Vec<engine::IceServer>, PhoneErr
 }
 
 /// What this host cannot do is refused before the call is made.
-pub(super) fn check(options: &CallOptions, config: &MediaConfig) -> Result<(), PhoneError> {
+pub(super) fn check(options: &CallOptions, phone: &PhoneConfig, config: &MediaConfig) -> Result<(), PhoneError> {
     codecs(options)?;
-    let servers = ice_servers(options)?;
+    let CallOptions { ice_servers, ice_transport_policy, .. } = phone.complete(options.clone());
+    check_servers(&ice_servers, ice_transport_policy)?;
+    options.input_device.as_deref().map_or(Ok(()), |wanted| config.check_microphone(wanted))
+}
+
+/// Whether these servers can be asked, and the policy leaves any candidate.
+pub(crate) fn check_servers(wanted: &[IceServer], policy: IceTransportPolicy) -> Result<(), PhoneError> {
+    let servers = ice_servers(wanted)?;
     let turn = |server: &engine::IceServer| server.url().starts_with("turn");
-    if options.ice_transport_policy == IceTransportPolicy::Relay && !servers.iter().any(turn) {
+    if policy == IceTransportPolicy::Relay && !servers.iter().any(turn) {
         let detail = "iceTransportPolicy relay needs a TURN server among the iceServers".to_owned();
         return Err(PhoneError::InvalidArgument { detail });
     }
-    options.input_device.as_deref().map_or(Ok(()), |wanted| config.check_microphone(wanted))
+    Ok(())
 }
 
 pub(super) fn carry_out(call: &Arc<Call>, config: &MediaConfig, command: MediaCommand) {
@@ -66,8 +73,15 @@ pub(super) fn carry_out(call: &Arc<Call>, config: &MediaConfig, command: MediaCo
             let made = peer.answer(sdp, Wanted { direction, video: video.map(to_engine), ice_restart: false });
             describe(call, request, made, true);
         }
-        MediaCommand::AcceptAnswer { request, sdp, .. } => {
+        MediaCommand::ConfirmEarly { .. } => peer.set_early(false),
+        MediaCommand::AcceptAnswer { request, sdp, early } => {
+            if early.is_some() {
+                peer.set_early(true);
+            }
             let applied = peer.accept_answer(sdp);
+            if early.is_none() {
+                peer.set_early(false);
+            }
             let call = Arc::clone(call);
             tokio::spawn(async move {
                 match applied.await {
@@ -120,7 +134,7 @@ fn open(call: &Arc<Call>, config: &MediaConfig, options: &CallOptions) {
     };
     let mut peer = PeerConfig::new(call.id().as_str())
         .addresses(config.addresses.clone())
-        .ice_servers(ice_servers(options).unwrap_or_default())
+        .ice_servers(ice_servers(&options.ice_servers).unwrap_or_default())
         .transport_policy(policy)
         .dtx(config.dtx);
     if !codecs.is_empty() {
@@ -202,7 +216,7 @@ async fn follow(call: Arc<Call>, mut events: PeerEvents) {
             }
             PeerEvent::KeyframeRequested => call.audio().keyframe_requested(),
             PeerEvent::Failed(error) => tell(&call, failed(None, &error)),
-            // A closing far end says so in signalling too, which knows why.
+            // A far end that closes says so in signalling too, which knows why, or comes back with another description.
             _ => {}
         }
     }

@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub(crate) use call::{Call, Stage};
+pub(crate) use media::check_servers;
 pub(crate) use pbx::{PbxLink, PbxShared};
 pub(crate) use recording::Recorder;
 pub(crate) use shared::Shared;

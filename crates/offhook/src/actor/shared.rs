@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use offhook_core::{CallId, Phone as Core, PhoneConfig, PhoneEvent, RecordPermissions};
+use offhook_core::{CallId, IceServer, Phone as Core, PhoneConfig, PhoneEvent, RecordPermissions};
 
 use super::{Call, PbxShared};
 use crate::hub::Hub;
@@ -37,10 +37,12 @@ impl Shared {
             pbx: core.pbx().map(|operator| Arc::new(PbxShared::new(operator))),
             destroyed: AtomicBool::new(false),
             config: PhoneConfig {
-                seed: [0; 32],
+                seed: [0; 32].into(),
                 credentials: None,
                 // At a P-Series PBX they have its token.
                 register_headers: Vec::new(),
+                // Without what proves who we are to a TURN server.
+                ice_servers: core.config().ice_servers.iter().cloned().map(without_credential).collect(),
                 ..core.config().clone()
             },
             registered: AtomicBool::new(false),
@@ -168,4 +170,8 @@ impl Shared {
         // which may come back here.
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn without_credential(server: IceServer) -> IceServer {
+    IceServer { credential: None, ..server }
 }

@@ -110,6 +110,35 @@ async fn the_ice_servers_of_a_call_are_asked_and_a_silent_one_does_not_keep_it()
 }
 
 #[tokio::test]
+async fn the_ice_servers_of_a_phone_are_those_of_each_call_that_names_none() {
+    let (pbx, turn) = (pbx().await, tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("binds"));
+    let url = format!("turn:{}", turn.local_addr().expect("an address"));
+    let server = IceServer { urls: vec![url], username: Some("ada".to_owned()), credential: Some("hidden".into()) };
+    let made = |servers: Vec<IceServer>, policy| {
+        at(&pbx, "1000").ice_servers(servers).ice_transport_policy(policy).build().map(|phone| phone.config().clone())
+    };
+    let config = made(vec![server.clone()], IceTransportPolicy::Relay).expect("is made");
+    assert!(config.ice_servers[0].credential.is_none() && config.ice_servers[0].urls == server.urls);
+    let unknown = IceServer { urls: vec!["http://turn.example".to_owned()], ..config.ice_servers[0].clone() };
+    for (servers, policy) in [(vec![unknown], IceTransportPolicy::All), (Vec::new(), IceTransportPolicy::Relay)] {
+        let refused = made(servers, policy).map(drop);
+        assert!(matches!(refused, Err(PhoneError::InvalidArgument { .. })), "{refused:?}");
+    }
+
+    // An inbound call is answered without a word about them.
+    let alice = soon(at(&pbx, "1000").ice_servers([server]).ice_transport_policy(IceTransportPolicy::Relay).connect());
+    let (alice, bob) = (alice.await.expect("registers"), phone(&pbx, "1001").await);
+    let mut incoming = alice.incoming();
+    let _ringing = soon(bob.call("1000", CallOptions::default())).await.expect("calls");
+    let call = soon(incoming.next()).await.expect("rings");
+    let answered = call.answer(CallOptions::default());
+    let mut request = [0u8; 1_500];
+    soon(turn.recv(&mut request)).await.expect("is asked");
+    assert_eq!(request[..2], [0, 3], "an Allocate request (RFC 8656)");
+    drop(answered);
+}
+
+#[tokio::test]
 async fn a_destroyed_call_is_silent_and_gone_and_the_far_end_is_told() {
     let Talk { a, b, pbx: _pbx, alice, bob: _bob } = talk().await;
     let mut events = a.events();
@@ -170,7 +199,7 @@ async fn a_phone_says_what_it_was_made_with_without_what_is_secret() {
     assert_eq!(alice.re_registry_phone_times(), Some(3));
     let config = alice.config();
     assert_eq!((config.extension.as_str(), config.call_waiting, config.reconnect), ("1000", false, policy));
-    assert!(config.credentials.is_none() && config.seed == [0; 32]);
+    assert!(config.credentials.is_none() && config.seed.expose() == [0; 32]);
     let without = at(&pbx, "1001").build().expect("is made");
     assert_eq!(without.re_registry_phone_times(), None, "no limit");
 }

@@ -89,6 +89,17 @@ async fn sees(from: &Session, to: &Session) {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_key_frame_to_be_asked_for_is_told_of_the_end() {
+    let (_alice, _bob, a, b) = talk(video(), video()).await;
+    let input = a.video_input();
+    let waiting = tokio::spawn(async move { while input.keyframe_requested().await {} });
+    soon("hanging up", b.hangup()).await.expect("hangs up");
+    soon("the end", waiting).await.expect("no panic");
+    // Nor does one who comes later wait.
+    while soon("the end", a.video_input().keyframe_requested()).await {}
+}
+
+#[tokio::test]
 async fn pictures_go_both_ways_in_a_video_call_and_are_reported() {
     let (_alice, _bob, a, b) = talk(video(), video()).await;
     assert!(a.status().is_video && b.status().is_video);

@@ -100,6 +100,66 @@ fn another_fork_than_the_one_heard_may_answer() {
     assert_eq!(pair.sides[0].core.stats(pair.now).direction, Some(Direction::RecvOnly));
 }
 
+/// Side 1 closes, and another machine takes its place.
+fn depart(pair: &mut Pair) {
+    let now = pair.now;
+    pair.sides[1].core.close(now);
+    pair.run(100);
+    assert!(pair.sides[0].has(&PeerEvent::RemoteClosed));
+    pair.sides[0].events.clear();
+    let (grid, now) = (pair.now, pair.now);
+    pair.sides[1] = Side::new(9_000, &[Codec::Pcmu], grid, now);
+}
+
+#[test]
+fn a_far_end_that_closed_its_side_comes_back_with_another_description() {
+    for offers in [0, 1] {
+        let mut pair = Pair::connected(&[Codec::Pcmu]);
+        depart(&mut pair);
+        // Long after any timeout.
+        pair.run(60_000);
+        pair.negotiate(offers, Direction::SendRecv);
+        pair.run(500);
+        assert!(pair.sides.iter().all(|side| side.has(&PeerEvent::Connected)), "{offers} offers");
+        for side in [0, 1] {
+            assert!(heard(&mut pair, side) > 3_000.0, "side {side} hears; {offers} offers");
+        }
+    }
+}
+
+#[test]
+fn the_same_description_from_a_far_end_that_closed_its_side_is_another_transport() {
+    let mut pair = Pair::new(&[Codec::Pcmu]);
+    let offer = pair.sides[1].core.create_offer(pair.now, Direction::SendRecv).unwrap();
+    let answer = pair.sides[0].core.accept_offer(pair.now, &offer, Direction::SendRecv).unwrap();
+    pair.sides[1].core.accept_answer(pair.now, &answer).unwrap();
+    pair.run(500);
+    let refreshed = pair.sides[0].core.accept_offer(pair.now, &offer, Direction::SendRecv).unwrap();
+    depart(&mut pair);
+    let anew = pair.sides[0].core.accept_offer(pair.now, &offer, Direction::SendRecv).unwrap();
+    for name in ["ice-ufrag", "ice-pwd", "fingerprint"] {
+        assert_eq!(attribute(&refreshed, name), attribute(&answer, name), "{name}");
+        assert_ne!(attribute(&anew, name), attribute(&answer, name), "{name}");
+    }
+}
+
+#[test]
+fn a_fork_that_closed_after_its_early_media_does_not_keep_another_from_answering() {
+    let mut pair = Pair::new(&[Codec::Pcmu]);
+    let offer = pair.sides[0].core.create_offer(pair.now, Direction::SendRecv).unwrap();
+    let early = pair.sides[1].core.accept_offer(pair.now, &offer, Direction::SendRecv).unwrap();
+    pair.sides[0].core.accept_answer(pair.now, &early).unwrap();
+    pair.run(500);
+    assert!(pair.sides[0].has(&PeerEvent::Connected));
+    depart(&mut pair);
+    let answer = pair.sides[1].core.accept_offer(pair.now, &offer, Direction::SendRecv).unwrap();
+    pair.sides[0].core.accept_answer(pair.now, &answer).unwrap();
+    pair.run(500);
+    for side in [0, 1] {
+        assert!(heard(&mut pair, side) > 3_000.0, "side {side} hears");
+    }
+}
+
 #[test]
 fn the_volume_is_what_the_sink_hears() {
     let mut pair = Pair::connected(&[Codec::Pcmu]);

@@ -1,4 +1,4 @@
-//! Far ends that are not ours: an ICE-lite one, certificates with RSA and ECDSA keys, either DTLS role.
+//! Far ends that are not ours: an ICE-lite one, certificates with RSA and ECDSA keys, either DTLS role; forks of one server.
 
 use openssl::asn1::Asn1Time;
 use openssl::hash::MessageDigest;
@@ -43,14 +43,14 @@ struct Other {
 }
 
 impl Other {
-    fn new(now: Instant, lite: bool, rsa: bool) -> Self {
+    fn new(now: Instant, lite: bool, certificate: Option<DtlsCert>, port: u16) -> Self {
         let mut builder = Rtc::builder().set_ice_lite(lite);
-        if rsa {
-            builder = builder.set_dtls_cert(rsa_certificate());
+        if let Some(certificate) = certificate {
+            builder = builder.set_dtls_cert(certificate);
         }
         builder = builder.set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()));
         let mut rtc = builder.build(now);
-        let address = SocketAddr::from(([10, 0, 0, 2], 5_000));
+        let address = SocketAddr::from(([10, 0, 0, 2], port));
         rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).unwrap()).unwrap();
         Self { rtc, address, connected: false, sent: Vec::new(), frames: 0 }
     }
@@ -69,45 +69,125 @@ impl Other {
     }
 }
 
+/// We, at some time.
+struct Us {
+    side: Side,
+    now: Instant,
+}
+
+impl Us {
+    fn new() -> Self {
+        let grid = Instant::now();
+        let now = grid + Duration::from_millis(3);
+        let mut side = Side::new(OURS, &[Codec::Opus], grid, now);
+        side.play(AudioSource::Tone(ToneSpec::new(440.0)));
+        Self { side, now }
+    }
+
+    /// This much of a call with it; one that is deaf gets nothing of what we send.
+    fn talk(&mut self, other: &mut Other, ms: u64, deaf: bool) {
+        let Self { side, now } = self;
+        let ours = SocketAddr::from(([10, 0, 0, 1], OURS));
+        let end = *now + Duration::from_millis(ms);
+        while *now < end {
+            other.poll();
+            for data in other.sent.drain(..) {
+                side.core.receive(*now, other.address, ours, &data);
+            }
+            while let Some(output) = side.core.poll_output() {
+                match output {
+                    Output::Transmit { destination, data, .. } if destination == other.address && !deaf => {
+                        let receive = Receive::new(Protocol::Udp, ours, destination, &data).unwrap();
+                        other.rtc.handle_input(Input::Receive(*now, receive)).unwrap();
+                        other.poll();
+                    }
+                    Output::Transmit { .. } => {}
+                    Output::Event(event) => side.events.push(event),
+                    Output::Relay(_) => panic!("nothing is bridged"),
+                }
+            }
+            *now += Duration::from_millis(5);
+            side.core.handle_timeout(*now);
+            other.rtc.handle_input(Input::Timeout(*now)).unwrap();
+        }
+    }
+}
+
+fn answer(other: &mut Other, offer: &str) -> String {
+    let offer = SdpOffer::from_sdp_string(offer).unwrap();
+    other.rtc.sdp_api().accept_offer(offer).unwrap().to_sdp_string()
+}
+
 /// We offer with this DTLS role; a second and a half of a call with it.
 fn call(lite: bool, rsa: bool, setup: &str) -> (Side, Other) {
-    let grid = Instant::now();
-    let mut now = grid + Duration::from_millis(3);
-    let mut side = Side::new(OURS, &[Codec::Opus], grid, now);
-    side.play(AudioSource::Tone(ToneSpec::new(440.0)));
-    let mut other = Other::new(now, lite, rsa);
-    let offer = side.core.create_offer(now, Direction::SendRecv).unwrap();
+    let mut us = Us::new();
+    let mut other = Other::new(us.now, lite, rsa.then(rsa_certificate), 5_000);
+    let offer = us.side.core.create_offer(us.now, Direction::SendRecv).unwrap();
     assert!(offer.contains("a=setup:actpass"));
-    let offer = SdpOffer::from_sdp_string(&offer.replace("a=setup:actpass", &format!("a=setup:{setup}"))).unwrap();
-    let answer = other.rtc.sdp_api().accept_offer(offer).unwrap().to_sdp_string();
+    let answer = answer(&mut other, &offer.replace("a=setup:actpass", &format!("a=setup:{setup}")));
     assert_eq!(answer.contains("a=ice-lite"), lite, "{answer}");
     let role = if setup == "active" { "passive" } else { "active" };
     assert!(answer.contains(&format!("a=setup:{role}")), "{answer}");
-    side.core.accept_answer(now, &answer).unwrap();
-    let ours = SocketAddr::from(([10, 0, 0, 1], OURS));
-    let end = now + Duration::from_millis(1_500);
-    while now < end {
-        other.poll();
-        for data in other.sent.drain(..) {
-            side.core.receive(now, other.address, ours, &data);
-        }
-        while let Some(output) = side.core.poll_output() {
-            match output {
-                Output::Transmit { destination, data, .. } if destination == other.address => {
-                    let receive = Receive::new(Protocol::Udp, ours, destination, &data).unwrap();
-                    other.rtc.handle_input(Input::Receive(now, receive)).unwrap();
-                    other.poll();
-                }
-                Output::Transmit { .. } => {}
-                Output::Event(event) => side.events.push(event),
-                Output::Relay(_) => panic!("nothing is bridged"),
-            }
-        }
-        now += Duration::from_millis(5);
-        side.core.handle_timeout(now);
-        other.rtc.handle_input(Input::Timeout(now)).unwrap();
+    us.side.core.accept_answer(us.now, &answer).unwrap();
+    us.talk(&mut other, 1_500, false);
+    (us.side, other)
+}
+
+#[test]
+fn another_fork_on_the_same_server_may_answer() {
+    // It has one certificate for all its calls.
+    let certificate = rsa_certificate();
+    let mut us = Us::new();
+    let offer = us.side.core.create_offer(us.now, Direction::SendRecv).unwrap();
+    us.side.core.set_early(us.now, true);
+    let mut first = Other::new(us.now, false, Some(certificate.clone()), 5_000);
+    let early = answer(&mut first, &offer);
+    us.side.core.accept_answer(us.now, &early).unwrap();
+    us.talk(&mut first, 1_500, false);
+    assert!(first.connected && first.frames > 20);
+    let mut second = Other::new(us.now, false, Some(certificate), 6_000);
+    let last = answer(&mut second, &offer);
+    let fingerprint = |sdp: &str| sdp.lines().find(|line| line.starts_with("a=fingerprint")).map(str::to_owned);
+    assert_eq!(fingerprint(&early), fingerprint(&last));
+    us.side.core.accept_answer(us.now, &last).unwrap();
+    us.side.core.set_early(us.now, false);
+    us.talk(&mut second, 1_500, false);
+    assert!(second.connected && second.frames > 20, "{} frames, {:?}", second.frames, us.side.events);
+}
+
+#[test]
+fn early_media_may_come_up_when_the_call_is_answered() {
+    for lite in [true, false] {
+        let mut us = Us::new();
+        let offer = us.side.core.create_offer(us.now, Direction::SendRecv).unwrap();
+        us.side.core.set_early(us.now, true);
+        // A session border controller that opens its port with the answer.
+        let mut other = Other::new(us.now, lite, None, 5_000);
+        let early = answer(&mut other, &offer);
+        us.side.core.accept_answer(us.now, &early).unwrap();
+        us.talk(&mut other, 60_000, true);
+        assert!(!us.side.core.is_closed(), "it rings on: {:?}", us.side.events);
+        us.side.core.accept_answer(us.now, &early).unwrap();
+        us.side.core.set_early(us.now, false);
+        us.talk(&mut other, 3_000, false);
+        assert!(other.connected && other.frames > 20, "lite {lite}: {} frames, {:?}", other.frames, us.side.events);
     }
-    (side, other)
+}
+
+#[test]
+fn early_media_that_does_not_come_up_when_the_call_is_answered_ends_it() {
+    let mut us = Us::new();
+    let offer = us.side.core.create_offer(us.now, Direction::SendRecv).unwrap();
+    us.side.core.set_early(us.now, true);
+    let mut other = Other::new(us.now, true, None, 5_000);
+    let early = answer(&mut other, &offer);
+    us.side.core.accept_answer(us.now, &early).unwrap();
+    us.talk(&mut other, 60_000, true);
+    us.side.core.set_early(us.now, false);
+    us.talk(&mut other, 14_000, true);
+    assert!(!us.side.core.is_closed());
+    us.talk(&mut other, 2_000, true);
+    assert!(us.side.has(&PeerEvent::Failed(MediaError::ConnectTimeout { seconds: 15 })), "{:?}", us.side.events);
 }
 
 #[test]
