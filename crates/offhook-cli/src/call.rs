@@ -108,7 +108,7 @@ async fn call(
                 leaving.get_or_insert_with(|| Leaving::hang_up(&session));
             }
             () = until(leaving.as_ref().map(|leaving| leaving.until)) => {
-                failure = Some(Failure::new(Reason::Timeout, "the call did not end in time"));
+                failure.get_or_insert_with(|| Failure::new(Reason::Timeout, "the call did not end in time"));
                 break;
             }
         }

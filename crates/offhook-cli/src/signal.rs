@@ -11,10 +11,12 @@ impl Interrupt {
     /// Takes Ctrl-C (and SIGTERM) over from the system's handling.
     pub(crate) fn install() -> Self {
         let (sender, receiver) = watch::channel(false);
+        // At once: until then a signal ends the process.
+        let mut signals = Signals::new();
         tokio::spawn(async move {
-            asked().await;
+            signals.next().await;
             sender.send_replace(true);
-            asked().await;
+            signals.next().await;
             std::process::exit(130);
         });
         Self(receiver)
@@ -37,21 +39,56 @@ pub(crate) async fn until(deadline: Option<Instant>) {
     }
 }
 
+/// Ctrl-C and SIGTERM; what cannot be received never comes.
 #[cfg(unix)]
-async fn asked() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = signal(SignalKind::terminate());
-    let interrupt = tokio::signal::ctrl_c();
-    match terminate {
-        Ok(mut terminate) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt => {}
-        },
-        Err(_) => drop(interrupt.await),
+struct Signals([Option<tokio::signal::unix::Signal>; 2]);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self([SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok()))
+    }
+
+    async fn next(&mut self) {
+        async fn came(signal: &mut Option<tokio::signal::unix::Signal>) {
+            match signal {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
+            }
+        }
+        let [interrupt, terminate] = &mut self.0;
+        tokio::select! {
+            () = came(interrupt) => {}
+            () = came(terminate) => {}
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn asked() {
-    let _ = tokio::signal::ctrl_c().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_that_comes_at_once_is_taken_over() {
+        let mut interrupt = Interrupt::install();
+        // Nothing has run yet but this.
+        let sent = std::process::Command::new("kill").args(["-TERM", &std::process::id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+        interrupt.wait().await;
+    }
 }

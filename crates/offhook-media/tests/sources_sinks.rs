@@ -65,11 +65,17 @@ fn what_is_no_wav_is_refused_with_the_reason() {
         sample_format: hound::SampleFormat::Int,
     };
     let whole = wav_bytes(spec, 100, |_| 0.0);
-    let cases: [(&str, Vec<u8>); 4] = [
+    // An empty recording with notes after it.
+    let mut noted = wav_bytes(spec, 0, |_| 0.0);
+    noted.extend(b"LIST\x08\0\0\0INFOwhat");
+    let length = noted.len() as u32 - 8;
+    noted[4..8].copy_from_slice(&length.to_le_bytes());
+    let cases: [(&str, Vec<u8>); 5] = [
         ("text", b"this is no sound at all, whatever its name".to_vec()),
         ("nothing", Vec::new()),
         ("half a header", whole[..20].to_vec()),
         ("no samples", wav_bytes(spec, 0, |_| 0.0)),
+        ("no samples, but more", noted),
     ];
     for (what, bytes) in cases {
         assert!(matches!(WavSource::read(Cursor::new(bytes)), Err(MediaError::UnreadableWav(_))), "{what}");

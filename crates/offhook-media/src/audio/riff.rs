@@ -30,7 +30,10 @@ pub(super) struct Header {
 impl Header {
     /// Reads up to the first sample; an error says what is wrong.
     pub(super) fn read(reader: &mut impl Read) -> Result<Self, String> {
-        let [r, i, f, f2, _, _, _, _, w, a, v, e] = bytes::<12>(reader)?;
+        let [r, i, f, f2, s, i2, z, e2, w, a, v, e] = bytes::<12>(reader)?;
+        // What follows the first eight bytes, if whoever wrote it knew.
+        let whole = u64::from(u32::from_le_bytes([s, i2, z, e2]));
+        let mut read = 4;
         if [r, i, f, f2] != *b"RIFF" || [w, a, v, e] != *b"WAVE" {
             return Err("it is no WAV file".to_owned());
         }
@@ -38,6 +41,7 @@ impl Header {
         loop {
             let [a, b, c, d, length @ ..] = bytes::<8>(reader)?;
             let length = u32::from_le_bytes(length);
+            read += 8 + u64::from(length) + u64::from(length % 2);
             match &[a, b, c, d] {
                 b"fmt " if length <= MAX_FORMAT => {
                     let mut chunk = vec![0; length as usize];
@@ -47,7 +51,9 @@ impl Header {
                 }
                 b"data" => {
                     let format = format.ok_or("its format is missing before the samples")?;
-                    return Self::new(&format, length);
+                    // Other chunks follow: it is meant.
+                    let empty = length == 0 && (read + 1..u64::from(UNKNOWN)).contains(&whole);
+                    return Self::new(&format, length, empty);
                 }
                 _ => {
                     skip(reader, length)?;
@@ -57,7 +63,7 @@ impl Header {
         }
     }
 
-    fn new(format: &[u8], length: u32) -> Result<Self, String> {
+    fn new(format: &[u8], length: u32, empty: bool) -> Result<Self, String> {
         let too_short = "its format is shorter than one is";
         let (first, rest) = format.split_first_chunk::<16>().ok_or(too_short)?;
         let [tag, tag2, channels, channels2, r, a, t, e, _, _, _, _, block, block2, bits, bits2] = *first;
@@ -75,7 +81,7 @@ impl Header {
             (MU_LAW, 8) => Some(Law::Mu),
             _ => None,
         };
-        let known = (1..UNKNOWN).contains(&length).then_some(length);
+        let known = (empty || (1..UNKNOWN).contains(&length)).then_some(length);
         // A whole number of frames.
         let said = known.unwrap_or(u32::MAX - u32::MAX % block.max(1));
         let mut bytes = b"RIFF\0\0\0\0WAVEfmt ".to_vec();

@@ -221,13 +221,14 @@ impl Actor {
                     }
                     message => self.message(message),
                 },
-                Some((line, event)) = self.told.recv() => self.told(line, event),
-                _ = look.tick(), if elsewhere => self.look_at_network(),
+                // Before what the server says: one that never stops does not keep the time from passing.
                 () = timer => {
                     // A turn that changes nothing says no new one, so it stays until it is reached.
                     self.deadline = None;
                     self.input(Input::Timeout);
                 }
+                _ = look.tick(), if elsewhere => self.look_at_network(),
+                Some((line, event)) = self.told.recv() => self.told(line, event),
             }
         }
         // Whoever was waiting finds the task gone.

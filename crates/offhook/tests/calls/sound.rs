@@ -195,6 +195,35 @@ async fn what_is_dropped_with_the_last_handle_of_a_call_may_look_at_the_calls() 
     assert_eq!(soon(seen).await, Ok(0), "the call is over");
 }
 
+/// A sink whose end is its program's fault.
+struct Faulty;
+
+impl offhook::AudioSink for Faulty {
+    fn write(&mut self, _sample_rate: u32, _samples: &[i16]) {}
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        panic!("the program's own fault");
+    }
+}
+
+#[tokio::test]
+async fn what_panics_as_it_is_dropped_with_a_call_ends_no_other() {
+    let Talk { a, b, pbx: _pbx, alice: _alice, bob } = talk().await;
+    let third = phone(&_pbx, "1002").await;
+    let mut incoming = bob.incoming();
+    let call = soon(third.call("1001", CallOptions::default())).await.expect("calls");
+    let ringing = until(&mut incoming, |ringing| ringing.status().is_ring).await;
+    ringing.set_sink(Some(Box::new(Faulty)));
+    soon(call.hangup()).await.expect("cancels");
+    soon(ringing.ended()).await;
+    drop(ringing);
+    drop(b.play(tone(440.0)));
+    hears(&mut ear(&a), 440.0).await;
+    soon(b.hangup()).await.expect("the phone is there");
+}
+
 #[tokio::test]
 async fn reports_say_how_it_sounds() {
     let Talk { a, pbx: _pbx, alice, b, bob: _bob } = talk().await;

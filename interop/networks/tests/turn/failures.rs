@@ -8,8 +8,9 @@ use offhook_media::{Addresses, IceServer, IceState, MediaError, PeerConfig, Peer
 
 use crate::support::{End, both_hear, call, config, offer, relayed};
 
-/// The deadline of gathering is 500 ms; the rest is for a machine that has much to do.
-const DEADLINE: std::ops::Range<Duration> = Duration::from_millis(450)..Duration::from_millis(900);
+/// The deadline of gathering is 500 ms. That it is waited for no longer, and not at all for servers that have answered, is shown in
+/// virtual time (`offhook_media::reach`): on a machine that has much to do everything takes longer.
+const DEADLINE: Duration = Duration::from_millis(450);
 
 async fn refused(config: PeerConfig) -> TurnError {
     let mut end = End::new(config, LEFT_TONE);
@@ -73,7 +74,7 @@ async fn relay_without_a_turn_server_is_an_error() {
 }
 
 #[tokio::test]
-async fn silent_servers_are_waited_for_until_the_deadline_and_no_longer() {
+async fn silent_servers_are_waited_for_until_the_deadline() {
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let (udp_port, tcp_port) = (udp.local_addr().unwrap().port(), tcp.local_addr().unwrap().port());
@@ -87,19 +88,17 @@ async fn silent_servers_are_waited_for_until_the_deadline_and_no_longer() {
         let mut left = End::new(config([server]), LEFT_TONE);
         let mut right = End::new(config([]), RIGHT_TONE);
         let (offer, took) = call(&mut left, &mut right).await;
-        assert!(DEADLINE.contains(&took), "{url}: {took:?}");
+        assert!(took >= DEADLINE, "{url}: {took:?}");
         assert!(offer.contains("typ host"), "{offer}");
         both_hear(&left, &right).await;
     }
 }
 
 #[tokio::test]
-async fn an_answering_server_is_not_waited_for_until_the_deadline() {
+async fn the_address_at_an_answering_server_is_in_the_offer() {
     let coturn = Coturn::start();
     let end = End::new(config([coturn.server("stun"), coturn.server("udp")]), LEFT_TONE);
-    let (offer, took) = offer(&end).await;
-    assert!(offer.unwrap().contains("typ relay"));
-    assert!(took < Duration::from_millis(400), "{took:?}");
+    assert!(offer(&end).await.0.unwrap().contains("typ relay"));
 }
 
 #[tokio::test]
@@ -110,7 +109,7 @@ async fn an_address_that_comes_after_the_offer_is_used_without_another_offer() {
     let mut right = End::new(config([]), RIGHT_TONE);
     let (offer, took) = offer(&left).await;
     let offer = offer.expect("an offer without candidates");
-    assert!(DEADLINE.contains(&took) && !offer.contains("a=candidate"), "{took:?} {offer}");
+    assert!(took >= DEADLINE && !offer.contains("a=candidate"), "{took:?} {offer}");
     let answer = right.peer.accept_offer(offer, offhook_media::Direction::SendRecv).await.expect("answer");
     left.peer.accept_answer(answer).await.expect("answer is taken");
     coturn.thaw();
