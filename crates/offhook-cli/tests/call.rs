@@ -91,7 +91,7 @@ fn an_echo_comes_back_and_the_far_end_ends_with_the_file() {
 
     let recording = dir.path("back.wav");
     let _callee = answering(&["--echo"], &pbx);
-    phone(&["call", "1001", "--play", &file, "--record", &recording, "--duration", "4s"], &pbx, "1000")
+    phone(&["call", "1001", "--play", &file, "--record", &recording, "--duration", "6s"], &pbx, "1000")
         .finish()
         .succeeds();
     assert!(heard(&said, &recording) > 0.9);
@@ -167,7 +167,7 @@ fn both_ask_their_turn_servers() {
     let wrong = phone(&["call", "1001", "--stun", "turn:x"], &pbx, "1000").finish();
     wrong.fails(2, &["--stun"]);
     let wrong = phone(&["answer", "--relay"], &pbx, "1000").finish();
-    wrong.fails(2, &["--turn"]);
+    assert!(wrong.status.code() == Some(2) && wrong.stderr.join("\n").contains("--turn"), "{wrong:?}");
 }
 
 #[test]
@@ -195,13 +195,19 @@ fn a_service_that_hangs_up_ends_the_call_without_error() {
     assert!(text.contains("talking") && text.contains("ended (Terminated)"), "{text}");
     assert!(!text.contains('\u{1b}'), "no colours without a terminal");
     let tone = read_wav(Path::new(&recording)).expect("a recording");
+    // The tone begins when there is a path for it.
+    let mut frames = (0..tone.duration_ms() as u32 / 20).map(|n| f64::from(n) * 20.0);
+    let begun = frames.find(|ms| tone.part(*ms, ms + 20.0).active_share(-40.0) > 0.5).expect("it is heard");
+    let tone = tone.part(begun, tone.duration_ms());
     assert!(tone.active_share(-40.0) > 0.7 && tone.duration_ms() > 2_500.0, "{} ms", tone.duration_ms());
 }
 
 #[test]
 fn a_call_shorter_than_a_report_is_measured_too() {
-    let pbx = PbxProcess::start();
-    let caller = phone(&["call", "600", "--json", "--duration", "1s"], &pbx, "1000").finish();
+    let (pbx, dir) = (PbxProcess::start(), Dir::new());
+    // The end of the file ends the call, a second after its media is up.
+    let file = clip(&dir, "said.wav", &speech_1000().part(0.0, 1_000.0));
+    let caller = phone(&["call", "600", "--json", "--play", &file], &pbx, "1000").finish();
     caller.succeeds();
     let summary = caller.json_lines().pop().expect("a summary");
     assert_eq!(summary["codec"], "opus", "{summary}");

@@ -73,8 +73,8 @@ async fn keys_are_heard() {
     let call = soon(phone.call("603", CallOptions::default())).await.expect("calls");
     soon(call.confirmed()).await.expect("is answered");
     soon(call.set_volume(0.0)).await.expect("is silent");
-    let keys = call.dtmf("5555555555");
     let _ = bench.speaker.played();
+    let keys = call.dtmf("5555555555");
     soon(async {
         loop {
             let piece = crate::piece(&bench.speaker, 2_400).await;

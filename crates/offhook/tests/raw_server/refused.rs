@@ -9,10 +9,10 @@ use crate::support::{Server, soon};
 
 #[tokio::test]
 async fn nobody_listens() {
-    let phone = {
-        let server = Server::start().await;
-        server.phone()
-    };
+    // The port stays taken, so that nobody else listens there.
+    let (server, _kept) = Server::with_kept_port().await;
+    let phone = server.phone();
+    drop(server);
     let error = soon("a refusal", phone.connect()).await.expect_err("nobody is there");
     assert!(matches!(error, PhoneError::Transport(TransportError::Unreachable { .. })), "{error:?}");
 }

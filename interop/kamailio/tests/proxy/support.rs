@@ -112,11 +112,12 @@ pub(crate) async fn all_gone(scene: &Scene, phones: impl IntoIterator<Item = At>
 /// Each hears the other's tone, and only through rtpengine: its ports are all that the phones know of each other, and the
 /// packets are counted there.
 pub(crate) async fn hear_each_other(scene: &Scene, a: &Session, b: &Session) {
-    let (mut at_a, mut at_b) = (ear(a), ear(b));
     drop(a.play(tone(440.0)));
     drop(b.play(tone(1000.0)));
     let call_id = a.call_id().as_str();
     let before = scene.media(call_id).expect("rtpengine has the call");
+    // What is heard from now on came after that.
+    let (mut at_a, mut at_b) = (ear(a), ear(b));
     hears(&mut at_a, 1000.0).await;
     hears(&mut at_b, 440.0).await;
     // Not what waited in a queue: 200 ms from now on.
