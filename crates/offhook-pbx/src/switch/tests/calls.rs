@@ -5,7 +5,7 @@ use offhook_sip::{Event, HeaderField};
 use super::network::{Network, header};
 use crate::config::PbxConfig;
 use crate::events::PbxEvent;
-use crate::media::MediaAction;
+use crate::media::{AppliedFor, MediaAction};
 
 #[test]
 fn a_call_rings_is_answered_and_bridged() {
@@ -132,9 +132,10 @@ fn an_offer_made_late_is_answered_in_the_ack() {
     net.answer(b, theirs);
     assert!(matches!(net.next(a), Event::Accepted { sdp: Some(_), .. }));
     net.command(a, |agent, now| agent.ack(now, call, super::network::SDP.to_owned())).expect("acknowledges");
-    let applied = net.media.iter().any(|action| {
-        matches!(action, MediaAction::AcceptAnswer { purpose: crate::media::AppliedFor::Ack { hold: false }, .. })
-    });
+    let applied = net
+        .media
+        .iter()
+        .any(|action| matches!(action, MediaAction::AcceptAnswer { purpose: AppliedFor::Ack { hold: false }, .. }));
     assert!(applied, "{:?}", net.media);
     net.assert_nothing_left();
 }
@@ -148,8 +149,25 @@ fn early_media_is_given_to_the_caller_before_the_answer() {
     net.ring(b, theirs, Some(super::network::SDP));
     let early = net.next(a);
     assert!(matches!(early, Event::Provisional { status: 183, answer: Some(_), .. }), "{early:?}");
-    assert!(net.media.iter().any(|action| matches!(action, MediaAction::Bridge { .. })));
+    let bridged = net.media.iter().find_map(|action| match action {
+        MediaAction::Bridge { a, b } => Some([*a, *b]),
+        _ => None,
+    });
+    let bridged = bridged.expect("they are bridged");
+    // That media must come up is said when the call is answered, and not before.
+    let is_due = |net: &Network| {
+        bridged.map(|bridged| {
+            net.media.iter().any(|action| match action {
+                MediaAction::Answered { leg } | MediaAction::AcceptAnswer { leg, purpose: AppliedFor::Answer, .. } => {
+                    *leg == bridged
+                }
+                _ => false,
+            })
+        })
+    };
+    assert_eq!(is_due(&net), [false, false]);
     net.answer(b, theirs);
+    assert_eq!(is_due(&net), [true, true]);
     assert!(net.events(a).iter().any(|event| matches!(event, Event::Confirmed { .. })));
     net.assert_nothing_left();
 }
