@@ -21,6 +21,7 @@ use crate::peer::Command;
 use crate::reach::link::{self, LinkEvent};
 use crate::reach::{self, Reach, ReachOutput};
 use crate::relay::{self, LinkId, RelayReceiver, RelaySender, Relayed};
+use crate::stats::IceState;
 use crate::threads::Place;
 use crate::timer::Timer;
 
@@ -28,6 +29,8 @@ use crate::timer::Timer;
 const EVENTS: usize = 256;
 /// Largest datagram taken: above the MTU of any path in use.
 const DATAGRAM: usize = 2_048;
+/// Errors of a socket that are read in a row.
+const MOST_ERRORS: usize = 64;
 /// A description waits no longer for candidates.
 const LONGEST_GATHERING: Duration = Duration::from_millis(500);
 /// Most local addresses: a host with more offers the first ones.
@@ -260,7 +263,7 @@ impl Task {
         for turn in 0..self.sockets.len() {
             let index = (self.next_socket + turn) % self.sockets.len();
             let Some((_, socket)) = self.sockets.get(index) else { continue };
-            loop {
+            for _ in 0..MOST_ERRORS {
                 let mut read = ReadBuf::new(buffer);
                 match socket.poll_recv_from(context, &mut read) {
                     Poll::Ready(Ok(source)) => {
@@ -268,7 +271,8 @@ impl Task {
                         self.next_socket = index + 1;
                         return Poll::Ready(Wake::Datagram { socket: index, source, length });
                     }
-                    // An ICMP error of an earlier datagram: it says nothing of this socket. Each is told once.
+                    // An ICMP error of an earlier datagram: it says nothing of this socket. Each is told once; one that the
+                    // system has taken away (a telephone that slept) tells for ever, and is looked at when something else happens.
                     Poll::Ready(Err(error)) => tracing::trace!(%error, "socket"),
                     Poll::Pending => break,
                 }
@@ -472,7 +476,8 @@ impl Task {
                     }
                 }
                 Output::Event(event) => {
-                    if event == PeerEvent::Connected {
+                    // After an ICE restart only ICE says so.
+                    if matches!(event, PeerEvent::IceState(IceState::Connected | IceState::Completed)) {
                         self.reach.connected();
                     }
                     self.tell(event);

@@ -190,6 +190,8 @@ impl Reach {
         self.resolving.clear();
         self.first_answer = None;
         self.failure = None;
+        // Until the new path is found.
+        self.keep_alive = true;
         self.deadline = if self.servers.is_empty() { now } else { now + self.limit };
         for link in &mut self.links {
             link.retired = link.retired.or(Some(now + RETIRED));

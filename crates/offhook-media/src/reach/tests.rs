@@ -124,6 +124,14 @@ fn the_nat_is_kept_open_until_the_call_is_connected() {
     reach.handle_timeout(later + Duration::from_secs(15));
     assert!(asked(&mut reach).is_empty());
     assert_eq!(reach.timeout(later + Duration::from_secs(15)), None);
+    // So it is while another path is looked for.
+    let again = later + Duration::from_secs(60);
+    reach.restart(again, vec![at("10.0.0.5:4000")]);
+    reach.resolved(again, 0, &[at("192.0.2.1:3478")]);
+    let (base, destination, request) = asked(&mut reach).remove(0);
+    reach.host_received(again, base, destination, &answer(&request, at("198.51.100.7:63000")));
+    reach.handle_timeout(again + Duration::from_secs(15));
+    assert_eq!(asked(&mut reach).len(), 1);
 }
 
 #[test]
