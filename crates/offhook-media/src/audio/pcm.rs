@@ -14,7 +14,9 @@ use crate::error::MediaError;
 /// A queue from user code to a call: samples pushed into the [`PcmInput`] are sent once the [`PcmReceiver`] is given to
 /// [`crate::Peer::set_source`] in [`crate::AudioSource::Pcm`].
 ///
-/// `sample_rate` is 4000–192000 Hz; `buffer` is brought into 20 ms–10 s.
+/// `sample_rate` is 4000–192000 Hz; `buffer` is brought into 20 ms–10 s. Nothing is taken from it while nothing is sent (before the
+/// connection is up, on hold): what waits is said afterwards. A live microphone is not late for the rest of the call if
+/// [`PcmInput::clear`] is called when sending begins.
 ///
 /// # Errors
 /// [`MediaError::SampleRate`].

@@ -17,8 +17,8 @@ use turn_client_proto::udp::TurnClientUdp;
 use super::server::IceServer;
 use crate::error::TurnError;
 
-/// Peers of one allocation: candidates of the far end, over the life of the call.
-const MAX_PEERS: usize = 32;
+/// Peers of one allocation: candidates of the far end, over the life of the call. As many as the engine takes of them.
+const MAX_PEERS: usize = 128;
 /// Datagrams kept for a peer until its channel is there: its first checks.
 const MAX_WAITING: usize = 4;
 /// Allocate requests whose answers are looked at.
