@@ -16,6 +16,8 @@ pub(super) struct Inbound {
     config: JitterConfig,
     reception: Reception,
     playout: Option<Playout>,
+    /// Of what is being played: with another, the numbers begin anew.
+    playout_epoch: u32,
     events: EventReceiver,
     codec: Option<Codec>,
     level: Level,
@@ -50,6 +52,7 @@ impl Inbound {
             config,
             reception: Reception::default(),
             playout: None,
+            playout_epoch: 0,
             events: EventReceiver::default(),
             codec: None,
             level: Level::default(),
@@ -71,8 +74,8 @@ impl Inbound {
             return Arrived::Audio { codec, packet };
         }
         if let Some(&(_, clock_rate)) = agreed.events.iter().find(|(pt, _)| *pt == rtp.pt) {
-            let packet = self.reception.receive(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
-            if let Some(playout) = self.playout.as_mut().filter(|_| decode && !packet.first) {
+            let packet = self.reception.receive_beside(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
+            if let Some(playout) = self.played(packet).filter(|_| decode) {
                 playout.skip(now, packet.seq, packet.timestamp);
             }
             let id = EventId { epoch: packet.epoch, timestamp: rtp.timestamp };
@@ -80,8 +83,8 @@ impl Inbound {
             return Arrived::Event { clock_rate, packet, tones };
         }
         if agreed.noise == Some(rtp.pt) {
-            let packet = self.reception.receive(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
-            if let Some(playout) = self.playout.as_mut().filter(|_| decode && !packet.first) {
+            let packet = self.reception.receive_beside(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
+            if let Some(playout) = self.played(packet).filter(|_| decode) {
                 playout.noise(now, packet.seq, packet.timestamp, &rtp.payload);
             }
             return Arrived::Nothing;
@@ -98,15 +101,23 @@ impl Inbound {
         }
     }
 
+    /// The playout, if what it plays is of the sequence that this packet belongs to.
+    fn played(&mut self, packet: Extended) -> Option<&mut Playout> {
+        self.playout.as_mut().filter(|_| packet.epoch == self.playout_epoch)
+    }
+
     fn play(&mut self, now: i64, codec: Codec, packet: Extended, rtp: &RtpIn) {
         if self.playout.as_ref().is_none_or(|playout| playout.codec() != codec) {
             self.retire();
             // Decoders are made of constants: this does not fail.
             self.playout = Playout::new(codec, self.config).ok();
+            self.playout_epoch = packet.epoch;
         }
         let Some(playout) = &mut self.playout else { return };
-        if packet.first {
+        // Not by what is first: that may have come while nobody listened.
+        if packet.epoch != self.playout_epoch {
             playout.restart();
+            self.playout_epoch = packet.epoch;
         }
         playout.insert(now, packet.seq, packet.timestamp, rtp.payload.clone());
     }
@@ -186,5 +197,89 @@ impl Inbound {
             totals.total_s += playout.total_samples as f64 / rate;
         }
         totals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Encoder;
+    use crate::config::{Direction, OpusConfig};
+
+    const EVENT: u8 = 101;
+    const NOISE: u8 = 13;
+
+    /// We, and what we agreed on: G.711, events at its clock and comfort noise.
+    struct Ear {
+        inbound: Inbound,
+        agreed: Agreed,
+        now: i64,
+    }
+
+    impl Ear {
+        fn new() -> Self {
+            let agreed = Agreed {
+                direction: Direction::SendRecv,
+                codecs: vec![(Codec::Pcmu, 0)],
+                events: vec![(EVENT, 8_000)],
+                noise: Some(NOISE),
+                video: None,
+                active: true,
+                offerer: true,
+            };
+            Self { inbound: Inbound::new(JitterConfig::default()), agreed, now: 0 }
+        }
+
+        fn take(&mut self, ssrc: u32, pt: u8, seq: u16, timestamp: u32, payload: &[u8]) -> Arrived {
+            let rtp = RtpIn { ssrc, pt, seq, timestamp, marker: false, payload: payload.into() };
+            self.inbound.packet(self.now, &rtp, &self.agreed, true)
+        }
+
+        /// Takes 20 ms of a tone of so many Hz; gives whether they are the first of their stream.
+        fn tone(&mut self, ssrc: u32, seq: u16, hz: u32) -> bool {
+            let timestamp = u32::from(seq) * 160;
+            let sample = |n| f64::from(timestamp + n) * f64::from(hz) * std::f64::consts::TAU / 8_000.0;
+            let samples: Vec<i16> = (0..160).map(|n| (sample(n).sin() * 8_000.0) as i16).collect();
+            let mut payload = Vec::new();
+            let encoder = Encoder::new(Codec::Pcmu, &OpusConfig::default(), false, 8_000);
+            encoder.and_then(|mut encoder| encoder.encode(&samples, &mut payload)).expect("it is made of constants");
+            matches!(self.take(ssrc, 0, seq, timestamp, &payload), Arrived::Audio { packet, .. } if packet.first)
+        }
+
+        /// Lets 20 ms pass; gives how loud they are, RMS.
+        fn hear(&mut self) -> f64 {
+            self.inbound.tick(self.now + 7_000, true, Codec::Pcmu);
+            self.now += 20_000;
+            let heard = self.inbound.heard().0;
+            (heard.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / heard.len() as f64).sqrt()
+        }
+    }
+
+    #[test]
+    fn a_stream_whose_first_packet_is_no_audio_is_heard() {
+        // Another source, and the same one whose numbers jump.
+        for (ssrc, seq) in [(2, 100u16), (1, 20_000)] {
+            for (pt, payload) in [(EVENT, [5u8, 10, 0, 160].as_slice()), (NOISE, &[60])] {
+                let mut ear = Ear::new();
+                for n in 0..50 {
+                    assert_eq!(ear.tone(1, 60_000 + n, 500), n == 0);
+                    ear.hear();
+                }
+                // All of it is heard, so that nothing of it is given up.
+                for _ in 0..5 {
+                    ear.hear();
+                }
+                ear.take(ssrc, pt, seq, u32::from(seq) * 160, payload);
+                ear.hear();
+                let mut levels = Vec::new();
+                for n in 1..50 {
+                    assert_eq!(ear.tone(ssrc, seq + n, 500), n == 1, "the first audio is told of");
+                    levels.push(ear.hear());
+                }
+                assert!(levels[10..].iter().all(|level| *level > 3_000.0), "{pt} first: {levels:?}");
+                let stats = ear.inbound.stats();
+                assert_eq!((stats.packets_late, stats.packets_lost), (0, 0), "{pt} first");
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ pub(crate) struct Reception {
     ssrc: Option<u32>,
     /// Begins anew with each SSRC or jump of the sequence.
     epoch: u32,
-    /// Nobody took a packet of this epoch yet.
+    /// Nobody took a packet of the stream itself of this epoch yet.
     untaken: bool,
     first: u64,
     highest: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Extended {
     pub(crate) seq: u64,
     pub(crate) timestamp: u64,
     pub(crate) epoch: u32,
-    /// Whether it is the first of its epoch that is taken.
+    /// Whether it is the first of the stream itself of its epoch that is taken.
     pub(crate) first: bool,
 }
 
@@ -40,6 +40,13 @@ impl Reception {
         let (seq, timestamp) = self.count(ssrc, seq, timestamp, bytes);
         let first = std::mem::take(&mut self.untaken);
         Extended { seq, timestamp, epoch: self.epoch, first }
+    }
+
+    /// Takes a packet beside the stream itself, in its sequence: an event, or the noise of a pause. What comes first of the stream
+    /// is first all the same.
+    pub(crate) fn receive_beside(&mut self, ssrc: u32, seq: u16, timestamp: u32, bytes: usize) -> Extended {
+        let (seq, timestamp) = self.count(ssrc, seq, timestamp, bytes);
+        Extended { seq, timestamp, epoch: self.epoch, first: false }
     }
 
     /// Counts a packet that nobody takes.

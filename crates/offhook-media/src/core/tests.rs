@@ -218,6 +218,24 @@ fn audio_goes_on_when_the_sender_changes_its_source() {
 }
 
 #[test]
+fn a_source_that_begins_with_a_digit_is_told_of_and_heard() {
+    let mut pair = Pair::connected(&[Codec::Pcmu]);
+    pair.sides[0].play(AudioSource::Tone(ToneSpec::new(500.0)));
+    pair.run(500);
+    pair.sides[1].events.clear();
+    pair.sides[0].core.send_dtmf(parse_tones("5", 100, 40).unwrap(), Reply::discard());
+    pair.sides[0].core.engine.as_mut().unwrap().change_ssrc();
+    pair.run(500);
+    pair.sides[1].level();
+    pair.run(500);
+    let level = pair.sides[1].level();
+    assert!(level > 3_000.0, "heard at {level}");
+    let [digit, track] = pair.sides[1].events.as_slice() else { panic!("{:?}", pair.sides[1].events) };
+    assert_eq!(digit, &PeerEvent::Dtmf { tone: '5', duration_ms: 100 });
+    assert!(matches!(track, PeerEvent::RemoteTrack { .. }), "{track:?}");
+}
+
+#[test]
 fn forged_packets_neither_end_the_call_nor_take_its_place() {
     let mut pair = Pair::connected(&[Codec::Pcmu]);
     pair.sides[0].play(AudioSource::Tone(ToneSpec::new(500.0)));
