@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::engine::RtpIn;
 use super::events::{EventId, EventReceiver, Received};
 use super::playout::Playout;
-use super::reception::{Extended, Reception};
+use super::reception::{Extended, Reception, Sources};
 use crate::audio::Level;
 use crate::codec::Codec;
 use crate::jitter::JitterConfig;
@@ -14,6 +14,7 @@ use crate::stats::InboundStats;
 
 pub(super) struct Inbound {
     config: JitterConfig,
+    sources: Sources,
     reception: Reception,
     playout: Option<Playout>,
     /// Of what is being played: with another, the numbers begin anew.
@@ -50,6 +51,7 @@ impl Inbound {
     pub(super) fn new(config: JitterConfig) -> Self {
         Self {
             config,
+            sources: Sources::default(),
             reception: Reception::default(),
             playout: None,
             playout_epoch: 0,
@@ -64,6 +66,9 @@ impl Inbound {
 
     /// Takes a packet; `decode` says whether anyone listens.
     pub(super) fn packet(&mut self, now: i64, rtp: &RtpIn, agreed: &Agreed, decode: bool) -> Arrived {
+        if !self.takes(now, rtp, agreed) {
+            return Arrived::Nothing;
+        }
         if let Some(&(codec, _)) = agreed.codecs.iter().find(|(_, pt)| *pt == rtp.pt) {
             let packet = self.reception.receive(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
             self.reception.timing(now, packet, codec.clock_rate());
@@ -93,10 +98,15 @@ impl Inbound {
         Arrived::Nothing
     }
 
-    /// Takes a packet that nobody is to hear: it is not lost.
-    pub(super) fn pass_by(&mut self, rtp: &RtpIn, agreed: &Agreed) {
+    /// Whether a packet is of what is heard: of a payload type that was agreed on, and of the present source.
+    fn takes(&mut self, now: i64, rtp: &RtpIn, agreed: &Agreed) -> bool {
         let known = agreed.codecs.iter().map(|codec| codec.1).chain(agreed.events.iter().map(|event| event.0));
-        if known.chain(agreed.noise).any(|pt| pt == rtp.pt) {
+        known.chain(agreed.noise).any(|pt| pt == rtp.pt) && self.sources.takes(now, rtp.ssrc)
+    }
+
+    /// Takes a packet that nobody is to hear: it is not lost.
+    pub(super) fn pass_by(&mut self, now: i64, rtp: &RtpIn, agreed: &Agreed) {
+        if self.takes(now, rtp, agreed) {
             self.reception.pass_by(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
         }
     }
@@ -246,6 +256,24 @@ mod tests {
             matches!(self.take(ssrc, 0, seq, timestamp, &payload), Arrived::Audio { packet, .. } if packet.first)
         }
 
+        /// Takes a packet that nobody is to hear.
+        fn pass_by(&mut self, ssrc: u32, seq: u16) {
+            let rtp = RtpIn { ssrc, pt: 0, seq, timestamp: 0, marker: false, payload: [0xff; 160].as_slice().into() };
+            self.inbound.pass_by(self.now, &rtp, &self.agreed);
+        }
+
+        /// Level of a frequency in what was heard last.
+        fn power(&self, hz: u32) -> f64 {
+            let (mut real, mut imaginary) = (0.0, 0.0);
+            let heard = self.inbound.heard().0;
+            for (n, sample) in heard.iter().enumerate() {
+                let angle = f64::from(hz) * std::f64::consts::TAU * n as f64 / 8_000.0;
+                real += f64::from(*sample) * angle.cos();
+                imaginary += f64::from(*sample) * angle.sin();
+            }
+            f64::hypot(real, imaginary) * std::f64::consts::SQRT_2 / heard.len() as f64
+        }
+
         /// Lets 20 ms pass; gives how loud they are, RMS.
         fn hear(&mut self) -> f64 {
             self.inbound.tick(self.now + 7_000, true, Codec::Pcmu);
@@ -253,6 +281,60 @@ mod tests {
             let heard = self.inbound.heard().0;
             (heard.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / heard.len() as f64).sqrt()
         }
+    }
+
+    #[test]
+    fn of_two_sources_the_newer_is_heard_alone_and_the_older_when_it_stops() {
+        let mut ear = Ear::new();
+        let mut changes = Vec::new();
+        let mut alone = Vec::new();
+        let mut back = Vec::new();
+        for n in 0..200 {
+            // One talks all the time, the other joins after a second and leaves after another; each is there first now and then.
+            let (first, second) = ((1, 1_000 + n, 500), (2, 60_000 + n, 2_000));
+            let both = (50..100).contains(&n);
+            let order =
+                if n % 2 == 0 { [Some(first), both.then_some(second)] } else { [both.then_some(second), Some(first)] };
+            for (ssrc, seq, hz) in order.into_iter().flatten() {
+                if ear.tone(ssrc, seq, hz) {
+                    changes.push((ssrc, n));
+                }
+            }
+            ear.hear();
+            let (older, newer) = (ear.power(500), ear.power(2_000));
+            if (65..100).contains(&n) {
+                alone.push((older, newer));
+            }
+            if n >= 115 {
+                back.push((older, newer));
+            }
+        }
+        assert!(matches!(changes.as_slice(), [(1, 0), (2, 50), (1, 100..=110)]), "{changes:?}");
+        assert!(alone.iter().all(|(older, newer)| *older < 100.0 && *newer > 3_000.0), "{alone:?}");
+        assert!(back.iter().all(|(older, newer)| *older > 3_000.0 && *newer < 100.0), "{back:?}");
+        let stats = ear.inbound.stats();
+        assert_eq!((stats.ssrc_changes, stats.packets_lost), (2, 0), "{stats:?}");
+    }
+
+    #[test]
+    fn what_is_still_under_way_of_a_source_that_was_replaced_does_nothing() {
+        let mut ear = Ear::new();
+        // Three of them, as the call is transferred twice.
+        for (ssrc, seq) in [(1, 1_000), (2, 2_000), (3, 3_000)] {
+            for n in 0..50 {
+                assert_eq!(ear.tone(ssrc, seq + n, 500), n == 0);
+                let late = (ssrc - 1) * 1_000 + 50;
+                for before in 1..ssrc {
+                    assert!(!ear.tone(before, late as u16 + n, 500));
+                    assert!(matches!(ear.take(before, EVENT, 40, 0, &[5, 0x80, 0, 160]), Arrived::Nothing));
+                    assert!(matches!(ear.take(before, NOISE, 41, 0, &[60]), Arrived::Nothing));
+                    ear.pass_by(before, late as u16 + n);
+                }
+                ear.hear();
+            }
+        }
+        let stats = ear.inbound.stats();
+        assert_eq!((stats.ssrc_changes, stats.packets_lost, stats.packets_received), (2, 0, 150), "{stats:?}");
     }
 
     #[test]

@@ -643,7 +643,7 @@ impl PeerCore {
             return;
         }
         if !self.negotiation.receives() {
-            return self.inbound.pass_by(rtp, agreed);
+            return self.inbound.pass_by(micros, rtp, agreed);
         }
         match self.inbound.packet(micros, rtp, agreed, decode) {
             Arrived::Nothing => {}

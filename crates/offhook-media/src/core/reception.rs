@@ -1,7 +1,43 @@
 //! Reception statistics of RTP (RFC 3550 A.1, A.3, A.8), over all SSRCs of one line.
 
+use std::collections::VecDeque;
+
 /// A sequence number this far from the expected one, either way, begins a new sequence.
 const MAX_STEP: i64 = 3_000;
+
+/// A source of which nothing came for so long, µs, has stopped: one that it replaced may come back.
+const QUIET: i64 = 200_000;
+/// Sources remembered that were replaced.
+const MAX_REPLACED: usize = 8;
+
+/// Which source is heard where several send at once: while a server plays something and the far end goes on sending, or both ends of a
+/// transfer for a moment. Numbers and timestamps of two are of no use together.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// That is heard, and when it was last.
+    current: Option<(u32, i64)>,
+    /// Those that gave way to another, the last one last.
+    replaced: VecDeque<u32>,
+}
+
+impl Sources {
+    /// Whether a packet of this source, that arrives now, is to be taken. A new source is heard at once; one that was replaced, only when the
+    /// present one has stopped, as it may just have been slow.
+    pub(crate) fn takes(&mut self, now: i64, ssrc: u32) -> bool {
+        if let Some((current, last)) = self.current.filter(|(current, _)| *current != ssrc) {
+            if now - last < QUIET && self.replaced.contains(&ssrc) {
+                return false;
+            }
+            self.replaced.retain(|&known| known != ssrc);
+            if self.replaced.len() >= MAX_REPLACED {
+                self.replaced.pop_front();
+            }
+            self.replaced.push_back(current);
+        }
+        self.current = Some((ssrc, now));
+        true
+    }
+}
 
 /// Counts what arrives. Sequence numbers and timestamps are extended here to 64 bits.
 #[derive(Debug, Default)]
