@@ -288,6 +288,13 @@ impl<T> Reply<T> {
         let _ = self.0.send(result);
     }
 
+    /// One that is waited for.
+    #[cfg(test)]
+    pub(crate) fn channel() -> (Self, oneshot::Receiver<Result<T, MediaError>>) {
+        let (reply, result) = oneshot::channel();
+        (Self(reply), result)
+    }
+
     /// For nobody.
     pub(crate) fn discard() -> Self {
         Self(oneshot::channel().0)

@@ -46,6 +46,9 @@ use crate::sdp::{Answered, Negotiation, RemoteTransport};
 use crate::stats::{DtlsState, IceState, PeerStats};
 use crate::video::{CLOCK, VideoFrame, VideoSink};
 
+/// What becomes of tones while nothing is sent.
+const HELD: MediaError = MediaError::WrongState("no tones can be sent while the call is held");
+
 /// What the driver is to do.
 pub(crate) enum Output {
     Transmit {
@@ -315,7 +318,7 @@ impl PeerCore {
         match self.negotiation.agreed() {
             Some(agreed) if agreed.events.is_empty() => reply.send(Err(MediaError::DtmfNotNegotiated)),
             Some(agreed) if !agreed.direction.sends() => {
-                reply.send(Err(MediaError::WrongState("no tones can be sent while the call is held")));
+                reply.send(Err(HELD));
             }
             // Before the connection is up they wait.
             _ if self.is_over() => reply.send(Err(MediaError::Closed)),
@@ -327,7 +330,7 @@ impl PeerCore {
     pub(crate) fn send_tones(&mut self, tones: Tones, reply: Reply<()>) {
         match self.negotiation.agreed() {
             Some(agreed) if !agreed.direction.sends() => {
-                reply.send(Err(MediaError::WrongState("no tones can be sent while the call is held")));
+                reply.send(Err(HELD));
             }
             _ if self.is_over() => reply.send(Err(MediaError::Closed)),
             _ => self.outbound.tones.push(tones, reply),
@@ -543,6 +546,10 @@ impl PeerCore {
         let micros = self.micros(at);
         let Some(agreed) = self.negotiation.agreed() else { return };
         let connected = self.engine.as_mut().filter(|engine| engine.is_connected());
+        if connected.is_some() && !agreed.direction.sends() {
+            // Whoever waits for them has given up when the call is resumed; before it is connected, they wait.
+            self.outbound.fail_events(&HELD);
+        }
         let tick = self.pace.tick(at);
         let seat = self.seat.as_mut().map(|seat| (seat, tick));
         match connected.filter(|_| agreed.direction.sends()) {

@@ -254,3 +254,34 @@ fn what_comes_on_hold_is_neither_heard_nor_lost() {
         assert_eq!((stats.packets_lost, stats.packets_late), (0, 0));
     }
 }
+
+#[test]
+fn digits_that_a_hold_interrupts_fail_then_and_are_not_sent_after_it() {
+    for in_band in [false, true] {
+        let mut pair = Pair::connected(&[Codec::Pcmu]);
+        let (reply, mut told) = Reply::channel();
+        let (tones, core) = (parse_tones("123", 100, 100).unwrap(), &mut pair.sides[0].core);
+        if in_band {
+            core.send_tones(tones, reply)
+        } else {
+            core.send_dtmf(tones, reply)
+        }
+        pair.run(150);
+        assert!(told.try_recv().is_err(), "they are being sent");
+        pair.negotiate(0, Direction::Inactive);
+        pair.run(1_000);
+        assert!(matches!(told.try_recv(), Ok(Err(MediaError::WrongState(_)))));
+        pair.negotiate(0, Direction::SendRecv);
+        pair.sides[1].level();
+        pair.run(1_500);
+        let heard = pair.sides[1].events.iter().filter(|event| matches!(event, PeerEvent::Dtmf { .. })).count();
+        assert_eq!(heard, usize::from(!in_band), "{:?}", pair.sides[1].events);
+        assert_eq!(pair.sides[1].level(), 0.0, "nothing is heard after it");
+        // Others are sent as ever.
+        let (reply, mut told) = Reply::channel();
+        pair.sides[0].core.send_dtmf(parse_tones("4", 100, 40).unwrap(), reply);
+        pair.run(500);
+        assert_eq!(told.try_recv(), Ok(Ok(())));
+        assert_eq!(pair.sides[1].events.last(), Some(&PeerEvent::Dtmf { tone: '4', duration_ms: 100 }));
+    }
+}
