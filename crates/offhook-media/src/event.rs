@@ -55,8 +55,9 @@ pub enum PeerEvent {
     NetworkChanged,
     /// The connection is unusable; [`PeerEvent::Closed`] follows.
     Failed(MediaError),
-    /// The far end closed DTLS: nothing is heard or sent until an offer or an answer describes another transport (a page that was
-    /// reloaded, another fork of the call, whoever takes it over). What is said goes on afterwards where it stopped.
+    /// The far end closed DTLS, or DTLS with an early one ([`Peer::set_early`](crate::Peer::set_early)) failed: nothing is heard or
+    /// sent until an offer or an answer describes another transport (a page that was reloaded, another fork of the call, whoever
+    /// takes it over). What is said goes on afterwards where it stopped.
     RemoteClosed,
     /// We closed, or it failed. The last event.
     Closed,

@@ -212,7 +212,7 @@ impl Engine {
         self.dtls == DtlsState::Connected
     }
 
-    /// Whether the far end has closed it.
+    /// Whether it has come to its end.
     pub(crate) fn is_closed(&self) -> bool {
         self.dtls == DtlsState::Closed
     }
@@ -439,10 +439,11 @@ impl Engine {
         let _ = self.rtc.close();
     }
 
-    /// The far end has closed it: nothing comes in or goes out any more.
+    /// The far end has closed it, or is not who it is said to be: nothing comes in or goes out any more.
     pub(crate) fn disconnect(&mut self) {
         self.rtc.disconnect();
         self.ice = IceState::Closed;
+        self.dtls = DtlsState::Closed;
     }
 
     /// The next thing to do. Call until it is [`EngineOutput::Timeout`].

@@ -386,7 +386,7 @@ impl PeerCore {
         let connected = engine.is_connected();
         match engine.receive(now, source, destination, data) {
             // Anyone can send garbage to a port; only the handshake itself can fail by it.
-            Err(error) if !connected => self.fail(error),
+            Err(error) if !connected => self.break_off(error),
             _ => self.drain(now),
         }
     }
@@ -589,7 +589,7 @@ impl PeerCore {
         if let Some(engine) = &mut self.engine
             && let Err(error) = engine.handle_timeout(now)
         {
-            self.fail(error);
+            self.break_off(error);
             return;
         }
         self.drain(now);
@@ -599,7 +599,7 @@ impl PeerCore {
         loop {
             let Some(engine) = &mut self.engine else { return };
             match engine.poll(now) {
-                Err(error) => return self.fail(error),
+                Err(error) => return self.break_off(error),
                 Ok(EngineOutput::Timeout(at)) => {
                     self.engine_timeout = Some(at);
                     return;
@@ -628,7 +628,7 @@ impl PeerCore {
                             _ => {}
                         }
                     }
-                    return self.remote_closed();
+                    return self.lose_far_end();
                 }
             }
         }
@@ -690,7 +690,7 @@ impl PeerCore {
 
     /// The far end has closed its side for good, but may come back with another description: a page that was reloaded, another
     /// fork of the call, whoever takes it over. Until then there is nothing to hear, and nobody to send to.
-    fn remote_closed(&mut self) {
+    fn lose_far_end(&mut self) {
         if let Some(engine) = &mut self.engine {
             engine.disconnect();
         }
@@ -698,6 +698,16 @@ impl PeerCore {
         self.connect_by = None;
         self.outbound.fail_events(&MediaError::Closed);
         self.outputs.push_back(Output::Event(PeerEvent::RemoteClosed));
+    }
+
+    /// The transport is broken. An early one may be that of a fork which never answers: another may, or the same one anew.
+    fn break_off(&mut self, error: MediaError) {
+        if self.early && !self.closed {
+            tracing::debug!(%error, "early media given up");
+            self.lose_far_end();
+        } else {
+            self.fail(error);
+        }
     }
 
     fn fail(&mut self, error: MediaError) {

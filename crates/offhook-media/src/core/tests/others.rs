@@ -155,6 +155,51 @@ fn another_fork_on_the_same_server_may_answer() {
     assert!(second.connected && second.frames > 20, "{} frames, {:?}", second.frames, us.side.events);
 }
 
+/// The description with another fingerprint than the certificate has.
+fn forge(answer: &str) -> String {
+    let at = answer.find("a=fingerprint:sha-256 ").unwrap() + "a=fingerprint:sha-256 ".len();
+    let other = if answer[at..].starts_with("00") { "11" } else { "00" };
+    format!("{}{other}{}", &answer[..at], &answer[at + 2..])
+}
+
+#[test]
+fn an_early_fork_with_a_wrong_certificate_does_not_keep_another_from_answering() {
+    for setup in ["active", "passive"] {
+        let mut us = Us::new();
+        let offer = us.side.core.create_offer(us.now, Direction::SendRecv).unwrap();
+        let offer = offer.replace("a=setup:actpass", &format!("a=setup:{setup}"));
+        us.side.core.set_early(us.now, true);
+        let mut first = Other::new(us.now, false, None, 5_000);
+        let early = forge(&answer(&mut first, &offer));
+        us.side.core.accept_answer(us.now, &early).unwrap();
+        us.talk(&mut first, 1_500, false);
+        assert!(!us.side.core.is_closed() && !us.side.has(&PeerEvent::Connected), "{:?}", us.side.events);
+        assert!(us.side.has(&PeerEvent::RemoteClosed), "{:?}", us.side.events);
+        let mut second = Other::new(us.now, false, None, 6_000);
+        let last = answer(&mut second, &offer);
+        us.side.core.accept_answer(us.now, &last).unwrap();
+        us.side.core.set_early(us.now, false);
+        us.talk(&mut second, 1_500, false);
+        assert!(second.connected && second.frames > 20, "{} frames, {:?}", second.frames, us.side.events);
+    }
+}
+
+#[test]
+fn an_early_fork_with_a_wrong_certificate_that_answers_ends_the_call() {
+    let mut us = Us::new();
+    let offer = us.side.core.create_offer(us.now, Direction::SendRecv).unwrap();
+    us.side.core.set_early(us.now, true);
+    let mut other = Other::new(us.now, false, None, 5_000);
+    let early = forge(&answer(&mut other, &offer));
+    us.side.core.accept_answer(us.now, &early).unwrap();
+    us.talk(&mut other, 1_500, false);
+    us.side.core.accept_answer(us.now, &early).unwrap();
+    us.side.core.set_early(us.now, false);
+    us.talk(&mut other, 16_000, false);
+    let failed = us.side.events.iter().any(|event| matches!(event, PeerEvent::Failed(_)));
+    assert!(failed && !us.side.has(&PeerEvent::Connected), "{:?}", us.side.events);
+}
+
 #[test]
 fn early_media_may_come_up_when_the_call_is_answered() {
     for lite in [true, false] {
