@@ -85,6 +85,8 @@ pub(crate) struct Negotiation {
 /// An offer of ours.
 #[derive(Debug, Clone)]
 struct Pending {
+    /// Nothing was described before it: what its answer says of the m-lines holds, also if it is another fork's.
+    first: bool,
     direction: Direction,
     codecs: Vec<(Codec, u8)>,
     events: Vec<(u8, u32)>,
@@ -193,7 +195,8 @@ impl Negotiation {
             transport,
         }
         .write();
-        self.pending = Some(Pending { direction, codecs, events, noise, lines, video });
+        let first = self.lines.is_empty();
+        self.pending = Some(Pending { first, direction, codecs, events, noise, lines, video });
         text
     }
 
@@ -217,7 +220,7 @@ impl Negotiation {
             let why = format!("it has {} media lines, the offer has {expected}", remote.lines.len());
             return Err(SdpRefusal::AnswerMismatch(why).into());
         }
-        if !self.lines.is_empty() && remote.audio != self.audio {
+        if !pending.first && remote.audio != self.audio {
             return Err(SdpRefusal::AnswerMismatch("its audio line is not the offered one".to_owned()).into());
         }
         // The answerer's order counts (RFC 3264 §6.1); the payload types must be ours.
@@ -242,7 +245,7 @@ impl Negotiation {
         if let (Some(offered), true) = (&pending.video, video.is_some()) {
             self.video = Some(offered.line);
         }
-        if !self.lines.is_empty() {
+        if !pending.first {
             self.lines.clone_from(&pending.lines);
             self.mark_refused(&remote);
         } else {
@@ -425,4 +428,63 @@ fn fresh_line(kind: &str, mid: String) -> MediaLine {
     let (kind, profile) = (kind.to_owned(), "UDP/TLS/RTP/SAVPF".to_owned());
     // A line that is refused later must still have a format (RFC 3264 §6).
     MediaLine { kind, port: 9, profile, formats: vec!["0".to_owned()], mid: Some(mid) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn negotiation(codecs: &[Codec]) -> Negotiation {
+        Negotiation::new(codecs, true, 1)
+    }
+
+    fn transport() -> Transport {
+        let fingerprint = format!("sha-256 {}", ["AB"; 32].join(":"));
+        Transport { ufrag: "user".to_owned(), password: "p".repeat(24), fingerprint, ..Transport::default() }
+    }
+
+    fn lines<'a>(sdp: &'a str, start: &str) -> Vec<&'a str> {
+        sdp.lines().filter(|line| line.starts_with(start)).collect()
+    }
+
+    /// An offer, as our own side writes it, changed; and the answer of another.
+    fn answered(offer: &str, codecs: &[Codec], video: Option<Direction>) -> String {
+        let mut far = negotiation(codecs);
+        let remote = far.read_offer(offer).unwrap();
+        far.answer(&remote, Direction::SendRecv, video, &transport(), true)
+    }
+
+    #[test]
+    fn of_two_forks_that_answer_the_first_offer_the_later_one_says_what_is_offered_again() {
+        let mut ours = negotiation(&[Codec::Opus, Codec::Pcmu]);
+        let both = Some(Direction::SendRecv);
+        let offer = ours.offer(Direction::SendRecv, both, &transport());
+        let full = answered(&offer, &[Codec::Opus], both);
+        // A PBX that knows nothing of BUNDLE.
+        let plain: String = answered(&offer, &[Codec::Pcmu], None)
+            .split_inclusive('\n')
+            .filter(|line| !line.starts_with("a=group") && !line.starts_with("a=mid"))
+            .collect();
+        for (answer, bundled) in [(&plain, false), (&full, true), (&plain, false)] {
+            ours.answer_received(answer).unwrap();
+            let again = ours.offer(Direction::SendRecv, both, &transport());
+            for what in ["a=group", "a=mid"] {
+                assert_eq!(!lines(&again, what).is_empty(), bundled, "{what}: {again}");
+            }
+            assert_eq!(lines(&again, "m=video").iter().any(|line| !line.starts_with("m=video 0")), bundled, "{again}");
+            ours.rollback();
+        }
+    }
+
+    #[test]
+    fn what_a_later_offer_was_answered_with_twice_keeps_its_lines() {
+        let mut ours = negotiation(&[Codec::Pcmu]);
+        let offer = ours.offer(Direction::SendRecv, None, &transport());
+        ours.answer_received(&answered(&offer, &[Codec::Pcmu], None)).unwrap();
+        let offer = ours.offer(Direction::SendRecv, None, &transport());
+        let answer = answered(&offer, &[Codec::Pcmu], None);
+        ours.answer_received(&answer).unwrap();
+        ours.answer_received(&answer.replace("a=mid:0\r\n", "a=mid:other\r\n")).unwrap();
+        assert_eq!(lines(&ours.offer(Direction::SendRecv, None, &transport()), "a=mid"), ["a=mid:0"]);
+    }
 }
