@@ -543,10 +543,10 @@ impl Engine {
         let report = &mut self.report;
         report.reports += 1;
         report.fraction_lost = f64::from(loss);
-        report.packets_lost = remote.packets_lost;
+        report.packets_lost = lost(remote.packets_lost);
         let reached = *remote.maximum_sequence_number + 1;
         let due = reached.saturating_sub(self.first_sent.unwrap_or(reached));
-        report.packets_received = due.saturating_sub(remote.packets_lost);
+        report.packets_received = due.saturating_sub(report.packets_lost);
         report.jitter_ms = jitter_ms;
         report.jitter_max_ms = report.jitter_max_ms.max(jitter_ms);
         self.jitter_sum += jitter_ms;
@@ -673,6 +673,13 @@ fn ice_state(state: IceConnectionState) -> IceState {
     }
 }
 
+/// Packets lost by a report: it counts them in 24 bits with a sign (RFC 3550 §6.4.1), below zero where more came than were sent, as
+/// some were duplicated. The engine leaves out the sign.
+fn lost(reported: u64) -> u64 {
+    let signed = ((reported as u32) << 8) as i32 >> 8;
+    signed.max(0) as u64
+}
+
 fn engine_error(error: impl std::fmt::Display) -> MediaError {
     MediaError::Engine(error.to_string())
 }
@@ -683,5 +690,15 @@ fn rtc_error(error: RtcError) -> MediaError {
         RtcError::RemoteSdp(text) if text.contains("fingerprint no match") => MediaError::FingerprintMismatch,
         RtcError::Dtls(error) => MediaError::Dtls(error.to_string()),
         other => engine_error(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_below_zero_is_none() {
+        assert_eq!([0xff_ffff, 0x80_0000, 0x7f_ffff, 5, 0].map(lost), [0, 0, 0x7f_ffff, 5, 0]);
     }
 }
