@@ -64,7 +64,7 @@ pub struct Session {
     early: Option<Early>,
     /// Answers of other early dialogs, not heard.
     other_early: Vec<(EarlyDialog, String)>,
-    /// The options of the call that this one goes on from; its own, once its media is open.
+    /// The options of the call that this one goes on from; its own, once its media is open, without what is the phone's.
     follows: Option<Box<CallOptions>>,
     local_sdp: Option<String>,
     remote_sdp: Option<String>,
@@ -336,7 +336,7 @@ impl Session {
     }
 
     /// The user has that call and has done nothing for this one, which goes on from it: held or muted as that is, over the
-    /// same servers, with the same microphone and codecs.
+    /// same servers, with the same codecs.
     pub(crate) fn follow(&mut self, other: &Self) {
         self.ask_for_video = other.ask_for_video;
         self.follows.clone_from(&other.follows);

@@ -218,12 +218,13 @@ impl Session {
     fn open_media(&mut self, ctx: &mut Ctx<'_>, mut options: CallOptions) {
         self.media_open = true;
         if let Some(before) = &self.follows {
-            let CallOptions { codecs, ice_servers, ice_transport_policy, input_device, .. } =
-                CallOptions::clone(before);
-            options = CallOptions { codecs, ice_servers, ice_transport_policy, input_device, ..options };
+            // Not the microphone: natively it is the whole phone's, and the user may have chosen another since.
+            let CallOptions { codecs, ice_servers, ice_transport_policy, .. } = CallOptions::clone(before);
+            options = CallOptions { codecs, ice_servers, ice_transport_policy, ..options };
         }
-        options = ctx.config.complete(options);
+        // Without what the phone adds: its servers may be others by the time that another call goes on from this one.
         self.follows = Some(Box::new(options.clone()));
+        options = ctx.config.complete(options);
         self.plan_recording(&options);
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
         if self.is_silent() {

@@ -202,8 +202,11 @@ impl Server {
     fn on_request(&mut self, now: u64, transaction: TransactionId, call: Option<CallKey>, request: &Request) {
         if let Some(peer) = call.and_then(|call| self.peers.get(&call)).copied() {
             let body = request.headers.text("Content-Type").map(|kind| (kind, request.body().to_vec()));
+            let kept = ["Refer-To", "Referred-By", "Event", "Subscription-State"];
+            let headers = kept.iter().filter_map(|name| HeaderField::new(name, &request.headers.text(name)?).ok());
+            let headers: Vec<HeaderField> = headers.collect();
             let passed = self.run(|agent| {
-                agent.request(now, peer, &String::from_utf8_lossy(request.method.as_bytes()), Vec::new(), body)
+                agent.request(now, peer, &String::from_utf8_lossy(request.method.as_bytes()), headers, body)
             });
             self.passed.insert(passed.expect("passes on"), transaction);
             return;
