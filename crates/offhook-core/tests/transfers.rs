@@ -72,3 +72,25 @@ fn the_phones_servers_are_those_of_the_moment_and_not_of_the_call_before() {
     world.run(1_000);
     assert_eq!(urls(&opened(&mut world)[0]), ["stun:new.example:3478"]);
 }
+
+#[test]
+fn who_is_transferred_in_vain_looks_at_the_call_that_was_to_be_transferred() {
+    let mut world = three();
+    let (older, theirs) = talk(&mut world, B, CallOptions::default());
+    let (newer, _) = talk(&mut world, C, CallOptions::default());
+    world.act(A, |phone, now| phone.unhold(now, &older)).expect("resumes");
+    world.run(1_000);
+    assert!(world.phone(A).session(&newer).is_some_and(|call| call.status().is_hold));
+    world.act(B, |phone, now| phone.blind_transfer(now, &theirs, "606")).expect("transfers");
+    world.run(1_000);
+    let current = world.phone(A).current_session_id().cloned();
+    assert!(current.as_ref().is_some_and(|id| *id != older && *id != newer), "the new call rings: {current:?}");
+    world.act(A, |phone, now| phone.hangup(now, &current.expect("rings"))).expect("rings");
+    world.run(1_000);
+    assert_eq!(world.phone(A).current_session_id(), Some(&older), "and not the newest, which is held");
+    // One that is refused does the same.
+    world.act(B, |phone, now| phone.blind_transfer(now, &theirs, "486")).expect("transfers");
+    world.run(1_000);
+    assert_eq!(world.phone(A).sessions().count(), 2);
+    assert_eq!(world.phone(A).current_session_id(), Some(&older));
+}

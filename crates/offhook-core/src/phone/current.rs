@@ -7,7 +7,8 @@ use crate::session::Session;
 
 impl Phone {
     /// The call that the user looks at: the one made, answered or resumed last, or the one that was
-    /// [chosen](Self::set_current_session) since. When it ends, another answered call takes its place, the newest first.
+    /// [chosen](Self::set_current_session) since. When it ends, another answered call takes its place, the newest first; that
+    /// of the far end which asked for it by a transfer, if nothing has come of it.
     #[must_use]
     pub fn current_session_id(&self) -> Option<&CallId> {
         self.current.as_ref()
@@ -38,9 +39,11 @@ impl Phone {
     }
 
     /// A call is over.
-    pub(super) fn leave_current(&mut self, gone: &CallId) {
+    pub(super) fn leave_current(&mut self, gone: &CallId, back_to: Option<&CallId>) {
         if self.current.as_ref() == Some(gone) {
-            let next = self.sessions.iter().rev().find(|session| session.is_accepted() && !session.is_ending());
+            let there = |session: &&Session| session.is_accepted() && !session.is_ending();
+            let before = self.sessions.iter().filter(there).find(|session| Some(session.call_id()) == back_to);
+            let next = before.or_else(|| self.sessions.iter().rev().find(there));
             self.current = next.map(|session| session.call_id().clone());
         }
     }

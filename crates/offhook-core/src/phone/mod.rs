@@ -243,7 +243,7 @@ impl Phone {
         // Ending one can end another: a consultation call goes with its parent.
         while let Some(at) = self.sessions.iter().position(Session::is_finished) {
             let gone = self.sessions.remove(at);
-            self.leave_current(gone.call_id());
+            self.leave_current(gone.call_id(), gone.takes_back_to());
             self.after_the_end(now, gone.call_id(), gone.is_transferred());
             self.calls_ended(now);
         }

@@ -60,7 +60,7 @@ impl Phone {
             text.push(DIALOG);
             text.push_str(&dialog.to_string());
             self.sessions.retain(|session| *session.call_id() != call_id);
-            self.leave_current(&call_id);
+            self.leave_current(&call_id, None);
             self.out.media(&call_id, crate::media::MediaCommand::Close);
         }
         self.settle_down(now);

@@ -99,6 +99,8 @@ pub struct Session {
     given_back: bool,
     /// The call whose far end asked for this one by REFER.
     referrer: Option<CallKey>,
+    /// The same call, which the user looked at: they go back to it if nothing comes of this one.
+    looked_away_from: Option<CallId>,
     /// The call that this one takes the place of when it is confirmed.
     replaces: Option<CallId>,
     /// Hung up then, if it is not over by itself.
@@ -242,6 +244,7 @@ impl Session {
             transferred: false,
             given_back: false,
             referrer: None,
+            looked_away_from: None,
             replaces: None,
             end_at: None,
         }
@@ -329,6 +332,15 @@ impl Session {
 
     pub(crate) fn refer_by(&mut self, referrer: CallKey) {
         self.referrer = Some(referrer);
+    }
+
+    pub(crate) fn look_away_from(&mut self, referring: CallId) {
+        self.looked_away_from = Some(referring);
+    }
+
+    /// The call that the user looked at before this one, of which nothing has come.
+    pub(crate) fn takes_back_to(&self) -> Option<&CallId> {
+        self.looked_away_from.as_ref().filter(|_| !self.confirmed)
     }
 
     pub(crate) fn replace(&mut self, replaced: CallId) {
