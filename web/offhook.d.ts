@@ -261,7 +261,7 @@ export class Phone implements Events<PhoneEvents> {
   readonly incomingList: Session[];
   readonly isRegistered: boolean;
   readonly reRegistryPhoneTimes: number | undefined;
-  /** Used from the next call on. */
+  /** Used from the next call on, and when video is added to one. */
   deviceIds: DeviceIds;
   /** 0: none, 1: pause and resume, 2: all. */
   readonly recordPermissions: 0 | 1 | 2;

@@ -58,6 +58,19 @@ export async function acquire({ audio, video, microphoneId, cameraId }) {
   }
 }
 
+/** As `acquire`, with the usual devices if a chosen one is gone. */
+export function acquireAny({ audio, video, ...ids }) {
+  return acquire({ audio, video, ...ids }).catch((fault) => {
+    if (fault.kind !== 'overConstrained') throw fault;
+    return acquire({ audio, video });
+  });
+}
+
+/** What it is of is used no more. */
+export function letGo(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+}
+
 /** What the user chooses of the screen. Throws a `MediaFault`. */
 export async function capture(options) {
   const media = navigator.mediaDevices;

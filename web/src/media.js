@@ -1,7 +1,7 @@
 // The peer connection of one call: does what the core's media commands say, in order, and tells what came of it.
 
 import { prefer } from './codecs.js';
-import { MediaFault, acquire, capture } from './devices.js';
+import { MediaFault, acquire, acquireAny, capture, letGo } from './devices.js';
 import { measure } from './stats.js';
 
 /** An offer or answer waits so long for more candidates, once it has one; ms. */
@@ -33,6 +33,12 @@ export class Media {
   #chain = Promise.resolve();
   /** Counts rollbacks: what was begun before one is of no use after it. */
   #generation = 0;
+  /** Ends the waiting for a microphone or camera; and one for a camera was ended so. */
+  #abandon;
+  #dismissed = false;
+  /** Counts choices of a device; by kind, the last that is in use. */
+  #choices = 0;
+  #chosen = {};
   #muted = false;
   /** We hold, from the description under way on; and as it was agreed last. */
   #holds = false;
@@ -51,7 +57,7 @@ export class Media {
   /**
    * `tell.event(kind, request, text)`: to the core. `stats(request, …)`: likewise. `localStream()`: it is another.
    * `lost(kind)`: of a device. `shared(stop)`: the screen is not shared any more; `stop`: nor is there a camera. `recorded(blob)`. `warn(code, message)`: to listeners.
-   * `options`: of the call, with the devices and the phone's `audio`.
+   * `options`: of the call, with the phone's `audio`; `devices()`: which ones are to be used now.
    */
   constructor(tell, options) {
     this.#tell = tell;
@@ -87,23 +93,28 @@ export class Media {
     for (const track of stream.getAudioTracks()) this.#stream.addTrack(track);
     this.setMuted(this.#muted);
     const [camera] = stream.getVideoTracks();
-    if (camera) this.#show(camera);
+    if (camera && this.#screen) this.#camera = camera;
+    else if (camera) this.#show(camera);
   }
 
   /** Another microphone (`audio`) or camera (`video`): its id, or the usual one. Throws a `MediaFault`; all is as before then. */
   async replace(kind, id) {
-    const wanted = kind === 'audio' ? { audio: true, microphoneId: id } : { video: true, cameraId: id };
-    const stream = await acquire(wanted);
-    const [old] = kind === 'audio' ? this.#stream.getAudioTracks() : [this.#camera ?? this.localStream?.getVideoTracks()[0]];
+    const video = kind === 'video';
+    const choice = ++this.#choices;
+    const seen = this.localStream;
+    const stream = await acquire(video ? { video, cameraId: id } : { audio: true, microphoneId: id });
+    // What was chosen later may be there sooner; and a camera is not switched on by it when the video has ended meanwhile.
+    if (choice < this.#chosen[kind] || (video && seen && !this.localStream)) return letGo(stream);
+    this.#chosen[kind] = choice;
+    const camera = this.#screen ? this.#camera : this.localStream?.getVideoTracks()[0];
+    const old = video ? camera : this.#stream.getAudioTracks()[0];
     if (old) this.#drop(old);
-    if (kind === 'video' && this.#screen) {
-      [this.#camera] = stream.getVideoTracks();
-      this.#keep(stream);
-      return;
-    }
     this.take(stream);
     const [track] = stream.getTracks();
-    if (kind === 'video') return this.#transceiver('video')?.sender.replaceTrack(track);
+    if (video) {
+      if (!this.#screen) await this.#transceiver('video')?.sender.replaceTrack(track);
+      return;
+    }
     this.#recorder?.setLocal(this.#stream);
     if (this.#conferring) this.setConference(true);
     else await this.#transceiver('audio')?.sender.replaceTrack(track);
@@ -185,7 +196,7 @@ export class Media {
   }
 
   rollback() {
-    this.#generation += 1;
+    this.#giveUp();
     this.#later(undefined, async () => {
       const { connection } = this;
       const description = { type: 'rollback' };
@@ -197,6 +208,10 @@ export class Media {
 
   endVideo() {
     if (!this.#unoffered) this.#hide();
+    this.#later(undefined, () => {
+      if (this.#dismissed) this.#tell.warn('camera-failed', 'dismissed');
+      this.#dismissed = false;
+    });
   }
 
   startRecording({ request }) {
@@ -251,7 +266,7 @@ export class Media {
 
   close() {
     const { connection } = this;
-    this.#generation += 1;
+    this.#giveUp();
     connection.ontrack = connection.oniceconnectionstatechange = connection.onconnectionstatechange = connection.onicecandidate = null;
     this.#untoned = [];
     this.#recorder?.stop();
@@ -303,22 +318,29 @@ export class Media {
     });
   }
 
+  /** What was begun is of no use any more, and a question of the browser that is still open holds nothing up. */
+  #giveUp() {
+    this.#generation += 1;
+    this.#abandon?.(new Error());
+  }
+
   /** Opens what is to be sent and is not open yet. A call that was made or answered here has its microphone already. */
   async #local(camera) {
     const audio = this.#stream.getAudioTracks().length === 0;
     const video = !!camera && !this.localStream;
     if (!audio && !video) return;
     const generation = this.#generation;
+    const fresh = () => generation === this.#generation;
+    this.#dismissed = false;
+    // Nobody waits any more for what comes too late.
+    const opened = acquireAny({ ...this.#options.devices(), audio, video }).then((stream) => (fresh() ? this.take(stream) : letGo(stream)));
     try {
-      const stream = await acquire({ ...this.#options, audio, video });
-      if (generation === this.#generation) return this.take(stream);
-      // Nobody waits for it any more.
-      for (const track of stream.getTracks()) track.stop();
+      await Promise.race([opened, new Promise((_, reject) => (this.#abandon = reject))]);
     } catch (error) {
-      if (video) this.#tell.warn('camera-failed', error.kind);
+      if (video && fresh()) this.#tell.warn('camera-failed', error.kind);
+      this.#dismissed = video && !fresh();
       throw error;
     }
-    throw new Error();
   }
 
   /** Says what is sent and received from the next description on. */

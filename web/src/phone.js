@@ -1,7 +1,7 @@
 // The phone as a page holds it: registration and the set of calls.
 
 import { COMMANDS } from './commands.js';
-import { MediaFault, acquire, faultOf, survey } from './devices.js';
+import { MediaFault, acquire, acquireAny, faultOf, letGo, survey } from './devices.js';
 import { Emitter, emit, silence } from './emitter.js';
 import { Life, nameOf } from './life.js';
 import { Media } from './media.js';
@@ -218,7 +218,7 @@ export class Phone extends Emitter {
     for (const [callId, video] of calls) {
       if (signal.aborted) break;
       try {
-        this.#prepared.set(callId, { options: {}, stream: await acquire({ audio: true, video, ...this.#devices() }) });
+        this.#prepared.set(callId, { options: {}, stream: await acquireAny({ audio: true, video, ...this.#devices() }) });
       } catch {
         end = true;
       }
@@ -233,7 +233,7 @@ export class Phone extends Emitter {
 
   /** Lets go of what a call was prepared with and does not take. */
   #forget(callId) {
-    for (const track of this.#prepared.get(callId)?.stream.getTracks() ?? []) track.stop();
+    letGo(this.#prepared.get(callId)?.stream);
     this.#prepared.delete(callId);
   }
 
@@ -302,7 +302,7 @@ export class Phone extends Emitter {
     }
     const done = driver.turn(method, false, ...parameters);
     if (done.code) {
-      for (const track of stream.getTracks()) track.stop();
+      letGo(stream);
       return resolve(done);
     }
     const [command, callId] = made(done);
@@ -340,7 +340,7 @@ export class Phone extends Emitter {
     try {
       media = new Media(tell, {
         ...options,
-        ...this.#devices(options),
+        devices: () => this.#devices(options),
         audio,
         iceServers: options?.iceServers ?? servers,
         iceTransportPolicy: options?.iceTransportPolicy ?? iceTransportPolicy,
