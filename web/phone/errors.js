@@ -23,6 +23,7 @@ const MEDIA = {
 
 const CAMERA = {
   noDevice: { title: 'No camera was found', text: 'Plug one in, or call without video.', action: 'settings' },
+  dismissed: { title: 'The camera was not allowed', text: 'Try again, and choose Allow when the browser asks.' },
   denied: { title: 'The camera is blocked', text: 'Click the symbol left of the address and allow it, or call without video.' },
 };
 const NO_CAMERA = { title: 'The camera could not be opened', text: 'Close the other program or tab that uses it, or choose another one.', action: 'settings' };

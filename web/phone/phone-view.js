@@ -122,7 +122,8 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     },
     video: (call) => {
       const { session } = call;
-      if (session.localStream) return does(session.videoToAudio());
+      // Who only watches has no camera that could show anything: the button then ends that.
+      if (session.localStream || (call.status.isVideo && !can.video())) return does(session.videoToAudio());
       notices.clear('video');
       call.unsettled?.();
       if (!does(session.audioToVideo())) return;

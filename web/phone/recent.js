@@ -76,8 +76,9 @@ export function createRecent({ pbx, call }) {
   };
 
   const byDay = (rows) => {
-    const days = Map.groupBy ? Map.groupBy(rows, ({ at }) => new Date(at).toDateString()) : grouped(rows);
-    return [...days.values()].map((calls) =>
+    const days = {};
+    for (const row of rows) (days[new Date(row.at).toDateString()] ??= []).push(row);
+    return Object.values(days).map((calls) =>
       el('section', {}, el('h3', {}, dayOf(new Date(calls[0].at))), el('ul', { role: 'list' }, calls.map(rowOf))),
     );
   };
@@ -85,15 +86,6 @@ export function createRecent({ pbx, call }) {
   pbx.on('cdrChange', () => load());
   load();
   return element;
-}
-
-function grouped(rows) {
-  const days = new Map();
-  for (const row of rows) {
-    const day = new Date(row.at).toDateString();
-    days.set(day, [...(days.get(day) ?? []), row]);
-  }
-  return days;
 }
 
 function dayOf(date) {

@@ -65,18 +65,18 @@ export class Sound extends EventTarget {
   /** The ringtone once, as a sample. */
   sample(name) {
     const pattern = RINGTONES[name];
-    if (pattern) this.#once(pattern, settings.volume * 0.4);
+    if (pattern) this.#schedule(pattern, settings.volume * 0.4);
   }
 
   /** The sound of a key. */
   key(key) {
     const at = KEYS.indexOf(key);
-    if (at >= 0) this.#once([[0.12, [ROWS[Math.floor(at / 3)], COLUMNS[at % 3]]]], 0.1);
+    if (at >= 0) this.#schedule([[0.12, [ROWS[Math.floor(at / 3)], COLUMNS[at % 3]]]], 0.1);
   }
 
   /** Three notes, to hear where the speaker is. */
   chime() {
-    this.#once([[0.2, [523]], [0.2, [659]], [0.4, [784]]], 0.25);
+    this.#schedule([[0.2, [523]], [0.2, [659]], [0.4, [784]]], 0.25);
   }
 
   /** A call to the chosen speaker; if that is gone, to the system's own. */
@@ -93,10 +93,6 @@ export class Sound extends EventTarget {
       // It is gone: the system's own then.
       if (speaker) await target.setSinkId('').catch(() => {});
     }
-  }
-
-  #once(pattern, loud) {
-    return this.#schedule(pattern, loud);
   }
 
   #repeat(pattern, loud) {

@@ -165,6 +165,24 @@ test('the question for video is over when its time is, and whoever asked is told
   for (const page of [ann, bob]) await state(page, 'talking');
 });
 
+test('who watches without a camera ends the video, too', async () => {
+  const [ann, bob] = await talk();
+  await bob.evaluate(() => {
+    const list = navigator.mediaDevices.enumerateDevices.bind(navigator.mediaDevices);
+    navigator.mediaDevices.enumerateDevices = async () => (await list()).filter(({ kind }) => kind !== 'videoinput');
+    navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+  });
+  await bob.waitForSelector(control('video'), { state: 'hidden' });
+  await ann.click(control('video'));
+  await bob.waitForSelector('dialog >> text=You have no camera');
+  await bob.click('dialog >> text=Turn video on');
+  await sees(bob);
+  await bob.click(control('video'));
+  for (const page of [ann, bob]) await page.waitForSelector('.pictures', { state: 'hidden' });
+  await pressed(ann, 'video', false);
+  for (const page of [ann, bob]) await state(page, 'talking');
+});
+
 test('the screen instead of the camera, ended by the button here and by the browser', async () => {
   const [ann, bob] = await talk();
   await ann.click(control('screen'));
