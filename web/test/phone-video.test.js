@@ -154,7 +154,9 @@ test('video for which there is no camera: that is said, and nothing else at the 
 
 test('the question for video is over when its time is, and whoever asked is told', async () => {
   const [ann, bob] = await talk();
+  // Its time stands still from before the question, so that what passes is what is said here.
   await bob.clock.install();
+  await bob.clock.pauseAt(await bob.evaluate(() => Date.now() + 1_000));
   await ann.click(control('video'));
   await bob.waitForSelector('dialog[open]');
   await bob.clock.fastForward(29_000);
