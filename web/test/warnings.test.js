@@ -16,7 +16,6 @@ after(() => scene?.close());
 /** Three samples are bad, one every 3 s; with time for those on the way. */
 const RAISED_MS = 30_000;
 
-
 /** Waits until the page is warned of this, with the payload of the contract. */
 async function warned(page, code, after = 0) {
   const deadline = Date.now() + RAISED_MS;
@@ -38,8 +37,7 @@ async function warned(page, code, after = 0) {
 
 test('round trip, jitter, loss and score: warned of and cleared', { timeout: 120_000 }, async () => {
   const page = await scene.page();
-  // What the browser measures is the network's, which is good on this machine.
-  await page.evaluate(() => softphone.measures());
+  await page.evaluate(() => (softphone.measures(), softphone.measure(softphone.calm)));
   await page.evaluate((account) => softphone.register(account), scene.account('1000'));
   await page.evaluate(() => softphone.call('600'));
   await happened(page, 'confirmed');
@@ -53,7 +51,7 @@ test('round trip, jitter, loss and score: warned of and cleared', { timeout: 120
   });
   for (const code of ['high-rtt', 'high-jitter', 'high-packet-loss', 'low-mos']) await warned(page, code, bad);
   const good = await mark(page);
-  await page.evaluate(() => softphone.measure({}));
+  await page.evaluate(() => softphone.measure(softphone.calm));
   for (const code of ['high-rtt', 'high-jitter', 'high-packet-loss', 'low-mos']) await warned(page, `${code}-cleared`, good);
   const codes = (await journal(page)).filter(({ name }) => name === 'warningMessage').map(({ payload }) => payload[0].code);
   for (const code of ['high-rtt', 'high-jitter', 'high-packet-loss', 'low-mos']) assert.equal(codes.filter((one) => one === code).length, 1, `${code} once`);

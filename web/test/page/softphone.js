@@ -164,6 +164,12 @@ class Softphone {
     journal.waitFor = (name, { timeoutMs = 10_000, ...more } = {}) => waitFor(name, { timeoutMs: timeoutMs * times, ...more });
   }
 
+  /** What `measure` takes for a calm network, whatever a busy machine does to packets. */
+  calm = {
+    'inbound-rtp': { kind: 'audio', jitter: 0.001, packetsLost: 0, concealedSamples: 0, jitterBufferDelay: 0.04, jitterBufferEmittedCount: 1 },
+    'remote-inbound-rtp': { kind: 'audio', jitter: 0.001, packetsLost: 0, roundTripTime: 0.001 },
+  };
+
   /** The browser measures what `measure` says from now on: by type, of audio where there are both, the fields that are others. */
   measures() {
     const own = RTCPeerConnection.prototype.getStats;
