@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { hearNoTone, hearTone } from '../../interop/jssip/lib/scene.js';
+import { heardNoTone, hearNoTone, hearTone, listen } from '../../interop/jssip/lib/scene.js';
 import { readWav, secondsOfTone, writeTone } from '../../interop/jssip/lib/wav.js';
 import { Scene, happened, journal, until } from './lib/scene.js';
 
@@ -90,6 +90,7 @@ test('an inbound call: events in the order of the contract, audio both ways, DTM
     [ringing.number, ringing.isRing, ringing.callStatus, ringing.communicationType, ringing.listed],
     ['1001', true, 'connecting', 'inbound', 1],
   );
+  await page.evaluate(() => softphone.readyForDtmf());
   const result = await page.evaluate(() => softphone.answer());
   assert.equal(result.code, 200);
   await native.event('confirmed');
@@ -100,9 +101,10 @@ test('an inbound call: events in the order of the contract, audio both ways, DTM
   const told = (await journal(page)).filter(({ name }) => name === 'heardDtmf').map(({ tone }) => tone);
   assert.equal(told.join(''), '2580*');
 
+  await listen(page);
   await native.event('statusChange', { fits: ({ newStatus }) => newStatus.isHold });
   // The PBX keeps the page's leg as it is, and plays music.
-  await hearNoTone(page, NATIVE_SAYS);
+  await heardNoTone(page, NATIVE_SAYS);
   await native.event('statusChange', { fits: ({ newStatus, oldStatus }) => oldStatus.isHold && !newStatus.isHold });
   await hearTone(page, NATIVE_SAYS);
   await happened(page, 'ended', { timeoutMs: 20_000 });

@@ -88,16 +88,58 @@ export async function hearNoTone(page, frequency) {
   return hearUntil(page, (heard) => !isTone(heard, frequency), `anything but ${frequency} Hz`);
 }
 
-/// Listens until there is any sound; gives what was measured then.
-export async function hearSound(page) {
-  return hearUntil(page, ({ rms }) => rms > 0.01, 'anything');
+/// From now on (or as soon as there is a track) the page listens by itself, until the call is over, and keeps what it hears: what is
+/// there for a moment only may be gone before a test can ask for it.
+export function listen(page) {
+  return page.evaluate(() => {
+    softphone.heard = [];
+    const listen = async () => {
+      await Promise.race(['track', 'streamAdded'].map((name) => softphone.journal.waitFor(name)));
+      for (;;) softphone.heard.push(await softphone.hear());
+    };
+    listen().catch(() => {});
+  });
+}
+
+/// Waits until the sine of `frequency` Hz was heard since `listen`.
+export async function heardTone(page, frequency) {
+  return heard(page, (heard) => isTone(heard, frequency), `${frequency} Hz`);
+}
+
+/// Waits until the sine of `frequency` Hz was heard since `listen`, and then something else.
+export async function heardNoTone(page, frequency) {
+  const tone = (heard) => isTone(heard, frequency);
+  return heard(page, (heard, index, all) => !tone(heard) && all.slice(0, index).some(tone), `anything but ${frequency} Hz after it`);
+}
+
+/// Waits until any sound was heard since `listen`.
+export async function heardSound(page) {
+  return heard(page, ({ rms }) => rms > 0.01, 'anything');
 }
 
 function isTone({ rms, frequency, purity }, wanted) {
   return rms > 0.05 && purity > 0.9 && Math.abs(frequency - wanted) < 8;
 }
 
+async function heard(page, fits, what) {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const windows = await page.evaluate(() => softphone.heard);
+    const found = windows.find(fits);
+    if (found) return found;
+    if (performance.now() > deadline) throw new Error(`wanted to hear ${what}, heard\n  ${windows.map((heard) => JSON.stringify(heard)).join('\n  ')}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 async function hearUntil(page, fits, what) {
+  // What is measured before anything has come is the silence before it.
+  await page.evaluate(async () => {
+    const end = performance.now() + 10_000;
+    const come = ({ received, packetsReceived = received }) => packetsReceived > 0;
+    // There may be no connection yet.
+    while (!come(await softphone.stats().catch(() => ({}))) && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
   const measured = [];
   for (let window = 0; window < 8; window++) {
     const heard = await page.evaluate(() => softphone.hear());

@@ -61,6 +61,12 @@ class Softphone {
     this.#consulted.refer(target.remote_identity.uri, { replaces: target, eventHandlers: this.#referHandlers() });
   }
 
+  /// Loads what hears tones, so that none is missed which comes at once.
+  async readyForDtmf() {
+    this.#context ??= new AudioContext();
+    await this.#context.audioWorklet.addModule('/dtmf-worklet.js');
+  }
+
   /// Answers the ringing call, saying a sine of `tone` Hz.
   answer({ tone }) {
     this.#session.answer(this.#mediaOptions(tone));

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { Scene, happened, hearSound, hearTone } from '../lib/scene.js';
+import { Scene, happened, heardSound, heardTone, hearTone, listen } from '../lib/scene.js';
 
 let scene;
 
@@ -43,9 +43,10 @@ test('the echo over wss gives back what is said', async () => {
 
 test('the tone is heard, then the PBX hangs up', async () => {
   const page = await scene.phone('1000');
+  await listen(page);
   await page.evaluate(() => softphone.call('601', { tone: 1000 }));
   await happened(page, 'confirmed');
-  await hearTone(page, 440);
+  await heardTone(page, 440);
   const { cause, originator } = await happened(page, 'ended');
   assert.deepEqual({ cause, originator }, { cause: 'Terminated', originator: 'remote' });
 });
@@ -68,10 +69,11 @@ for (const [number, cause, code] of [
 
 test('early media is heard before the call is refused', async () => {
   const page = await scene.phone('1000');
+  await listen(page);
   await page.evaluate(() => softphone.call('607', { tone: 440 }));
   await happened(page, 'progress', { where: { code: 183 } });
   await happened(page, 'media', { where: { state: 'connected' } });
-  await hearSound(page);
+  await heardSound(page);
   assert.equal((await happened(page, 'failed')).code, 603);
 });
 

@@ -120,6 +120,12 @@ class Softphone {
     return this.sessions.at(-1);
   }
 
+  /** Loads what hears tones, so that none is missed which comes at once. */
+  async readyForDtmf() {
+    this.#context ??= new AudioContext();
+    await this.#context.audioWorklet.addModule('/dtmf-worklet.js');
+  }
+
   /** What is heard in a call now: `{rms, frequency, purity}`. */
   async hear() {
     const listener = () => this.#listeners.get(this.last.callId);
