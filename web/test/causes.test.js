@@ -18,13 +18,17 @@ after(() => scene?.close());
 
 const phone = (user = '1000') => scene.phone(user, { server: wire.url });
 
-/** One whose time runs ten times faster, as what it waits for takes half a minute. */
+const FASTER = 10;
+
+/** One whose time can run faster, as what it waits for takes half a minute. */
 async function hurried() {
   const page = await scene.page();
-  await page.evaluate(() => softphone.hurry(10));
+  await page.evaluate(() => softphone.hurry(1));
   assert.equal((await page.evaluate((config) => softphone.register(config), { ...scene.account('1000'), server: wire.url })).code, 200);
   return page;
 }
+
+const pace = (page, times) => page.evaluate((times) => softphone.pace(times), times);
 
 const isInvite = (text) => text.startsWith('INVITE ') && !/;tag=/.test(header(text, 'To'));
 
@@ -56,6 +60,8 @@ async function call(page, number = '600') {
 
 test('every status of the contract has its cause', async () => {
   const page = await hurried();
+  // A second between two calls.
+  await pace(page, FASTER);
   for (const [cause, codes] of Object.entries({
     Redirected: [300, 301, 302, 305, 380],
     Unavailable: [480, 410, 408, 430],
@@ -98,13 +104,16 @@ test('an INVITE that nobody answers, and one whose connection is lost', async ()
   const page = await hurried();
   wire.up = (text) => (isInvite(text) ? undefined : text);
   let mark = await call(page);
+  await pace(page, FASTER);
   assert.deepEqual(await end(page, mark), ['failed', 'Request Timeout', undefined]);
 
   wire.up = (text) => text;
+  await pace(page, 1);
   mark = await call(page, '606');
   await happened(page, 'progress', { after: mark });
   wire.closed = true;
   wire.cut();
+  await pace(page, FASTER);
   assert.deepEqual(await end(page, mark), ['failed', 'Connection Error', undefined]);
 });
 
@@ -141,6 +150,8 @@ test('the time that an INVITE gives itself, and a 200 that nobody acknowledges',
   await scene.native('1002', ['call', '1000', '--duration', '60s']);
   await happened(page, 'incoming', { after: mark });
   page.evaluate(() => softphone.answer()).catch(() => {});
+  await wire.seen('SIP/2.0', { fits: (text) => status(text) === 200 && /INVITE/.test(header(text, 'CSeq')) });
+  await pace(page, FASTER);
   const [, cause] = await end(page, mark);
   assert.equal(cause, 'No ACK');
   await wire.seen('BYE');

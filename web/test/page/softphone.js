@@ -155,19 +155,49 @@ class Softphone {
     this.sleep = (seconds) => (slept += seconds * 1_000);
   }
 
-  /** From now on the page's time runs so many times faster, for phones that are made then. */
+  /** From now on the page's time runs so many times faster, for phones that are made then; `pace` changes that, also for timers that run. */
   hurry(times) {
-    const now = Date.now();
-    const own = { date: Date.now, setTimeout: window.setTimeout, performance: performance.now.bind(performance) };
-    Date.now = () => now + (own.date.call(Date) - now) * times;
-    performance.now = () => own.performance() * times;
-    window.setTimeout = (act, delay = 0, ...rest) => own.setTimeout.call(window, act, delay / times, ...rest);
+    const { setTimeout, clearTimeout } = window;
+    const real = performance.now.bind(performance);
+    let [pace, since, passed] = [1, real(), real()];
+    const now = () => passed + (real() - since) * pace;
+    const zero = Date.now() - now();
+    Date.now = () => Math.floor(zero + now());
+    performance.now = now;
+    /** Those that run: `{act, due, handle}` by their numbers, `due` in the page's time. */
+    const timers = new Map();
+    const arm = (id, timer) => {
+      const fire = () => {
+        timers.delete(id);
+        timer.act();
+      };
+      timer.handle = setTimeout.call(window, fire, Math.max(0, timer.due - now()) / pace);
+    };
+    let count = 0;
+    window.setTimeout = (act, delay = 0, ...rest) => {
+      const timer = { act: () => act(...rest), due: now() + delay };
+      timers.set(++count, timer);
+      arm(count, timer);
+      return count;
+    };
+    window.clearTimeout = (id) => {
+      clearTimeout.call(window, timers.get(id)?.handle);
+      timers.delete(id);
+    };
+    this.pace = (times) => {
+      [passed, since, pace] = [now(), real(), times];
+      for (const [id, timer] of timers) {
+        clearTimeout.call(window, timer.handle);
+        arm(id, timer);
+      }
+    };
+    this.pace(times);
     // A worker has a clock of its own.
     window.Worker = undefined;
     // A test waits by its own time.
     const { journal } = this;
     const waitFor = journal.waitFor.bind(journal);
-    journal.waitFor = (name, { timeoutMs = 10_000, ...more } = {}) => waitFor(name, { timeoutMs: timeoutMs * times, ...more });
+    journal.waitFor = (name, { timeoutMs = 10_000, ...more } = {}) => waitFor(name, { timeoutMs: timeoutMs * pace, ...more });
   }
 
   /** What `measure` takes for a calm network, whatever a busy machine does to packets. */
