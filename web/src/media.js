@@ -25,8 +25,8 @@ export class Media {
   #camera;
   #recorder;
   #conferring = false;
+  options;
   #tell;
-  #options;
   /** What the microphone's track is sent with. */
   #stream = new MediaStream();
   #acquired = [];
@@ -61,7 +61,7 @@ export class Media {
    */
   constructor(tell, options) {
     this.#tell = tell;
-    this.#options = options;
+    this.options = options;
     const { iceServers = [], iceTransportPolicy = 'all' } = options;
     const connection = (this.connection = new RTCPeerConnection({ iceServers, iceTransportPolicy }));
     this.#hostsOnly = iceServers.length === 0;
@@ -115,6 +115,7 @@ export class Media {
       if (!this.#screen) await this.#transceiver('video')?.sender.replaceTrack(track);
       return;
     }
+    this.options.inputDevice = id;
     this.#recorder?.setLocal(this.#stream);
     if (this.#conferring) this.setConference(true);
     else await this.#transceiver('audio')?.sender.replaceTrack(track);
@@ -215,7 +216,7 @@ export class Media {
   }
 
   startRecording({ request }) {
-    const { audio } = this.#options;
+    const { audio } = this.options;
     if (!audio) {
       const message = "to record in the page, createPhone needs `audio`: an AudioEngine of 'offhook/audio'";
       this.#tell.warn('recording-failed', message);
@@ -235,7 +236,7 @@ export class Media {
 
   /** Whether what is sent is mixed with what the phone's other calls say. */
   setConference(mixed) {
-    const { audio } = this.#options;
+    const { audio } = this.options;
     const [microphone] = this.#stream.getAudioTracks();
     this.#conferring = mixed && !!audio;
     audio?.leave(this);
@@ -270,7 +271,7 @@ export class Media {
     connection.ontrack = connection.oniceconnectionstatechange = connection.onconnectionstatechange = connection.onicecandidate = null;
     this.#untoned = [];
     this.#recorder?.stop();
-    this.#options.audio?.leave(this);
+    this.options.audio?.leave(this);
     connection.close();
     for (const track of this.#acquired.splice(0)) track.stop();
     this.#tell = { event() {}, stats() {}, localStream() {}, lost() {}, shared() {}, warn() {} };
@@ -333,7 +334,7 @@ export class Media {
     const fresh = () => generation === this.#generation;
     this.#dismissed = false;
     // Nobody waits any more for what comes too late.
-    const opened = acquireAny({ ...this.#options.devices(), audio, video }).then((stream) => (fresh() ? this.take(stream) : letGo(stream)));
+    const opened = acquireAny({ ...this.options.devices(), audio, video }).then((stream) => (fresh() ? this.take(stream) : letGo(stream)));
     try {
       await Promise.race([opened, new Promise((_, reject) => (this.#abandon = reject))]);
     } catch (error) {
@@ -412,7 +413,7 @@ export class Media {
     const [track] = stream?.getTracks().filter((track) => track.kind === kind) ?? [];
     const transceiver = this.#transceiver(kind);
     if (transceiver) {
-      if (kind === 'audio') prefer(transceiver, this.#options.codecs);
+      if (kind === 'audio') prefer(transceiver, this.options.codecs);
       transceiver.direction = direction;
       const mixed = kind === 'audio' && this.#conferring;
       if (track && !mixed && transceiver.sender.track !== track) {
@@ -421,7 +422,7 @@ export class Media {
       }
     } else if (ours) {
       const made = this.connection.addTransceiver(track ?? kind, { direction, streams: [this.#stream] });
-      if (kind === 'audio') prefer(made, this.#options.codecs);
+      if (kind === 'audio') prefer(made, this.options.codecs);
     }
   }
 

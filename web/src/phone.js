@@ -10,6 +10,9 @@ import { Session, device, share, text } from './session.js';
 /** Events of the phone that have a callId and are not the call's own. */
 const OF_PHONE = ['newRTCSession', 'incoming', 'startSession', 'deleteSession'];
 
+/** Stands before the options of calls, and in no snapshot of the core's. */
+const OPTIONS = '\x1c';
+
 const STOPPED = { code: -200, message: 'UNKNOWN_ERROR', detail: 'the phone was stopped' };
 
 export class Phone extends Emitter {
@@ -62,7 +65,7 @@ export class Phone extends Emitter {
     navigator.mediaDevices?.addEventListener('devicechange', this.#surveyed);
     const name = nameOf(config.user ?? config.username, config.server ?? config.pbxURL);
     this.#life = new Life(name, config.keepCalls, tab, {
-      suspend: () => this.#driver.run('suspend'),
+      suspend: () => this.#suspend(),
       leave: () => (this.#left = this.#driver.settles('disconnect')),
       back: () => this.#back(),
       reconnect: () => this.#started && this.#driver.reconnect(),
@@ -211,14 +214,26 @@ export class Phone extends Emitter {
     return result(refusal);
   }
 
+  /** The calls for the page after this one; how they may be connected is no concern of the core's, and stands behind what it says. */
+  #suspend() {
+    const options = [...this.#media].map(([callId, { options: { codecs, iceTransportPolicy } }]) => [callId, { codecs, iceTransportPolicy }]);
+    const text = this.#driver.run('suspend');
+    return text && text + OPTIONS + JSON.stringify(Object.fromEntries(options));
+  }
+
   /** Goes on with the calls of the page before this one; those that cannot be are ended. */
-  async #resume(text, signal) {
+  async #resume(kept, signal) {
     let end = false;
+    const [text, more = '{}'] = kept.split(OPTIONS);
+    const options = JSON.parse(more);
     const calls = this.#driver.run('resumable', text);
     for (const [callId, video] of calls) {
       if (signal.aborted) break;
       try {
-        this.#prepared.set(callId, { options: {}, stream: await acquireAny({ audio: true, video, ...this.#devices() }) });
+        this.#prepared.set(callId, {
+          options: options[callId] ?? {},
+          stream: await acquireAny({ audio: true, video, ...this.#devices() }),
+        });
       } catch {
         end = true;
       }
@@ -311,6 +326,15 @@ export class Phone extends Emitter {
     driver.carryOut();
   }
 
+  /**
+   * How a call is connected that was neither made nor answered here (REFER, Replaces): as the one that it follows. Which that is the core
+   * does not say; of several it is one that goes over relays only, as it is a far end that has chosen who sees the addresses.
+   */
+  #followed() {
+    const all = [...this.#media.values()].map(({ options }) => options);
+    return all.find(({ iceTransportPolicy }) => iceTransportPolicy === 'relay') ?? (all.length === 1 ? all[0] : {});
+  }
+
   #devices({ inputDevice } = {}) {
     const { microphoneId, cameraId } = this.deviceIds;
     return { microphoneId: inputDevice ?? microphoneId, cameraId };
@@ -322,7 +346,7 @@ export class Phone extends Emitter {
       if (name === 'close') this.#media.delete(callId);
       return;
     }
-    const { options, stream } = this.#prepared.get(callId) ?? {};
+    const { options = this.#followed(), stream } = this.#prepared.get(callId) ?? {};
     const driver = this.#driver;
     const tell = {
       event: (kind, request, text = '') => void driver.run('media', callId, kind, request, text),
@@ -342,8 +366,8 @@ export class Phone extends Emitter {
         ...options,
         devices: () => this.#devices(options),
         audio,
-        iceServers: options?.iceServers ?? servers,
-        iceTransportPolicy: options?.iceTransportPolicy ?? iceTransportPolicy,
+        iceServers: options.iceServers ?? servers,
+        iceTransportPolicy: options.iceTransportPolicy ?? iceTransportPolicy,
       });
     } catch (error) {
       // Servers that are none.

@@ -6,16 +6,19 @@ import { after, afterEach, before, test } from 'node:test';
 import { hearTone } from '../../interop/jssip/lib/scene.js';
 import { readWav, secondsOfTone, writeTone } from '../../interop/jssip/lib/wav.js';
 import { Scene, happened, journal, until } from './lib/scene.js';
+import { Wire, status } from './lib/wire.js';
 
 const SAYS = { 1001: 1000, 1002: 1570 };
 const PAGE_SAYS = 440;
 const PATIENCE_MS = 20_000;
 
 let scene;
+let wire;
 let recordings = 0;
 
 before(async () => {
   scene = await Scene.open();
+  wire = scene.place(await Wire.open(scene.ws));
   for (const [user, frequency] of Object.entries(SAYS)) await writeTone(scene.others.path(`${user}.wav`), frequency, 60);
 });
 afterEach(() => scene.clear());
@@ -114,6 +117,35 @@ test('pages call each other, one puts the other on hold for a third, and both ho
   await hearTone(other, PAGE_SAYS);
   await other.evaluate(() => softphone.last.hangup());
   await happened(page, 'ended', { where: { number: '1003' } });
+});
+
+test('a call that the far end has a page make, and one that is gone on with after a reload, are connected as the one before', async () => {
+  const config = { server: wire.url, keepCalls: true };
+  const page = await scene.phone('1000', config);
+  const options = {
+    iceTransportPolicy: 'relay', codecs: ['PCMU'],
+    // Nobody is there: what is not a relay's address is not told either.
+    iceServers: [{ urls: 'turn:127.0.0.1:9', username: 'nobody', credential: 'none' }],
+  };
+  await page.evaluate((options) => softphone.call('600', options), options);
+  await happened(page, 'confirmed', { timeoutMs: 20_000 });
+  const offered = async (act) => {
+    const after = wire.mark();
+    await act();
+    const invite = await wire.seen('INVITE', { after, timeoutMs: 20_000 });
+    assert.match(invite, /^m=audio \d+ \S+ 0( 126| 110)*\r$/m);
+    assert.doesNotMatch(invite, /^a=candidate:/m);
+    return page.evaluate(() => softphone.connections.at(-1).getConfiguration());
+  };
+  const reload = async () => {
+    await page.reload();
+    await page.waitForFunction(() => window.softphone !== undefined);
+    await page.evaluate((config) => softphone.register(config), { ...scene.account('1000'), ...config });
+  };
+  assert.equal((await offered(reload)).iceTransportPolicy, 'relay');
+  await happened(page, 'reconnected');
+  const referred = await offered(async () => assert.equal(status(await wire.request('REFER', { headers: ['Refer-To: <sip:601@localhost>'] })), 202));
+  assert.equal(referred.iceTransportPolicy, 'relay');
 });
 
 /** A page in a call with a native phone, which it hears. */
