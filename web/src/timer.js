@@ -26,6 +26,8 @@ export class Timer {
   #worker;
   #handle;
   #fire;
+  /** When it fires; 0: not any more. */
+  #due = 0;
 
   constructor(fire) {
     this.#fire = fire;
@@ -34,8 +36,11 @@ export class Timer {
       this.#worker = new Worker(url);
       URL.revokeObjectURL(url);
       this.#worker.onmessage = fire;
-      // The page's policy forbids it (CSP worker-src).
-      this.#worker.onerror = () => (this.#worker = undefined);
+      // The page's policy forbids it (CSP worker-src), and says so late: what it was told is lost.
+      this.#worker.onerror = () => {
+        this.#worker = undefined;
+        if (this.#due) this.set(this.#due - performance.now());
+      };
     } catch {
       this.#worker = undefined;
     }
@@ -44,11 +49,13 @@ export class Timer {
   /** Fires once, in so many milliseconds; the last one counts. */
   set(delay) {
     clearTimeout(this.#handle);
+    this.#due = performance.now() + delay;
     if (this.#worker) this.#worker.postMessage(delay);
     else this.#handle = setTimeout(this.#fire, delay);
   }
 
   stop() {
+    this.#due = 0;
     clearTimeout(this.#handle);
     this.#worker?.terminate();
   }

@@ -53,6 +53,25 @@ test('an unreachable server is tried again after 2 s, 4 s … 30 s, each a bit m
   assert.equal(await page.evaluate(() => phone.isRegistered), true);
 });
 
+test('a page whose policy forbids workers, which the browser says late, waits by itself', async () => {
+  wire.closed = true;
+  const page = await scene.page();
+  await page.evaluate(() => {
+    window.Worker = class {
+      constructor() {
+        window.forbidden = this;
+      }
+      postMessage() {}
+      terminate() {}
+    };
+  });
+  await page.evaluate((config) => softphone.register(config), { ...scene.account('1000'), server: wire.url });
+  await happened(page, 'reconnecting');
+  wire.closed = false;
+  await page.evaluate(() => forbidden.onerror());
+  await happened(page, 'registered');
+});
+
 for (const [cause, up] of [
   ['Request Timeout', () => undefined],
   ['Rejected', (text) => void wire.say(answer(text, 403))],
