@@ -14,6 +14,8 @@ const VOLUME: u8 = 10;
 const ABANDONED: i64 = 200_000;
 /// Largest duration that a packet can report, in timestamp units.
 pub(super) const LONGEST: u32 = 0xffff;
+/// What reports the same timestamp within this time, µs, is the same event, though the source counts as another since.
+const SAME: i64 = 1_000_000;
 /// Copies of a packet may come so much later, µs. After that the numbers say nothing: a clock of 48 kHz is back where it was in a day.
 const COPIES: i64 = 60_000_000;
 /// Commands that may wait.
@@ -147,6 +149,11 @@ pub(crate) struct EventId {
 }
 
 impl EventId {
+    /// Whether this is another, that was seen last at `seen`.
+    pub(crate) fn is_same(self, other: Self, seen: i64, now: i64) -> bool {
+        self == other || (self.timestamp == other.timestamp && now - seen < SAME)
+    }
+
     /// Whether this is from before another, that was seen last at `seen`.
     pub(crate) fn is_before(self, other: Self, seen: i64, now: i64) -> bool {
         let distance = self.timestamp.wrapping_sub(other.timestamp) as i32;
@@ -200,7 +207,7 @@ impl EventReceiver {
         }
         let duration = u32::from(u16::from_be_bytes([high, low]));
         let mut earlier = None;
-        if !self.is_current(id) {
+        if !self.is_current(id, now) {
             if self.current.as_ref().is_some_and(|current| id.is_before(current.segment.id, current.last, now)) {
                 return [None, None];
             }
@@ -230,15 +237,15 @@ impl EventReceiver {
     /// Whether an event is under way, or goes on so, or has ended, or is from before one that has.
     pub(crate) fn knows(&self, id: EventId, code: u8, now: i64) -> bool {
         let goes_on = self.current.as_ref().is_some_and(|current| current.segment.goes_on(id, code));
-        goes_on || self.is_current(id) || self.is_done(id, now)
+        goes_on || self.is_current(id, now) || self.is_done(id, now)
     }
 
-    fn is_current(&self, id: EventId) -> bool {
-        self.current.as_ref().is_some_and(|current| current.segment.id == id)
+    fn is_current(&self, id: EventId, now: i64) -> bool {
+        self.current.as_ref().is_some_and(|current| id.is_same(current.segment.id, current.last, now))
     }
 
     fn is_done(&self, id: EventId, now: i64) -> bool {
-        self.done.is_some_and(|(done, seen)| id == done || id.is_before(done, seen, now))
+        self.done.is_some_and(|(done, seen)| id.is_same(done, seen, now) || id.is_before(done, seen, now))
     }
 
     fn finish(&mut self) -> Option<Received> {

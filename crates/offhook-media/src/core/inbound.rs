@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::engine::RtpIn;
 use super::events::{EventId, EventReceiver, Received};
 use super::playout::Playout;
-use super::reception::{Extended, Reception, Sources};
+use super::reception::{Extended, Reception, Sources, Taken};
 use crate::audio::Level;
 use crate::codec::Codec;
 use crate::jitter::JitterConfig;
@@ -66,8 +66,10 @@ impl Inbound {
 
     /// Takes a packet; `decode` says whether anyone listens.
     pub(super) fn packet(&mut self, now: i64, rtp: &RtpIn, agreed: &Agreed, decode: bool) -> Arrived {
-        if !self.takes(now, rtp, agreed) {
-            return Arrived::Nothing;
+        match self.takes(now, rtp, agreed) {
+            Taken::Heard => {}
+            Taken::Beside => return self.beside(now, rtp, agreed),
+            Taken::No => return Arrived::Nothing,
         }
         if let Some(&(codec, _)) = agreed.codecs.iter().find(|(_, pt)| *pt == rtp.pt) {
             let packet = self.reception.receive(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
@@ -99,14 +101,27 @@ impl Inbound {
     }
 
     /// Whether a packet is of what is heard: of a payload type that was agreed on, and of the present source.
-    fn takes(&mut self, now: i64, rtp: &RtpIn, agreed: &Agreed) -> bool {
-        let known = agreed.codecs.iter().map(|codec| codec.1).chain(agreed.events.iter().map(|event| event.0));
-        known.chain(agreed.noise).any(|pt| pt == rtp.pt) && self.sources.takes(now, rtp.ssrc)
+    fn takes(&mut self, now: i64, rtp: &RtpIn, agreed: &Agreed) -> Taken {
+        let event = agreed.events.iter().any(|event| event.0 == rtp.pt);
+        let known = event || agreed.codecs.iter().map(|codec| codec.1).chain(agreed.noise).any(|pt| pt == rtp.pt);
+        if known { self.sources.takes(now, rtp.ssrc, event) } else { Taken::No }
+    }
+
+    /// An event from another source than what is heard.
+    fn beside(&mut self, now: i64, rtp: &RtpIn, agreed: &Agreed) -> Arrived {
+        let Some(&(_, clock_rate)) = agreed.events.iter().find(|(pt, _)| *pt == rtp.pt) else {
+            return Arrived::Nothing;
+        };
+        let (seq, timestamp) = (u64::from(rtp.seq), u64::from(rtp.timestamp));
+        let packet = Extended { seq, timestamp, epoch: rtp.ssrc, first: false };
+        let tones =
+            self.events.receive(now, clock_rate, EventId { epoch: rtp.ssrc, timestamp: rtp.timestamp }, &rtp.payload);
+        Arrived::Event { clock_rate, packet, tones }
     }
 
     /// Takes a packet that nobody is to hear: it is not lost.
     pub(super) fn pass_by(&mut self, now: i64, rtp: &RtpIn, agreed: &Agreed) {
-        if self.takes(now, rtp, agreed) {
+        if self.takes(now, rtp, agreed) == Taken::Heard {
             self.reception.pass_by(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
         }
     }
@@ -335,6 +350,41 @@ mod tests {
         }
         let stats = ear.inbound.stats();
         assert_eq!((stats.ssrc_changes, stats.packets_lost, stats.packets_received), (2, 0, 150), "{stats:?}");
+    }
+
+    #[test]
+    fn events_from_a_source_of_their_own_are_taken_and_the_voice_goes_on() {
+        let mut ear = Ear::new();
+        let mut tones = Vec::new();
+        let mut levels = Vec::new();
+        for n in 0..200u16 {
+            assert_eq!(ear.tone(1, 1_000 + n, 500), n == 0, "{n}");
+            // A digit of 100 ms every 400, its end three times.
+            if n >= 40 && n % 20 < 7 {
+                let (part, digit) = (n % 20, (n / 20) as u8);
+                let end = if part >= 4 { 0x80 } else { 0 };
+                let duration = (part.min(4) + 1) * 160;
+                let payload = [digit, end | 10, (duration >> 8) as u8, duration as u8];
+                match ear.take(2, EVENT, 500 + n, u32::from(digit) * 3_200, &payload) {
+                    Arrived::Event { tones: ended, .. } => tones.extend(ended.into_iter().flatten()),
+                    Arrived::Audio { .. } | Arrived::Nothing => panic!("no event at {n}"),
+                }
+            }
+            levels.push(ear.hear());
+        }
+        assert_eq!(tones.iter().map(|tone| tone.tone).collect::<String>(), "23456789");
+        assert!(levels[20..].iter().all(|level| *level > 3_000.0), "{levels:?}");
+        assert_eq!(ear.inbound.stats().ssrc_changes, 0);
+        // Who sent events first may go on to speak, and the end of one is told once.
+        let mut ends = 0;
+        for n in 0..3 {
+            let payload = [1, 0x80 | 10, 3, 32];
+            if let Arrived::Event { tones, .. } = ear.take(3, EVENT, 1 + n * 2, 77_000, &payload) {
+                ends += tones.into_iter().flatten().count();
+            }
+            assert_eq!(ear.tone(3, 2 + n * 2, 500), n == 0);
+        }
+        assert_eq!(ends, 1);
     }
 
     #[test]

@@ -15,27 +15,54 @@ const MAX_REPLACED: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     /// That is heard, and when it was last.
-    current: Option<(u32, i64)>,
+    current: Option<(Source, i64)>,
     /// Those that gave way to another, the last one last.
-    replaced: VecDeque<u32>,
+    replaced: VecDeque<Source>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    ssrc: u32,
+    /// Something else than events came of it.
+    speaks: bool,
+}
+
+/// What is to be done with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is of what is heard.
+    Heard,
+    /// It is an event beside that: some send events from a source of their own.
+    Beside,
+    /// It is of a source that was replaced.
+    No,
 }
 
 impl Sources {
-    /// Whether a packet of this source, that arrives now, is to be taken. A new source is heard at once; one that was replaced, only when the
-    /// present one has stopped, as it may just have been slow.
-    pub(crate) fn takes(&mut self, now: i64, ssrc: u32) -> bool {
-        if let Some((current, last)) = self.current.filter(|(current, _)| *current != ssrc) {
-            if now - last < QUIET && self.replaced.contains(&ssrc) {
-                return false;
+    /// What is to be done with a packet of this source, that arrives now. A new source is heard at once; one that was replaced, only
+    /// when the present one has stopped, as it may just have been slow. An event replaces nobody who has not stopped.
+    pub(crate) fn takes(&mut self, now: i64, ssrc: u32, event: bool) -> Taken {
+        let speaks = match self.current {
+            Some((current, _)) if current.ssrc == ssrc => current.speaks || !event,
+            Some((current, last)) => {
+                let replaced = self.replaced.iter().find(|known| known.ssrc == ssrc);
+                match replaced {
+                    _ if now - last >= QUIET => {}
+                    Some(known) if known.speaks || !event => return Taken::No,
+                    _ if event => return Taken::Beside,
+                    _ => {}
+                }
+                self.replaced.retain(|known| known.ssrc != ssrc);
+                if self.replaced.len() >= MAX_REPLACED {
+                    self.replaced.pop_front();
+                }
+                self.replaced.push_back(current);
+                !event
             }
-            self.replaced.retain(|&known| known != ssrc);
-            if self.replaced.len() >= MAX_REPLACED {
-                self.replaced.pop_front();
-            }
-            self.replaced.push_back(current);
-        }
-        self.current = Some((ssrc, now));
-        true
+            None => !event,
+        };
+        self.current = Some((Source { ssrc, speaks }, now));
+        Taken::Heard
     }
 }
 

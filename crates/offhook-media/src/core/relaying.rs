@@ -279,7 +279,7 @@ impl EventMap {
     /// Whether this is it, or the rest of it, or from before it.
     fn knows(&self, id: EventId, code: u8, micros: i64) -> bool {
         let goes_on = !self.ended && self.segment.goes_on(id, code);
-        goes_on || self.segment.id == id || id.is_before(self.segment.id, self.last, micros)
+        goes_on || id.is_same(self.segment.id, self.last, micros) || id.is_before(self.segment.id, self.last, micros)
     }
 
     /// Takes a packet of it, or of the rest; gives the duration that is to be sent under `timestamp_out`. `None`: it is older than what was sent.
