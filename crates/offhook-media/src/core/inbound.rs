@@ -66,6 +66,15 @@ impl Inbound {
 
     /// Takes a packet; `decode` says whether anyone listens.
     pub(super) fn packet(&mut self, now: i64, rtp: &RtpIn, agreed: &Agreed, decode: bool) -> Arrived {
+        if !knows(agreed, rtp.pt) {
+            // Some keep the path open with payloads that were not agreed on, under the numbers of their stream.
+            if let Some(packet) = self.reception.receive_useless(rtp.ssrc, rtp.seq, rtp.payload.len())
+                && let Some(playout) = self.played(packet).filter(|_| decode)
+            {
+                playout.skip(now, packet.seq, packet.timestamp);
+            }
+            return Arrived::Nothing;
+        }
         match self.takes(now, rtp, agreed) {
             Taken::Heard => {}
             Taken::Beside => return self.beside(now, rtp, agreed),
@@ -96,15 +105,13 @@ impl Inbound {
             }
             return Arrived::Nothing;
         }
-        // A codec that was not agreed on.
         Arrived::Nothing
     }
 
-    /// Whether a packet is of what is heard: of a payload type that was agreed on, and of the present source.
+    /// Whether a packet is of the present source.
     fn takes(&mut self, now: i64, rtp: &RtpIn, agreed: &Agreed) -> Taken {
         let event = agreed.events.iter().any(|event| event.0 == rtp.pt);
-        let known = event || agreed.codecs.iter().map(|codec| codec.1).chain(agreed.noise).any(|pt| pt == rtp.pt);
-        if known { self.sources.takes(now, rtp.ssrc, event) } else { Taken::No }
+        self.sources.takes(now, rtp.ssrc, event)
     }
 
     /// An event from another source than what is heard.
@@ -121,7 +128,9 @@ impl Inbound {
 
     /// Takes a packet that nobody is to hear: it is not lost.
     pub(super) fn pass_by(&mut self, now: i64, rtp: &RtpIn, agreed: &Agreed) {
-        if self.takes(now, rtp, agreed) == Taken::Heard {
+        if !knows(agreed, rtp.pt) {
+            self.reception.receive_useless(rtp.ssrc, rtp.seq, rtp.payload.len());
+        } else if self.takes(now, rtp, agreed) == Taken::Heard {
             self.reception.pass_by(rtp.ssrc, rtp.seq, rtp.timestamp, rtp.payload.len());
         }
     }
@@ -225,6 +234,12 @@ impl Inbound {
     }
 }
 
+/// Whether this payload type was agreed on.
+fn knows(agreed: &Agreed, pt: u8) -> bool {
+    let known = agreed.codecs.iter().map(|codec| codec.1).chain(agreed.events.iter().map(|event| event.0));
+    known.chain(agreed.noise).any(|known| known == pt)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,6 +290,17 @@ mod tests {
         fn pass_by(&mut self, ssrc: u32, seq: u16) {
             let rtp = RtpIn { ssrc, pt: 0, seq, timestamp: 0, marker: false, payload: [0xff; 160].as_slice().into() };
             self.inbound.pass_by(self.now, &rtp, &self.agreed);
+        }
+
+        /// Takes a packet of no use; if it is no audio, its clock is another.
+        fn keep_alive(&mut self, ssrc: u32, pt: u8, seq: u16, payload: &[u8], held: bool) {
+            let timestamp = if pt == 0 { u32::from(seq) * 160 } else { 3_000_000_000 };
+            let rtp = RtpIn { ssrc, pt, seq, timestamp, marker: false, payload: payload.into() };
+            if held {
+                self.inbound.pass_by(self.now, &rtp, &self.agreed);
+            } else {
+                self.inbound.packet(self.now, &rtp, &self.agreed, true);
+            }
         }
 
         /// Level of a frequency in what was heard last.
@@ -385,6 +411,38 @@ mod tests {
             assert_eq!(ear.tone(3, 2 + n * 2, 500), n == 0);
         }
         assert_eq!(ends, 1);
+    }
+
+    #[test]
+    fn what_was_not_agreed_on_in_the_midst_of_a_stream_is_neither_lost_nor_made_up_for() {
+        // Asterisk keeps the path open with comfort noise nobody asked for; others with a payload that is empty.
+        for (pt, payload) in [(NOISE, [127u8].as_slice()), (126, &[0; 4]), (0, &[])] {
+            for held in [false, true] {
+                let mut ear = Ear::new();
+                ear.agreed.noise = None;
+                for n in 0..100u16 {
+                    // One in ten, under timestamps of their own.
+                    let seq = 1_000 + n;
+                    if n % 10 == 5 {
+                        ear.keep_alive(1, pt, seq, payload, held);
+                        assert!(
+                            matches!(ear.take(2, 126, seq, 0, &[0]), Arrived::Nothing),
+                            "another source with nothing"
+                        );
+                    } else if held {
+                        ear.pass_by(1, seq);
+                    } else {
+                        ear.tone(1, seq, 500);
+                    }
+                    ear.hear();
+                }
+                // A counter of its own begins nothing.
+                ear.keep_alive(1, 126, 20_000, payload, held);
+                let stats = ear.inbound.stats();
+                assert_eq!((stats.packets_lost, stats.packets_received), (0, 100), "{pt}, held {held}: {stats:?}");
+                assert_eq!((stats.concealed_samples, stats.packets_late), (0, 0), "{pt}: {stats:?}");
+            }
+        }
     }
 
     #[test]

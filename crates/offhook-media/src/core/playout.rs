@@ -76,6 +76,10 @@ impl Playout {
 
     /// Takes a packet that arrived at `arrival` (µs).
     pub(crate) fn insert(&mut self, arrival: i64, seq: u64, timestamp: u64, payload: Arc<[u8]>) {
+        // Nothing at all is sent to keep the path open, and takes no time of the stream.
+        if payload.is_empty() {
+            return self.skip(arrival, seq, timestamp);
+        }
         // What cannot be decoded would be played as nothing: it counts as lost.
         if let Some(duration) = packet_ticks(self.codec, &payload) {
             self.jitter.insert(Packet { seq, timestamp, duration, payload: Some(payload), arrival });

@@ -117,6 +117,17 @@ impl Reception {
         self.count(ssrc, seq, timestamp, bytes);
     }
 
+    /// Takes a packet of the present source whose payload is of no use here, so that its number is not missed. Its timestamp may
+    /// be of any clock, and it begins nothing.
+    pub(crate) fn receive_useless(&mut self, ssrc: u32, seq: u16, bytes: usize) -> Option<Extended> {
+        let step = i64::from(seq.wrapping_sub(self.highest as u16) as i16);
+        if self.ssrc != Some(ssrc) || step.abs() > MAX_STEP {
+            return None;
+        }
+        let timestamp = self.timestamp;
+        Some(self.receive_beside(ssrc, seq, timestamp as u32, bytes))
+    }
+
     /// Counts a packet; gives its numbers, extended.
     fn count(&mut self, ssrc: u32, seq: u16, timestamp: u32, bytes: usize) -> (u64, u64) {
         let same = self.ssrc == Some(ssrc);
