@@ -52,6 +52,9 @@ pub(crate) struct Engine {
     /// SSRCs packets are taken from, and when one of them was last authentic.
     streams: Vec<(u32, Option<Instant>)>,
     clock_rates: [u32; 128],
+    /// Payload types of telephone-events.
+    event_pts: Vec<u8>,
+    /// Clock of the audio that was sent last.
     last_sent_rate: u32,
     /// Number of our first audio packet.
     first_sent: Option<u64>,
@@ -181,6 +184,7 @@ impl Engine {
             remote_candidates: Vec::new(),
             streams: Vec::new(),
             clock_rates: rates,
+            event_pts: Vec::new(),
             last_sent_rate: 48_000,
             first_sent: None,
             ice: IceState::New,
@@ -283,6 +287,12 @@ impl Engine {
         self.video_pts.extend(video.codecs.iter().map(|(_, pt)| *pt));
         self.video_pts.sort_unstable();
         self.video_pts.dedup();
+    }
+
+    /// Telephone-events have these payload types.
+    pub(crate) fn set_events(&mut self, events: &[(u8, u32)]) {
+        self.event_pts.clear();
+        self.event_pts.extend(events.iter().map(|(pt, _)| *pt));
     }
 
     /// Asks the far end for a key frame of this stream.
@@ -409,7 +419,10 @@ impl Engine {
 
     /// Queues a packet; [`Engine::handle_timeout`] sends it on its way.
     pub(crate) fn send(&mut self, now: Instant, pt: u8, seq: u64, timestamp: u32, marker: bool, payload: Arc<[u8]>) {
-        self.last_sent_rate = self.clock_rates.get(usize::from(pt)).copied().unwrap_or(48_000);
+        // What the far end says of jitter is in units of the stream's clock, whatever came in between.
+        if !self.event_pts.contains(&pt) {
+            self.last_sent_rate = self.clock_rates.get(usize::from(pt)).copied().unwrap_or(48_000);
+        }
         self.first_sent.get_or_insert(seq);
         let write = RtpWrite::new(Pt::from(pt), SeqNo::from(seq), timestamp, now, payload).marker(marker);
         if let Some(stream) = self.rtc.direct_api().stream_tx(&self.send_ssrc) {
@@ -554,7 +567,8 @@ impl Engine {
         report.rtt_ms = stats.rtt.map(|rtt| rtt.as_secs_f64() * 1_000.0).or(report.rtt_ms);
     }
 
-    fn sent_clock_rate(&self) -> f64 {
+    /// Of the audio we send, Hz.
+    pub(crate) fn sent_clock_rate(&self) -> f64 {
         f64::from(self.last_sent_rate.max(1))
     }
 

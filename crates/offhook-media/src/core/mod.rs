@@ -494,6 +494,7 @@ impl PeerCore {
             self.outbound.rekeyed();
             self.video.rekeyed();
         }
+        engine.set_events(&agreed.events);
         if let Some(video) = &agreed.video {
             engine.set_video(video);
         }

@@ -174,3 +174,25 @@ fn comfort_noise_is_offered_with_codecs_that_have_none_of_their_own_and_answered
     let opus = PeerConfig::new("opus").codecs([Codec::Opus]);
     assert!(!describe(&opus, &all)[0].contains(" CN/"), "Opus has its own");
 }
+
+#[test]
+fn a_digit_with_another_clock_than_the_audio_does_not_change_what_a_report_says_of_jitter() {
+    let mut pair = Pair::new(&[Codec::Opus]);
+    let now = pair.now;
+    let offer = pair.sides[0].core.create_offer(now, Direction::SendRecv).unwrap();
+    // A far end whose events have the clock of 8 kHz whatever the codec.
+    let offer = offer.replace(" 110 ", " ").replace("a=rtpmap:110 telephone-event/48000\r\n", "");
+    let answer = pair.sides[1].core.accept_offer(now, &offer, Direction::SendRecv).unwrap();
+    assert!(!answer.contains("telephone-event/48000") && answer.contains("telephone-event/8000"), "{answer}");
+    pair.sides[0].core.accept_answer(now, &answer).unwrap();
+    pair.run(500);
+    let clock = |pair: &Pair| pair.sides[0].core.engine.as_ref().unwrap().sent_clock_rate();
+    assert_eq!(clock(&pair), 48_000.0);
+    pair.sides[0].core.send_dtmf(parse_tones("5", 200, 40).unwrap(), Reply::discard());
+    // While the packets of the event are the last ones sent.
+    for _ in 0..20 {
+        pair.run(20);
+        assert_eq!(clock(&pair), 48_000.0);
+    }
+    assert!(pair.sides[1].has(&PeerEvent::Dtmf { tone: '5', duration_ms: 200 }));
+}
