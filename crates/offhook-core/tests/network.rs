@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{A, World};
+use common::{A, B, World};
 use offhook_core::media::IceState;
 use offhook_core::{CallId, Input, MediaCommand, MediaEvent};
 
@@ -108,4 +108,35 @@ fn a_changed_network_does_nothing_to_a_connection_that_lives() {
     world.run(200);
     assert_eq!(world.sent(A), common::NOTHING);
     assert!(world.phone(A).is_connected());
+}
+
+#[test]
+fn a_path_lost_under_early_media_is_told_when_the_call_is_confirmed_and_only_if_it_still_is() {
+    for back in [false, true] {
+        let mut world = World::new();
+        let (a, b) = world.ring();
+        world.log(A);
+        media(&mut world, &a, MediaEvent::IceState(IceState::Disconnected));
+        media(&mut world, &a, MediaEvent::IceState(IceState::Failed));
+        world.run(500);
+        let log = world.log(A);
+        assert!(log.is_empty(), "a call that rings is no call that reconnects: {log:?}");
+        if back {
+            media(&mut world, &a, MediaEvent::IceState(IceState::Connected));
+        }
+        restarts(&mut world);
+        world.act(B, |phone, now| phone.answer(now, &b, Default::default())).expect("answers");
+        world.run(2_000);
+        let log = world.log(A);
+        let of_loss =
+            |event: &&String| ["confirmed", "reconnecting", "warningMessage"].iter().any(|e| event.starts_with(e));
+        let told: Vec<&String> = log.iter().filter(of_loss).collect();
+        let (wanted, offers): (&[&str], _) = if back {
+            (&["confirmed"], 0)
+        } else {
+            (&["confirmed", "warningMessage ice-connectivity-lost", "reconnecting"], 1)
+        };
+        assert_eq!(told, wanted);
+        assert_eq!(restarts(&mut world), offers);
+    }
 }

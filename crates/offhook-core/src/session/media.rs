@@ -70,10 +70,14 @@ impl Session {
     /// Looks for another path by an ICE restart (RFC 8445 §9), and again while there is none.
     pub(super) fn find_path(&mut self, ctx: &mut Ctx<'_>) {
         if self.confirmed && !self.is_ending() {
-            self.find_path_at = self.ice_lost.then_some(ctx.now.mono + FIND_PATH_MS);
-            self.negotiation.want_refresh(true);
+            self.want_path(ctx);
             self.offer_if_due(ctx);
         }
+    }
+
+    fn want_path(&mut self, ctx: &Ctx<'_>) {
+        self.find_path_at = self.ice_lost.then_some(ctx.now.mono + FIND_PATH_MS);
+        self.negotiation.want_refresh(true);
     }
 
     fn is_early_pending(&self) -> bool {
@@ -96,6 +100,25 @@ impl Session {
     }
 
     fn on_ice(&mut self, ctx: &mut Ctx<'_>, state: IceState) {
+        if self.confirmed {
+            self.ice_is(ctx, state);
+            if self.ice_lost {
+                self.offer_if_due(ctx);
+            }
+        } else {
+            // A call that rings has lost nothing: a server may open its port with the answer.
+            self.early_ice = Some(state);
+        }
+    }
+
+    /// The call is confirmed: what was no loss under early media is one if it lasts. The caller carries on.
+    pub(super) fn look_at_ice(&mut self, ctx: &mut Ctx<'_>) {
+        if let Some(state) = self.early_ice.take() {
+            self.ice_is(ctx, state);
+        }
+    }
+
+    fn ice_is(&mut self, ctx: &mut Ctx<'_>, state: IceState) {
         let lost = matches!(state, IceState::Disconnected | IceState::Failed);
         let (code, message) = match (lost, self.ice_lost) {
             (true, false) => ("ice-connectivity-lost", "The media path to the far end is lost"),
@@ -107,7 +130,7 @@ impl Session {
         self.ice_lost = lost;
         self.find_path_at = None;
         if lost {
-            self.find_path(ctx);
+            self.want_path(ctx);
         }
         let call_id = self.call_id.clone();
         ctx.out.session(SessionEvent::WarningMessage { call_id, code, message: message.to_owned() });

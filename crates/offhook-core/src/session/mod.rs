@@ -31,7 +31,7 @@ use crate::error::PhoneError;
 use crate::events::SessionEvent;
 use crate::identity::Identity;
 use crate::io::{CommandId, Now};
-use crate::media::{EarlyDialog, MediaRequest, StreamId, Volume};
+use crate::media::{EarlyDialog, IceState, MediaRequest, StreamId, Volume};
 use crate::negotiation::Negotiation;
 use crate::report::{Report, Reporter};
 use crate::status::{CallState, CallStatus, CommunicationType, RecordStatus, StatusPatch, TransferParent};
@@ -69,6 +69,8 @@ pub struct Session {
     local_sdp: Option<String>,
     remote_sdp: Option<String>,
     ice_lost: bool,
+    /// What it was last before the call was confirmed.
+    early_ice: Option<IceState>,
     /// When to look for another path again.
     find_path_at: Option<Millis>,
     signalling_lost: bool,
@@ -223,6 +225,7 @@ impl Session {
             local_sdp: None,
             remote_sdp: None,
             ice_lost: false,
+            early_ice: None,
             find_path_at: None,
             signalling_lost: false,
             told_lost: false,

@@ -265,6 +265,7 @@ impl Session {
         ctx.out.session(SessionEvent::Confirmed { call_id: self.call_id.clone() });
         self.settle_where(ctx.out, |w| w == Waiting::Confirmed, &Ok(()));
         self.notify_referrer(ctx, 200);
+        self.look_at_ice(ctx);
         // It may have been lost since the ACK.
         self.tell_lost(ctx);
     }
