@@ -533,3 +533,44 @@ fn a_wish_that_waited_too_long_takes_no_other_with_it() {
     assert_eq!((world.outcome(A, on), is_video(&world)), (Some(Ok(())), (true, true)));
     assert!(!world.phone(A).session(&a).expect("there").status().is_hold, "nobody waits for that any more");
 }
+
+/// What the microphone of a phone was told, since last asked.
+fn muted(world: &mut World, who: usize) -> Vec<bool> {
+    let asked = std::mem::take(&mut world.media(who).asked).into_iter();
+    asked.filter_map(|command| if let MediaCommand::SetMuted(muted) = command { Some(muted) } else { None }).collect()
+}
+
+#[test]
+fn who_is_held_while_the_browser_asks_for_the_camera_hears_the_microphone_no_more() {
+    let mut world = World::new();
+    let (a, _) = world.talk();
+    muted(&mut world, A);
+    world.media(A).hang = Some("offer");
+    audio_to_video(&mut world, A, &a);
+    world.run(1_000);
+    let hold = world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    assert_eq!((muted(&mut world, A), world.outcome(A, hold)), (vec![true], None), "at once");
+    // Resumed before it was told to the far end.
+    world.act(A, |phone, now| phone.unhold(now, &a)).expect("resumes");
+    assert_eq!(muted(&mut world, A), [false]);
+    world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+    world.media(A).hang = None;
+    world.run(35_000);
+    assert!(world.phone(A).session(&a).is_some_and(|call| call.status().is_hold));
+    assert_eq!(muted(&mut world, A), [true], "once");
+}
+
+#[test]
+fn a_hold_that_is_refused_or_given_up_leaves_nobody_silent() {
+    for (status, until) in [(488, 2_000), (491, 62_000)] {
+        let mut world = World::new();
+        let (a, _) = world.talk();
+        muted(&mut world, A);
+        world.serve(|server, _| server.refuse_changes = Some(status));
+        let hold = world.act(A, |phone, now| phone.hold(now, &a)).expect("holds");
+        assert_eq!(muted(&mut world, A), [true]);
+        world.run(until);
+        assert!(matches!(world.outcome(A, hold), Some(Err(_))));
+        assert_eq!(muted(&mut world, A), [false], "{status}");
+    }
+}

@@ -8,7 +8,6 @@ use crate::config::CallOptions;
 use crate::error::PhoneError;
 use crate::events::PhoneEvent;
 use crate::io::{CommandId, Now};
-use crate::media::MediaCommand;
 use crate::session::{Session, extra_headers};
 use crate::status::{StaticPatch, StatusPatch, TerminateType, TransferParent};
 use crate::tones;
@@ -254,13 +253,5 @@ impl Phone {
         let accepted = self.with_session(now, call_id, |session, ctx| act(session, ctx, command));
         self.settle_down(now);
         accepted.ok_or(PhoneError::UnknownCall)?.map(|()| command)
-    }
-}
-
-impl Session {
-    fn send_muted(&self, out: &mut crate::session::Outbox) {
-        if self.is_media_open() {
-            out.media(self.call_id(), MediaCommand::SetMuted(self.is_silent()));
-        }
     }
 }

@@ -55,6 +55,7 @@ impl Session {
         let in_flight = self.negotiation.offering_held();
         let agreed = self.negotiation.held() == held && in_flight.is_none_or(|offered| offered == held);
         self.negotiation.want_held(held);
+        self.silence_as_due(ctx.out);
         // What was asked before and is not on its way will not be.
         let overtaken = |w| matches!(w, Waiting::Held { held: h, .. } if h != held && in_flight != Some(h));
         self.settle_where(ctx.out, overtaken, &Err(PhoneError::Superseded));
@@ -388,17 +389,12 @@ impl Session {
             self.moments.held = held.then_some(ctx.now.mono);
         }
         if self.confirmed {
-            let silent = self.status.is_mute || self.status.is_hold;
             self.change(ctx.out, |s| {
                 s.is_hold = held;
                 s.is_remote_hold = remote_held;
                 s.is_video = video;
             });
-            // Holding is sendonly: what it would send, unless a PBX comes between, is our microphone.
-            let now_silent = self.is_silent();
-            if silent != now_silent {
-                ctx.out.media(&self.call_id, MediaCommand::SetMuted(now_silent));
-            }
+            self.silence_as_due(ctx.out);
         }
         self.end_video(ctx);
         self.settle_video(ctx);
@@ -505,6 +501,7 @@ impl Session {
                 Waiting::Video { .. } => self.negotiation.give_up_video(),
                 _ => self.negotiation.give_up_refresh(),
             }
+            self.silence_as_due(ctx.out);
             self.end_video(ctx);
         }
     }

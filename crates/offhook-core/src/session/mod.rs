@@ -31,7 +31,7 @@ use crate::error::PhoneError;
 use crate::events::SessionEvent;
 use crate::identity::Identity;
 use crate::io::{CommandId, Now};
-use crate::media::{EarlyDialog, IceState, MediaRequest, StreamId, Volume};
+use crate::media::{EarlyDialog, IceState, MediaCommand, MediaRequest, StreamId, Volume};
 use crate::negotiation::Negotiation;
 use crate::report::{Report, Reporter};
 use crate::status::{CallState, CallStatus, CommunicationType, RecordStatus, StatusPatch, TransferParent};
@@ -58,6 +58,8 @@ pub struct Session {
     negotiation: Negotiation,
     exchange: change::Exchange,
     media_open: bool,
+    /// The peer connection was told to send no microphone.
+    silenced: bool,
     remote_stream: Option<StreamId>,
     /// Streams that came while a description was being applied.
     new_streams: Vec<StreamId>,
@@ -217,6 +219,7 @@ impl Session {
             negotiation: Negotiation::new(),
             exchange: change::Exchange::default(),
             media_open: false,
+            silenced: false,
             remote_stream: None,
             new_streams: Vec::new(),
             early: None,
@@ -371,9 +374,26 @@ impl Session {
         std::mem::take(&mut self.given_back)
     }
 
-    /// Whether the far end is not to hear the microphone.
+    /// Whether the far end is not to hear the microphone. Holding is sendonly: what it would send, unless a PBX comes
+    /// between, is our microphone. A hold counts from when it is wanted: until it is agreed the browser may ask for the
+    /// camera first, or the far end be slow.
     pub(crate) fn is_silent(&self) -> bool {
-        self.status.is_mute || self.negotiation.held()
+        self.status.is_mute || self.negotiation.held() || self.negotiation.wants_held()
+    }
+
+    /// Tells the peer connection whether to send the microphone.
+    pub(crate) fn send_muted(&mut self, out: &mut Outbox) {
+        if self.media_open {
+            self.silenced = self.is_silent();
+            out.media(&self.call_id, MediaCommand::SetMuted(self.silenced));
+        }
+    }
+
+    /// The same, if that has changed.
+    fn silence_as_due(&mut self, out: &mut Outbox) {
+        if self.silenced != self.is_silent() {
+            self.send_muted(out);
+        }
     }
 
     pub(crate) fn key(&self) -> Option<CallKey> {
@@ -382,10 +402,6 @@ impl Session {
 
     pub(crate) fn is_finished(&self) -> bool {
         self.finished
-    }
-
-    pub(crate) fn is_media_open(&self) -> bool {
-        self.media_open
     }
 
     pub(crate) fn is_ending(&self) -> bool {

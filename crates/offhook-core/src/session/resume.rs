@@ -126,9 +126,7 @@ impl Session {
         self.media_open = true;
         let options = ctx.config.complete(CallOptions { video: self.status.is_video, ..CallOptions::default() });
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
-        if self.is_silent() {
-            ctx.out.media(&self.call_id, MediaCommand::SetMuted(true));
-        }
+        self.silence_as_due(ctx.out);
         let call_id = self.call_id.clone();
         ctx.out.session(SessionEvent::Peerconnection { call_id });
         self.tell_lost(ctx);

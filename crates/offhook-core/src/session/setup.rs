@@ -227,9 +227,7 @@ impl Session {
         options = ctx.config.complete(options);
         self.plan_recording(&options);
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
-        if self.is_silent() {
-            ctx.out.media(&self.call_id, MediaCommand::SetMuted(true));
-        }
+        self.silence_as_due(ctx.out);
         if self.volume != Volume::FULL {
             ctx.out.media(&self.call_id, MediaCommand::SetVolume(self.volume));
         }
