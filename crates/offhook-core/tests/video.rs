@@ -574,3 +574,41 @@ fn a_hold_that_is_refused_or_given_up_leaves_nobody_silent() {
         assert_eq!(muted(&mut world, A), [false], "{status}");
     }
 }
+
+/// The server offers B video by UPDATE.
+fn update_with_video(world: &mut World) {
+    world.serve(|server, now| {
+        let offer = common::sdp_with(50, 2, SendRecv) + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=sendrecv\r\n";
+        let modify =
+            offhook_sip::Modify { method: offhook_sip::ModifyMethod::Update, offer: Some(offer), headers: Vec::new() };
+        let leg = server.leg_of(B);
+        server.act(now, |agent| agent.modify(now, leg, modify)).expect("updates");
+    });
+}
+
+#[test]
+fn nobody_is_asked_about_video_in_an_update() {
+    let mut world = World::new();
+    let (_, b) = world.talk();
+    ask(&mut world, B, &b);
+    world.clear(B);
+    update_with_video(&mut world);
+    world.run(500);
+    // Whoever sent it waits no longer than 32 s, and a user may.
+    assert_eq!(world.sent(B), ["200 UPDATE"]);
+    assert_eq!(world.log(B), ["sdp remote offer", "sdp local answer"]);
+    assert!(!is_video(&world).1);
+}
+
+#[test]
+fn an_update_does_not_wait_for_the_camera_as_long_as_a_reinvite() {
+    let mut world = World::new();
+    let (_, b) = world.talk();
+    world.media(B).hang = Some("offer");
+    audio_to_video(&mut world, B, &b);
+    world.media(B).hang = Some("answer");
+    world.clear(B);
+    update_with_video(&mut world);
+    world.run(16_000);
+    assert_eq!(world.sent(B)[0], "500 UPDATE");
+}

@@ -39,8 +39,8 @@ pub(super) struct Exchange {
     films: bool,
     /// Direction of the answer being applied, and whether it has video.
     pub(super) answered: Option<(Direction, bool)>,
-    /// An offer of the far end that came while an answer was being applied.
-    queued: Option<Option<String>>,
+    /// An offer of the far end that came while an answer was being applied, and whether it may wait for a user.
+    queued: Option<(Option<String>, bool)>,
     /// An offer with video that the user is being asked about.
     pub(super) asking: Option<Asking>,
     /// Descriptions at the driver, to be changed.
@@ -262,24 +262,32 @@ impl Session {
             let is_invite_video = offer.as_deref().is_some_and(sdp::has_video);
             ctx.out.session(SessionEvent::Reinvite { call_id: self.call_id.clone(), is_invite_video });
         }
+        // An UPDATE is to be answered at once (RFC 3311 §5.2): its sender gives up after 32 s.
+        let may_wait = *method != Method::Update;
         match self.negotiation.phase() {
-            Phase::Stable => self.take_remote_offer(ctx, offer),
+            Phase::Stable => self.take_remote_offer(ctx, offer, may_wait),
             // Ours has not left yet: theirs goes first.
             Phase::MakingOffer(_) if self.confirmed => {
                 self.put_off(ctx);
-                self.take_remote_offer(ctx, offer);
+                self.take_remote_offer(ctx, offer, may_wait);
             }
-            Phase::ApplyingAnswer(_) => self.exchange.queued = Some(offer),
+            Phase::ApplyingAnswer(_) => self.exchange.queued = Some((offer, may_wait)),
             _ => {
                 let _ = ctx.sip.run(|agent| agent.refuse_offer(ctx.now.mono, key, 491));
             }
         }
     }
 
-    fn take_remote_offer(&mut self, ctx: &mut Ctx<'_>, offer: Option<String>) {
+    /// `may_wait`: for a user, who is asked about video or for the camera.
+    fn take_remote_offer(&mut self, ctx: &mut Ctx<'_>, offer: Option<String>, may_wait: bool) {
         match offer {
-            Some(offer) if self.must_ask_about(&offer) => self.ask_about_video(ctx, offer),
-            Some(offer) => self.make_answer(ctx, offer),
+            Some(offer) if may_wait && self.must_ask_about(&offer) => self.ask_about_video(ctx, offer),
+            Some(offer) => {
+                self.make_answer(ctx, offer);
+                if !may_wait {
+                    self.expect_media(ctx);
+                }
+            }
             None => self.make_reply(ctx),
         }
     }
@@ -408,8 +416,8 @@ impl Session {
                 self.tell_lost(ctx);
             }
         }
-        if let Some(offer) = self.exchange.queued.take() {
-            self.take_remote_offer(ctx, offer);
+        if let Some((offer, may_wait)) = self.exchange.queued.take() {
+            self.take_remote_offer(ctx, offer, may_wait);
         }
         self.carry_on(ctx);
     }
