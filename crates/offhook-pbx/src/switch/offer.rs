@@ -7,7 +7,7 @@
 //! | the device's, when ours is sent | the agent answers 491 |
 //! | an exchange that the agent has begun (the device's is not acknowledged, an UPDATE of ours) | again when that is over |
 //! | 491 | again when the agent has waited (RFC 3261 §14.1) |
-//! | a lost connection | when the device is back, and after its own offer if it makes one; the question whether it takes part in video is answered no |
+//! | a lost connection, noticed or not | when the device is back, and after its own offer if it makes one; the question whether it takes part in video is answered no |
 //! | a refusal, no answer | not again |
 
 use offhook_media::Direction;

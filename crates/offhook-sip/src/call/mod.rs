@@ -196,7 +196,9 @@ impl Agent {
     }
 
     /// Moves a call's dialog to another connection, with a new Contact: the next request or response in it tells the
-    /// far end. (After a lost connection; follow with [`modify`](Self::modify).)
+    /// far end. (After a lost connection; follow with [`modify`](Self::modify).) A [`modify`](Self::modify) under way on the
+    /// one before is over: [`Event::Modified`](crate::Event::Modified) says that the connection was lost, and
+    /// [`Event::ModifyRetry`](crate::Event::ModifyRetry) follows.
     ///
     /// # Errors
     /// [`CommandError::UnknownCall`], [`CommandError::UnknownConnection`].
@@ -213,8 +215,12 @@ impl Agent {
         if !up {
             return Err(CommandError::UnknownConnection);
         }
-        found.connection = connection;
+        let has_moved = std::mem::replace(&mut found.connection, connection) != connection;
         found.dialog.contact = contact;
+        if has_moved {
+            self.modify_left_behind(call);
+        }
+        self.fire_due();
         Ok(())
     }
 

@@ -10,6 +10,7 @@
 //! | our 2xx, not acknowledged | re-INVITE | taken: it stands for the ACK, which was lost |
 //! | our 2xx with an answer, not acknowledged | UPDATE with offer | 500 with Retry-After 0–10 s |
 //! | any | UPDATE without SDP | 200 |
+//! | ours, on the connection that the call was moved away from | anything | as if there were none: it has no answer any more |
 //!
 //! Our own request refused with 491 waits 2.1–4 s when we made the call's Call-ID, else 0–2 s (§14.1). A refusal of any
 //! kind leaves the session as it was (RFC 6141 §3.4): the user rolls its offer back.
@@ -187,6 +188,16 @@ impl Agent {
                 }
             }
         }
+    }
+
+    /// The call has moved: no answer comes to what went out on the connection before, and until its time is over it would be
+    /// in the way of what the far end offers on this one.
+    pub(super) fn modify_left_behind(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let Some(tx) = call.local_modify.as_ref().map(|modify| modify.tx) else { return };
+        call.retry.get_or_insert(Retry::Due);
+        self.forget_client(tx);
+        self.modify_over(key, ModifyOutcome::ConnectionLost);
     }
 
     /// Answered by 1xx only: cancel it; and when that comes to nothing either, give it up.

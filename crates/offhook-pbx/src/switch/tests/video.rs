@@ -361,3 +361,26 @@ fn who_was_away_and_offers_nothing_when_it_is_back_is_offered_what_it_has_missed
     assert!(net.switch.legs.values().all(|leg| leg.video.is_none()));
     net.assert_nothing_left();
 }
+
+#[test]
+fn an_offer_of_ours_on_a_connection_that_is_gone_is_not_in_the_way_of_who_is_back() {
+    for first in ["INVITE", "INFO"] {
+        let (mut net, [(a, ours), (b, theirs)], _) = talking(true);
+        let before = net.lose(a);
+        offer(&mut net, b, theirs, SDP);
+        net.come_back(a, ours);
+        if first == "INVITE" {
+            offer(&mut net, a, ours, VIDEO);
+            assert!(is_agreed(&net.events(a)), "and not refused with 491 for the 32 s that ours has");
+        } else {
+            net.command(a, |agent, now| agent.request(now, ours, first, Vec::new(), None).map(drop)).expect("sent");
+            assert_eq!(offered(&mut net, a), Some(Some(SDP.to_owned())), "again, where it is heard");
+            answer(&mut net, a, ours, SDP);
+        }
+        assert!(net.switch.legs.values().all(|leg| leg.video.is_none()), "{first}");
+        net.advance(40_000);
+        assert_eq!(net.switch.calls(), 1, "{first}");
+        net.notice_loss(before);
+        net.assert_nothing_left();
+    }
+}
