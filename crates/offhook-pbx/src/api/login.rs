@@ -82,7 +82,7 @@ pub(super) async fn login(State(api): State<Arc<Api>>, From(link): From, body: B
     if !api.directory.now().settings().sdk {
         return Err(Fault::new(Errcode::SdkPlan, "the administrator has switched the SDK off"));
     }
-    let access_token = api.sessions.open(now, extension.number(), kind).map_err(|e| Fault::internal(&e))?;
+    let access_token = api.admit(now, &extension, kind)?;
     tracing::info!(extension = extension.number(), kind = kind.name(), "logged in");
     Ok(Done::with(json!({
         "access_token": access_token.expose(),
@@ -98,6 +98,20 @@ pub(super) async fn logout(State(api): State<Arc<Api>>, caller: Caller) -> Done 
 }
 
 impl Api {
+    /// A session for an extension that has proven itself. Its password may have been changed since, and its sessions ended:
+    /// then there is none.
+    fn admit(&self, now: Instant, proven: &Extension, kind: ClientKind) -> Result<Secret, Fault> {
+        let access_token = self.sessions.open(now, proven.number(), kind).map_err(|e| Fault::internal(&e))?;
+        let is_still = |known: Extension| self.proof(&known).is(&self.proof(proven));
+        if self.directory.extension(proven.number()).is_some_and(is_still) {
+            return Ok(access_token);
+        }
+        if let Some(session) = self.sessions.find(now, access_token.expose()) {
+            self.sessions.close(&session, End(None));
+        }
+        Err(wrong_login())
+    }
+
     /// The extension that proved itself by a signature. Nobody can guess one, so tries are not counted: whoever guesses passwords
     /// locks no app out, also where all clients come from the address of a proxy.
     fn signed(&self, login: &Login) -> Option<Extension> {
@@ -114,7 +128,7 @@ impl Api {
         let is_right = self.is_password(&asked, &login.password);
         let Some(extension) = known.filter(|_| is_right) else {
             tracing::info!(username = ?login.username, place, "log-in refused");
-            return Err(Fault::new(Errcode::WrongLogin, "wrong user name, password or login signature"));
+            return Err(wrong_login());
         };
         self.guesses.right(guess);
         Ok(extension)
@@ -140,5 +154,34 @@ impl Api {
             let given = ha1(algorithm, extension.number(), realm, &password);
             given.is(&kept)
         })
+    }
+}
+
+fn wrong_login() -> Fault {
+    Fault::new(Errcode::WrongLogin, "wrong user name, password or login signature")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{Change, ExtensionChange};
+    use crate::pbx::Pbx;
+
+    #[tokio::test]
+    async fn who_has_proven_an_old_password_as_it_is_changed_is_not_let_in() {
+        let pbx = Pbx::builder().wss_port(None).start().await.expect("started");
+        let (api, now) = (pbx.api(), Instant::now());
+        let old = api.directory.extension("1000").expect("there");
+        let password = Some(Secret::from("another horse"));
+        let change = Change::Update("1000".to_owned(), ExtensionChange { password, ..ExtensionChange::default() });
+        // Sessions are ended in it, and then that of the old password would be opened.
+        api.directory.change(change, || ()).await.expect("changed");
+        assert!(api.admit(now, &old, ClientKind::Web).is_err());
+        assert!(api.sessions.kinds_of(now, "1000").is_empty());
+        let new = api.directory.extension("1000").expect("there");
+        assert!(api.admit(now, &new, ClientKind::Web).is_ok());
+        api.directory.change(Change::Delete("1000".to_owned()), || ()).await.expect("deleted");
+        assert!(api.admit(now, &new, ClientKind::Desktop).is_err());
+        pbx.shutdown().await;
     }
 }

@@ -147,11 +147,11 @@ impl Api {
         self.change_untold(change, |_| (), then).await
     }
 
-    /// The same; `untold` is done when all who ask find the change made, and before clients are told of it.
+    /// The same; `untold` is done before and after all who ask find the change made, and before clients are told of it.
     async fn change_untold<T: Send + 'static>(
         self: &Arc<Self>,
         change: Change,
-        untold: impl FnOnce(&Self) + Send + 'static,
+        untold: impl Fn(&Self) + Send + Sync + 'static,
         then: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, DirectoryError> {
         let api = Arc::clone(self);

@@ -80,12 +80,12 @@ pub(crate) enum SwitchChange {
 
 impl Directory {
     /// Makes a change, wholly or not at all. It is on the disk, carried out by the switch and told to subscribers when this
-    /// is done (calls that had to end for it are being ended). `untold` is called when all who ask find it so, and before
-    /// anybody is told.
+    /// is done (calls that had to end for it are being ended). `untold` is called when it is on the
+    /// disk, and once more when all who ask find it so, before anybody is told.
     ///
     /// # Errors
     /// See [`DirectoryError`].
-    pub(crate) async fn change(&self, change: Change, untold: impl FnOnce() + Send) -> Result<(), DirectoryError> {
+    pub(crate) async fn change(&self, change: Change, untold: impl Fn() + Send) -> Result<(), DirectoryError> {
         let _one = self.0.changing.lock().await;
         let before = self.now();
         match change {
@@ -133,6 +133,7 @@ impl Directory {
                     Some(name) => after.photos.insert(number, name),
                     None => after.photos.remove(&number),
                 };
+                untold();
                 self.set(after);
                 untold();
                 Ok(())
@@ -154,7 +155,7 @@ impl Directory {
         &self,
         before: &Snapshot,
         extension: Extension,
-        untold: impl FnOnce() + Send,
+        untold: impl Fn() + Send,
     ) -> Result<(), DirectoryError> {
         extension.check().map_err(|error| DirectoryError::Invalid(error.to_string()))?;
         let number = extension.number().to_owned();
@@ -172,7 +173,7 @@ impl Directory {
         before: &Snapshot,
         number: &str,
         extension: Option<Extension>,
-        untold: impl FnOnce() + Send,
+        untold: impl Fn() + Send,
     ) -> Result<(), DirectoryError> {
         let old = before.extension(number);
         let notices = facts::of_extension(&self.0.realm, old, extension.as_ref());
@@ -193,6 +194,8 @@ impl Directory {
                 after.photos.remove(number);
             }
         }
+        // Before as well: who is to be logged out must not find what is new between the two.
+        untold();
         self.set(after);
         untold();
         let is_deleted = extension.is_none();
@@ -210,11 +213,12 @@ impl Directory {
         &self,
         before: &Snapshot,
         settings: Settings,
-        untold: impl FnOnce() + Send,
+        untold: impl Fn() + Send,
     ) -> Result<(), DirectoryError> {
         let notices = facts::of_settings(&before.settings, &settings);
         let code = settings.record_feature_code.clone();
         let is_other_code = code != before.settings.record_feature_code;
+        untold();
         self.set(Snapshot { settings, ..before.clone() });
         untold();
         if is_other_code {

@@ -275,3 +275,19 @@ async fn without_a_switch_a_change_is_kept_and_its_maker_knows() {
     assert_eq!(directory.change(Change::Delete("1000".to_owned()), || ()).await, Err(DirectoryError::Stopped));
     assert!(directory.extension("1000").is_none());
 }
+
+#[tokio::test]
+async fn what_is_done_before_anybody_is_told_is_done_before_and_after_the_change_is_found() {
+    let dir = Dir::new();
+    let fixture = Fixture::open(&dir, &config()).await;
+    let before = ha1(&fixture, "1000");
+    let found = std::sync::Mutex::new(Vec::new());
+    let change =
+        ExtensionChange { password: Some(offhook_sip::Secret::from("another horse")), ..ExtensionChange::default() };
+    let look = || found.lock().expect("whole").push(ha1(&fixture, "1000"));
+    fixture.directory.change(update("1000", change), look).await.expect("changed");
+    let after = ha1(&fixture, "1000");
+    assert_ne!(before, after);
+    assert_eq!(*found.lock().expect("whole"), [before, after]);
+    fixture.close().await;
+}
