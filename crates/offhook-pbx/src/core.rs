@@ -67,7 +67,7 @@ pub(crate) struct Core {
 /// What the core waits for.
 enum Woken {
     Message(Option<ToCore>),
-    Media(MediaEvent),
+    Media(Option<MediaEvent>),
     /// A call's record is on the disk, or will not be.
     Written(Written),
     Time,
@@ -158,7 +158,7 @@ impl Core {
                 self.switch.on_disconnected(connection);
                 self.input(now, &mut outputs, Input::Disconnected { connection });
             }
-            Woken::Media(event) => self.decide(now, &mut outputs, |switch, turn| switch.on_media(turn, event)),
+            Woken::Media(Some(event)) => self.decide(now, &mut outputs, |switch, turn| switch.on_media(turn, event)),
             Woken::Time => {
                 self.input(now, &mut outputs, Input::Timeout);
                 self.decide(now, &mut outputs, Switch::on_time);
@@ -174,7 +174,7 @@ impl Core {
                 let _ = reply.send(self.switch.status(now));
             }
             Woken::Written(written) => self.written(written),
-            Woken::Message(_) => {}
+            Woken::Message(_) | Woken::Media(None) => {}
         }
         self.settle(now, outputs);
     }

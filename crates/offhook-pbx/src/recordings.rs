@@ -8,6 +8,7 @@ use crate::error::PbxError;
 use crate::events::CallId;
 use crate::media::Taped;
 use crate::private;
+use crate::random::random;
 use crate::wall::wall_ms;
 
 /// Of recordings, Hz: what telephony can hold, and a third of what Opus is decoded at.
@@ -16,9 +17,10 @@ const RATE: u32 = 16_000;
 /// Makes the directory, and sees that files can be made in it: at the start, while somebody looks, and not with the first call
 /// that is to be recorded. Blocks.
 pub(crate) fn probe(directory: &Path) -> Result<(), PbxError> {
-    let probe = directory.join(format!(".offhook-{}", std::process::id()));
+    // A name of its own: another PBX may look at the same moment, also as process 1 of another container on this volume.
+    let probe = directory.join(format!(".offhook-{:032x}", u128::from_be_bytes(random()?)));
     private::create_dir(directory)
-        .and_then(|()| std::fs::write(&probe, []))
+        .and_then(|()| private::create_file(&probe).map(drop))
         .and_then(|()| std::fs::remove_file(&probe))
         .map_err(|error| PbxError::Recordings { path: directory.to_owned(), reason: error.to_string() })
 }
@@ -82,6 +84,19 @@ mod tests {
 
     use super::*;
     use crate::media::{LegId, RoomId};
+
+    /// Two PBXs in one process, or as the first process of two containers, may have one directory.
+    #[test]
+    fn a_probe_touches_no_file_of_another_pbx() {
+        let directory = std::env::temp_dir().join(format!("offhook-pbx-probed-{}", std::process::id()));
+        std::fs::create_dir(&directory).expect("made");
+        let theirs = directory.join(format!(".offhook-{}", std::process::id()));
+        std::fs::write(&theirs, "theirs").expect("written");
+        probe(&directory).expect("it can be written");
+        assert_eq!(std::fs::read(&theirs).expect("there"), b"theirs");
+        assert_eq!(std::fs::read_dir(&directory).expect("there").count(), 1, "its own is gone");
+        std::fs::remove_dir_all(&directory).expect("removed");
+    }
 
     #[tokio::test]
     async fn recordings_are_for_their_owner_only() {

@@ -74,10 +74,29 @@ struct LegPeer {
 
 enum Reply {
     Event(MediaEvent),
-    Packets { leg: LegId, received: Option<u64> },
-    Created { call: CallId, recording: RecordingId, result: Result<Box<NewFile>, String>, open: OpenFile },
-    Loaded { leg: LegId, prompt: PromptId, samples: Vec<i16> },
-    Message { message: MessageId, mailbox: String, result: Result<Box<message::Taking>, String>, open: OpenFile },
+    Packets {
+        leg: LegId,
+        received: Option<u64>,
+    },
+    Created {
+        call: CallId,
+        recording: RecordingId,
+        result: Result<Box<NewFile>, String>,
+        open: OpenFile,
+    },
+    Loaded {
+        leg: LegId,
+        prompt: PromptId,
+        samples: Vec<i16>,
+    },
+    Message {
+        message: MessageId,
+        mailbox: String,
+        result: Result<Box<message::Taking>, String>,
+        open: OpenFile,
+    },
+    /// A file is gone in which nothing was.
+    Discarded,
     Nothing,
 }
 
@@ -200,34 +219,32 @@ impl MediaHost {
         }
     }
 
-    /// The next thing that happened. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> MediaEvent {
+    /// The next thing that happened; `None`: nothing to tell, but a file may have come or gone (see [`files`](Self::files)).
+    /// Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Option<MediaEvent> {
         loop {
             tokio::select! {
                 Some(event) = self.inbox.recv() => {
                     if let MediaEvent::Prompted { leg, prompt } = event {
                         self.prompted(leg, prompt);
                     }
-                    return event;
+                    return Some(event);
                 }
                 Some(reply) = self.replies.next(), if !self.replies.is_empty() => match reply {
-                    Reply::Event(event) => return event,
+                    Reply::Event(event) => return Some(event),
                     Reply::Packets { leg, received } => {
                         if let Some(event) = self.packets(leg, received) {
-                            return event;
+                            return Some(event);
                         }
                     }
                     Reply::Created { call, recording, result, open } => {
-                        if let Some(event) = self.file_created(call, recording, result, open) {
-                            return event;
-                        }
+                        return self.file_created(call, recording, result, open);
                     }
                     Reply::Loaded { leg, prompt, samples } => self.say(leg, prompt, samples),
                     Reply::Message { message, mailbox, result, open } => {
-                        if let Some(event) = self.message_opened(message, mailbox, result, open) {
-                            return event;
-                        }
+                        return self.message_opened(message, mailbox, result, open);
                     }
+                    Reply::Discarded => return None,
                     Reply::Nothing => {}
                 },
                 _ = self.checks.tick() => self.check(),

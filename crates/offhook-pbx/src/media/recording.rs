@@ -80,7 +80,7 @@ impl MediaHost {
             };
             tokio::task::spawn_blocking(remove).map(move |_| {
                 drop(open);
-                Reply::Nothing
+                Reply::Discarded
             })
         });
         self.replies.push(removed.boxed());
@@ -170,6 +170,31 @@ mod tests {
     use super::*;
     use crate::media::MediaAction;
 
+    /// The shutdown looks for files that are not complete each time that something happens.
+    #[tokio::test]
+    async fn that_a_file_was_discarded_is_something_that_happens() {
+        let directory = std::env::temp_dir().join(format!("offhook-pbx-discarded-{}", std::process::id()));
+        let file = std::env::temp_dir().join(format!("offhook-pbx-no-directory-{}", std::process::id()));
+        std::fs::write(&file, []).expect("made");
+        // It is made, or cannot be.
+        for (directory, files) in [(&directory, 0), (&file, 1)] {
+            let mut host =
+                MediaHost::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Duration::from_secs(60), Some(directory.clone()), None);
+            let recording = RecordingId(1);
+            host.execute(MediaAction::StartRecording { recording, call: CallId(2), of: Taped::Callee(LegId(3)) });
+            host.execute(MediaAction::StopRecording { recording });
+            let complete = async {
+                while host.files() > 0 {
+                    host.next().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(20), complete).await.expect("told");
+            assert_eq!(std::fs::read_dir(directory).map_or(1, Iterator::count), files);
+        }
+        std::fs::remove_dir(&directory).expect("removed");
+        std::fs::remove_file(&file).expect("removed");
+    }
+
     #[tokio::test]
     async fn a_call_that_ends_while_its_file_is_opened_leaves_none() {
         let directory = std::env::temp_dir().join(format!("offhook-pbx-opened-{}", std::process::id()));
@@ -185,7 +210,7 @@ mod tests {
             let mut told = Vec::new();
             while !host.replies.is_empty() {
                 if let Ok(event) = tokio::time::timeout(Duration::from_millis(10), host.next()).await {
-                    told.push(event);
+                    told.extend(event);
                 }
             }
             let failed = matches!(told[..], [MediaEvent::RecordingFailed { .. }]);
