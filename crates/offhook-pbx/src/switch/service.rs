@@ -14,7 +14,7 @@ pub(super) const PLAY_MS: Millis = 3_000;
 /// How long 612 rings.
 pub(super) const SHORT_RING_MS: Millis = 1_000;
 
-/// 601 hangs up after so long though no media path was found.
+/// 601 hangs up, and 607 refuses, after so long though no media path was found.
 const NO_PATH_MS: Millis = 20_000;
 
 /// Retry-After of 605, seconds.
@@ -77,8 +77,8 @@ impl Switch {
         if hosted == Some(Hosted::Service(Service::EarlyMedia)) {
             let ring = Ring { status: 183, sdp: Some(sdp), contact: self.contact(&to), headers: Vec::new() };
             crossing("ring", turn.agent.ring(turn.now, key, ring));
-            self.play(leg, Sound::Music);
-            return self.set_deadline(id, Some((turn.now + PLAY_MS, Due::Refuse(603))));
+            // It begins when it can be heard.
+            return self.set_deadline(id, Some((turn.now + NO_PATH_MS, Due::Refuse(603))));
         }
         let Some(contact) = self.contact(&to) else { return };
         let accept = Accept { sdp, contact, headers: Vec::new(), credentials: None };
@@ -122,6 +122,10 @@ impl Switch {
                 self.play(leg, Sound::Tone);
                 self.set_deadline(id, Some((turn.now + PLAY_MS, Due::Hangup)));
             }
+            Service::EarlyMedia => {
+                self.play(leg, Sound::Music);
+                self.set_deadline(id, Some((turn.now + PLAY_MS, Due::Refuse(603))));
+            }
             _ => {}
         }
     }
@@ -129,10 +133,14 @@ impl Switch {
     /// Encrypted audio can flow: what lasts a while begins now.
     pub(super) fn media_connected(&mut self, turn: &Turn<'_>, leg: LegId) {
         let Some((id, call)) = self.call_of(leg) else { return };
-        let is_tone = call.hosted == Some(Hosted::Service(Service::Tone));
-        let plays = is_tone && call.answered.is_some() && !call.over;
+        let Some(Hosted::Service(service)) = call.hosted.filter(|_| !call.over) else { return };
+        let plays = match service {
+            Service::Tone => call.answered.is_some(),
+            Service::EarlyMedia => call.answered.is_none(),
+            _ => false,
+        };
         if plays && self.legs.get(&leg).is_some_and(|leg| leg.sound.is_none()) {
-            self.begin_service(turn, id, leg, Service::Tone);
+            self.begin_service(turn, id, leg, service);
         }
     }
 

@@ -101,8 +101,28 @@ fn early_media_comes_before_the_refusal() {
     net.call(a, "607");
     let early = net.next(a);
     assert!(matches!(early, Event::Provisional { status: 183, answer: Some(_), .. }), "{early:?}");
+    // A path takes its time to be found; what nobody can hear yet has not begun.
+    net.advance(4_000);
+    assert_eq!((sounds(&net), net.events(a).len()), (vec![], 0));
+    let leg = net.open[0];
+    net.media_event(MediaEvent::Connected { leg });
     assert_eq!(sounds(&net), [Sound::Music]);
-    net.advance(3_000);
+    net.advance(2_999);
+    assert!(net.events(a).is_empty());
+    net.advance(1);
+    assert_eq!(net.refusal(a), 603);
+    net.assert_nothing_left();
+}
+
+#[test]
+fn early_media_that_finds_no_path_is_refused_all_the_same() {
+    let mut net = Network::new();
+    let a = net.phone("1000");
+    net.call(a, "607");
+    assert!(matches!(net.next(a), Event::Provisional { status: 183, .. }));
+    net.advance(19_999);
+    assert!(net.events(a).is_empty());
+    net.advance(1);
     assert_eq!(net.refusal(a), 603);
     net.assert_nothing_left();
 }
