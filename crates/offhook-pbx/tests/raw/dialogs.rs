@@ -1,6 +1,6 @@
 //! Requests in dialogs that are not there, and calls whose other side goes silent.
 
-use crate::support::{Client, Request, assert_nothing_left, offer, pbx};
+use crate::support::{Client, Request, assert_nothing_left, offer, pbx, pbx_with};
 
 /// RFC 3261 §12.2.2, §9.2: 481 Call/Transaction Does Not Exist.
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn an_offer_that_cannot_be_used_is_refused() {
 /// The caller answers everything, but never sends a packet: the media time-out ends the call with BYE.
 #[tokio::test]
 async fn a_call_without_media_is_ended() {
-    let pbx = pbx().await;
+    let pbx = pbx_with(|limits| limits.media_timeout_s = 2).await;
     let mut client = Client::registered(&pbx, "1000").await;
     let (call, answer) = echo_call(&mut client).await;
     client.send(call.in_dialog("ACK", &answer).text()).await;

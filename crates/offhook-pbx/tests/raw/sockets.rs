@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::support::{Client, SOON, assert_nothing_left, offer, pass, pbx};
+use crate::support::{Client, SOON, assert_nothing_left, offer, pass, pbx, pbx_with};
 
 #[tokio::test]
 async fn a_half_closed_socket_is_let_go() {
@@ -31,7 +31,7 @@ async fn a_reset_connection_is_let_go() {
 /// The caller is gone in the middle of a call, or before it was answered: neither leaves a leg behind.
 #[tokio::test]
 async fn a_caller_that_vanishes_leaves_no_call() {
-    let pbx = pbx().await;
+    let pbx = pbx_with(|limits| limits.media_timeout_s = 2).await;
     for number in ["600", "606"] {
         let (sdp, _peer, _events) = offer().await;
         let mut client = Client::registered(&pbx, "1000").await;
