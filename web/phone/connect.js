@@ -1,6 +1,7 @@
 // The one place where a phone is made. Logs in to the PBX that this page came from.
 
 import { AudioEngine } from './audio.js';
+import { settings } from './kept.js';
 import { init } from './offhook.js';
 
 /**
@@ -10,7 +11,8 @@ import { init } from './offhook.js';
 export async function connect({ user, password }, turn, made) {
   // Conferences in the page, calls that outlive a reload, and one tab at a time.
   const more = { keepCalls: true, oneTab: turn, audio: new AudioEngine() };
-  const { phone, pbx, destroy } = await init({ username: user, secret: password, pbxURL: location.origin, ...more });
+  const deviceIds = { microphoneId: settings.microphone, cameraId: settings.camera };
+  const { phone, pbx, destroy } = await init({ username: user, secret: password, pbxURL: location.origin, deviceIds, ...more });
   made(phone);
   let cause;
   phone.once('registrationFailed', (told) => (cause = told));

@@ -12,8 +12,7 @@ export function createIncoming({ act, hasCamera }) {
   const cards = new Map();
 
   const cardOf = (call) => {
-    const known = cards.get(call.callId);
-    if (known) return known;
+    if (cards.has(call.callId)) return cards.get(call.callId);
     const id = `incoming-${cards.size}-${Math.round(call.made)}`;
     const [face, title, number, kind] = [avatar({}), el('h2', { id }), el('p', { class: 'soft' }), el('p', { class: 'soft kind' })];
     const hint = el('p', { class: 'soft', id: `${id}-hint` }, t.second);

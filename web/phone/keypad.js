@@ -62,9 +62,11 @@ export function createKeypad({ call, sound }) {
   for (const name of ['pointerup', 'pointerleave', 'pointercancel']) zero.addEventListener(name, () => clearTimeout(timer));
 
   const dial = async (withVideo) => {
-    const wanted = number.value.replace(/[\s()-]/g, '');
+    const { value } = number;
+    const wanted = value.replace(/[\s()-]/g, '');
     if (!wanted) return number.focus();
-    if (await call(wanted, withVideo)) {
+    // The next number may be there already.
+    if ((await call(wanted, withVideo)) && number.value === value) {
       number.value = '';
       update();
     }

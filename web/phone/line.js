@@ -13,14 +13,12 @@ export function createLine({ phone, user, signal }) {
     put(element, 'data-state', state);
     say(text, words);
   };
-  phone.on('isRegisteredChange', (registered) => {
-    if (registered) tell('ready', texts.line.ready(user));
-    else tell('off', texts.line.off);
-  });
+  const begin = () => (phone.isRegistered ? tell('ready', texts.line.ready(user)) : tell('waiting', texts.line.connecting));
+  phone.on('isRegisteredChange', (registered) => (registered ? begin() : tell('off', texts.line.off)));
   phone.on('reconnecting', ({ delayMs }) => tell('waiting', texts.line.waiting(Math.max(1, Math.round(delayMs / 1_000)))));
-  phone.on('connected', () => phone.isRegistered || tell('waiting', texts.line.connecting));
+  phone.on('connected', begin);
   // The browser knows before the connection does.
   addEventListener('offline', () => tell('off', texts.line.offline), { signal });
-  tell(phone.isRegistered ? 'ready' : 'waiting', phone.isRegistered ? texts.line.ready(user) : texts.line.connecting);
+  begin();
   return { element };
 }

@@ -15,6 +15,7 @@ import { createWaiting } from './waiting.js';
 const carried = login.carried();
 const app = document.getElementById('app');
 const sound = new Sound();
+let calls;
 
 /** Shows the log-in, with what was wrong before. */
 function showLogin(before) {
@@ -44,7 +45,6 @@ async function enter(account, keep, form) {
 
 /** `steal`: this tab is the phone now, whatever others are. */
 async function show(account, steal = false) {
-  let calls;
   let connection;
   let displaced = false;
   const turn = { steal, waits: () => showWaiting(account), signal: waiting.signal };
@@ -115,7 +115,8 @@ function enterAgain(account, steal) {
 
 /** Reloaded before the phone is there, the page has no calls to show for it: they still wait for the one after it. */
 function carryOn() {
-  login.carry(carried.account, carried.at);
+  // Those that it has got are kept anew.
+  login.carry(carried.account, calls?.all.length > 0 ? Date.now() : carried.at);
 }
 
 /** With each reload it would be refused again, or end the log-in of another place. */

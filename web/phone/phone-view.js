@@ -300,7 +300,8 @@ export function createPhoneView({ phone, pbx, close, calls, user, sound, left })
     else if (!call.answered || call.cause !== 'Terminated') notify(withAbout(ofEnd(call, name)));
     // Whoever was only asked is gone: back to the other side.
     const parent = call.status.isTransfer && calls.all.find(({ callId }) => callId === call.status.transferParent?.callId);
-    if (parent && !parent.transferring && parent.status.isHold) parent.session.unhold();
+    // Also if its hold is still under way.
+    if (parent && !parent.transferring) parent.session.unhold();
   });
   const withAbout = (error) => error && { ...error, about: 'call' };
   on(calls, 'transferFailed', ({ detail: { statusCode } }) => {

@@ -35,16 +35,14 @@ export function createRecent({ pbx, call }) {
   let asked = 0;
 
   const load = async (wanted = 1) => {
-    asked += 1;
-    const nth = asked;
+    const nth = ++asked;
     let loaded;
     try {
       loaded = await records(pbx, wanted);
     } catch {
       if (nth !== asked) return;
       const again = el('button', { class: 'plain', type: 'button', onclick: () => load(wanted) }, t.again);
-      problem.replaceChildren(el('p', {}, t.failed), again);
-      return;
+      return problem.replaceChildren(el('p', {}, t.failed), again);
     }
     // Another one was asked for meanwhile.
     if (nth !== asked) return;

@@ -64,8 +64,7 @@ export class Sound extends EventTarget {
 
   /** The ringtone once, as a sample. */
   sample(name) {
-    const pattern = RINGTONES[name];
-    if (pattern) this.#schedule(pattern, settings.volume * 0.4);
+    this.#schedule(RINGTONES[name] ?? [], settings.volume * 0.4);
   }
 
   /** The sound of a key. */

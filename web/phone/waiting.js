@@ -6,7 +6,6 @@ import { texts } from './texts.js';
 /** `here()`: the user wants the phone in this tab. */
 export function createWaiting(user, here) {
   const t = texts.waiting;
-  const button = el('button', { class: 'primary wide', type: 'button', onclick: here }, t.here);
   const element = el(
     'main',
     { class: 'login' },
@@ -16,7 +15,7 @@ export function createWaiting(user, here) {
       icon('handset'),
       el('h1', { id: 'waiting-title', tabindex: '-1' }, t.title),
       el('p', { class: 'soft', role: 'status' }, t.lead(user)),
-      button,
+      el('button', { class: 'primary wide', type: 'button', onclick: here }, t.here),
       el('p', { class: 'soft small' }, t.warning),
     ),
   );

@@ -54,6 +54,20 @@ test('a number by click: keys, the last one taken back, ringing, and given up', 
   assert.ok(await page.isVisible('#number'));
 });
 
+test('what is typed while a call is being made stays', async () => {
+  const page = await scene.phone();
+  await page.evaluate(() => {
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = (wanted) => new Promise((resolve) => (window.allow = resolve)).then(() => open(wanted));
+  });
+  await dial(page, '600');
+  await page.waitForFunction(() => window.allow);
+  await page.fill('#number', '1002');
+  await page.evaluate(() => window.allow());
+  await state(page, 'talking');
+  assert.equal(await page.inputValue('#number'), '1002');
+});
+
 test('zero for long is a plus, and the next zero a zero, wherever the pointer or the finger went', async () => {
   const page = await scene.phone();
   const value = (wanted) => page.waitForFunction((wanted) => document.querySelector('#number').value === wanted, wanted);

@@ -48,6 +48,33 @@ test('a reload in a call keeps the call and asks for no password; one without as
   await page.waitForSelector('#user');
 });
 
+test('a reload in a call keeps its microphone, or takes the usual one if that is gone', async () => {
+  const before = () => {
+    window.asked = [];
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = (wanted) => {
+      window.asked.push(wanted.audio.deviceId?.exact ?? null);
+      return open(wanted);
+    };
+  };
+  const page = await scene.phone('1000', { before });
+  const far = await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  await page.click('#tab-settings');
+  const chosen = await page.waitForFunction(() => document.querySelector('#microphone option:last-child:not([value=""])')?.value).then((found) => found.jsonValue());
+  await page.selectOption('#microphone', chosen);
+  await page.waitForFunction((chosen) => window.asked.at(-1) === chosen, chosen);
+  await page.reload();
+  await state(page, 'talking', 20_000);
+  assert.deepEqual(await page.evaluate(() => window.asked), [chosen]);
+  await page.evaluate(() => localStorage.setItem('offhook.settings', JSON.stringify({ microphone: 'gone' })));
+  await page.reload();
+  await state(page, 'talking', 20_000);
+  assert.deepEqual(await page.evaluate(() => window.asked), ['gone', null]);
+  assert.equal(far.events('ended').length, 0);
+});
+
 test('a reload in a call whose log-in finds no network keeps the call with the next reload', async () => {
   const page = await scene.phone();
   const far = await scene.native('1001', ['answer', '--echo']);
@@ -83,6 +110,34 @@ test('a reload in a call that is reloaded before it has logged in keeps the call
   await idle(page);
   await page.reload();
   await page.waitForSelector('#user');
+});
+
+test('a reload in a call that is reloaded once more while it registers for long keeps the call, too', async () => {
+  // The second page's log-in is through, and its registration waits; the third comes half a minute later.
+  const before = () => {
+    window.late = () => {
+      const now = Date.now;
+      Date.now = () => now() + 25_000;
+    };
+    if (window.name === 'third') window.late();
+    if (window.name !== 'second') return;
+    window.WebSocket = class extends WebSocket {
+      send(text) {
+        if (!text.startsWith('REGISTER ')) super.send(text);
+      }
+    };
+  };
+  const page = await scene.phone('1000', { before });
+  const far = await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  await page.evaluate(() => (window.name = 'second'));
+  await page.reload();
+  await page.waitForFunction(() => window.connections.length > 0);
+  await page.evaluate(() => ((window.name = 'third'), window.late()));
+  await page.reload();
+  await state(page, 'talking', 20_000);
+  assert.equal(far.events('ended').length, 0);
 });
 
 test('a second tab says that it waits, and is the phone when the first has gone', async () => {

@@ -93,6 +93,34 @@ test('asked first and left at that: back to the one who waits', async () => {
   assert.equal(await page.getAttribute('.phone', 'data-calls'), '1');
 });
 
+test('asked first and given up before the one who waits is on hold: back to them all the same', async () => {
+  // What puts somebody on hold waits for the test.
+  const before = () => {
+    window.sent = [];
+    window.WebSocket = class extends WebSocket {
+      send(text) {
+        window.sent.push(text);
+        if (!/^INVITE [^]*a=sendonly/.test(text)) return super.send(text);
+        window.holds = () => super.send(text);
+      }
+    };
+  };
+  const page = await scene.phone('1000', { before });
+  await scene.native('1001', ['answer', '--echo']);
+  await dial(page, '1001');
+  await state(page, 'talking');
+  await mayCall(page);
+  await page.click(control('transfer'));
+  await page.fill('#transfer-number', '606');
+  await page.click('dialog button >> text=Ask first');
+  await page.waitForFunction(() => window.holds);
+  await page.click('.consult >> text=Cancel');
+  await page.waitForSelector('.phone[data-calls="1"]');
+  const marked = await page.evaluate(() => (window.holds(), window.sent.length));
+  await page.waitForFunction((marked) => window.sent.slice(marked).some((text) => /^INVITE [^]*a=sendrecv/.test(text)), marked);
+  await state(page, 'talking');
+});
+
 test('the list of calls: taken, called, missed; a click calls back', async () => {
   const page = await scene.phone('1003');
   await page.click('#tab-recent');
