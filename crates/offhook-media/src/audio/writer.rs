@@ -249,6 +249,10 @@ fn unwritable(path: &Path, reason: impl ToString) -> MediaError {
     MediaError::UnwritableWav { path: path.display().to_string(), reason: reason.to_string() }
 }
 
+/// Bytes of samples that a WAV can hold: its sizes have 32 bits, and the header counts in one of them.
+const LARGEST: u64 = u32::MAX as u64 - 36;
+const FULL: &str = "a WAV holds no more than 4 GiB; what was recorded until then is complete";
+
 /// A WAV file whose header is brought up to date as it grows.
 struct WavFile {
     path: PathBuf,
@@ -293,20 +297,27 @@ impl WavFile {
     }
 
     fn append(&mut self, samples: &[i16]) {
-        // A WAV holds 4 GB; what would not fit is left out.
-        if self.failed.is_some() || self.bytes + samples.len() as u64 * 2 > u64::from(u32::MAX) - 36 {
+        if self.failed.is_some() {
             return;
         }
-        let written = samples.iter().try_for_each(|s| self.file.write_all(&s.to_le_bytes()));
-        self.bytes += samples.len() as u64 * 2;
-        self.blocks += 1;
-        let result =
-            written.and_then(|()| if self.blocks.is_multiple_of(HEADER_EVERY) { self.update_header() } else { Ok(()) });
+        let result = if self.bytes + samples.len() as u64 * 2 > LARGEST {
+            // What there is stays a whole file.
+            self.update_header().and_then(|()| self.file.flush()).and(Err(std::io::Error::other(FULL)))
+        } else {
+            self.write(samples)
+        };
         self.failed = result.err().map(|e| unwritable(&self.path, e));
         if let (Some(error), Some(reply)) = (&self.failed, self.reply.take_if(|_| self.failed.is_some())) {
             // Nobody may be waiting.
             let _ = reply.send(Err(error.clone()));
         }
+    }
+
+    fn write(&mut self, samples: &[i16]) -> std::io::Result<()> {
+        samples.iter().try_for_each(|s| self.file.write_all(&s.to_le_bytes()))?;
+        self.bytes += samples.len() as u64 * 2;
+        self.blocks += 1;
+        if self.blocks.is_multiple_of(HEADER_EVERY) { self.update_header() } else { Ok(()) }
     }
 
     /// The sizes are written after the samples they count: a cut leaves a file that is short, not broken.
@@ -356,6 +367,27 @@ mod tests {
         wav.append(&[1; 100]);
         wav.finish();
         std::fs::remove_file(&path).expect("it was there");
+    }
+
+    #[test]
+    fn a_file_that_is_full_is_told_once_and_whole() {
+        let path = std::env::temp_dir().join(format!("offhook-full-{}.wav", std::process::id()));
+        let (reply, mut told) = oneshot::channel();
+        let mut wav = WavFile::create(&path, 8_000, 2, Arc::default(), reply).expect("a file");
+        // Of which only the end is there.
+        wav.bytes = LARGEST - 203;
+        wav.append(&[1; 100]);
+        assert!(told.try_recv().is_err(), "it just fits");
+        let written = wav.bytes;
+        wav.append(&[1; 100]);
+        let Ok(Err(MediaError::UnwritableWav { reason, .. })) = told.try_recv() else { panic!("it is told at once") };
+        assert!(reason.contains("4 GiB"), "{reason}");
+        wav.append(&[1]);
+        wav.finish();
+        let file = std::fs::read(&path).expect("it is there");
+        std::fs::remove_file(&path).expect("it was there");
+        let size = |at: usize| u64::from(u32::from_le_bytes(file[at..at + 4].try_into().expect("four")));
+        assert_eq!((size(4), size(40), file.len()), (written + 36, written, 44 + 200));
     }
 
     #[tokio::test]
