@@ -157,16 +157,22 @@ impl Negotiation {
 
     /// An offer; it stays pending.
     pub(crate) fn offer(&mut self, direction: Direction, video: Option<Direction>, transport: &Transport) -> String {
-        let codecs: Vec<_> = self.ours.iter().map(|&codec| (codec, self.payload_type(codec))).collect();
+        let noise_pt = self.agreed.as_ref().and_then(|agreed| agreed.noise).unwrap_or(NOISE_PT);
+        let mut taken = self.known_payload_types();
+        taken.push(noise_pt);
+        let mut codecs = Vec::with_capacity(self.ours.len());
+        for &codec in &self.ours {
+            let known = self.pts.iter().find(|known| known.0 == codec).map(|known| known.1);
+            codecs.push((codec, known.unwrap_or_else(|| take(usual_payload_type(codec), &mut taken))));
+        }
         let mut events = self.event_pts.clone();
         for (pt, clock) in [(EVENT_48K_PT, 48_000), (EVENT_8K_PT, 8_000)] {
             let wanted = clock == 8_000 || self.ours.contains(&Codec::Opus);
-            let taken = codecs.iter().any(|c| c.1 == pt) || events.iter().any(|e| e.0 == pt);
-            if wanted && !taken && events.iter().all(|e| e.1 != clock) {
-                events.push((pt, clock));
+            if wanted && events.iter().all(|e| e.1 != clock) {
+                events.push((take(pt, &mut taken), clock));
             }
         }
-        let noise = self.noise_for(&codecs).then_some(self.agreed.as_ref().and_then(|a| a.noise).unwrap_or(NOISE_PT));
+        let noise = self.noise_for(&codecs).then_some(noise_pt);
         self.version += 1;
         let mut lines =
             if self.lines.is_empty() { vec![fresh_line("audio", "0".to_owned())] } else { self.lines.clone() };
@@ -339,6 +345,14 @@ impl Negotiation {
     }
 
     fn settle(&mut self, agreed: Agreed) {
+        let audio = agreed.codecs.iter().map(|codec| codec.1).chain(agreed.events.iter().map(|event| event.0));
+        let video = agreed.video.iter().flat_map(|video| &video.codecs).map(|codec| codec.1);
+        // What the peer calls by a number now is called nothing else any more.
+        for pt in audio.chain(agreed.noise).chain(video) {
+            self.pts.retain(|known| known.1 != pt);
+            self.event_pts.retain(|known| known.0 != pt);
+            self.video_pts.retain(|known| known.1 != pt);
+        }
         for &(codec, pt) in &agreed.codecs {
             self.pts.retain(|known| known.0 != codec);
             self.pts.push((codec, pt));
@@ -406,22 +420,34 @@ impl Negotiation {
         self.noise && codecs.iter().any(|(codec, _)| *codec != Codec::Opus)
     }
 
-    fn payload_type(&self, codec: Codec) -> u8 {
-        self.pts.iter().find(|known| known.0 == codec).map_or(
-            match codec {
-                Codec::Opus => OPUS_PT,
-                Codec::Pcmu => 0,
-                Codec::G722 => 9,
-                Codec::Pcma => 8,
-            },
-            |known| known.1,
-        )
+    /// All payload types that mean something.
+    fn known_payload_types(&self) -> Vec<u8> {
+        let audio = self.pts.iter().map(|known| known.1).chain(self.event_pts.iter().map(|known| known.0));
+        audio.chain(self.video_pts.iter().map(|known| known.1)).collect()
     }
 
     fn no_common_codec(&self, remote: &RemoteDescription) -> SdpRefusal {
         let ours: Vec<_> = self.ours.iter().map(|codec| codec.name()).collect();
         SdpRefusal::NoCommonCodec { theirs: remote.codec_names.clone(), ours: ours.join(", ") }
     }
+}
+
+/// The payload type under which a codec is offered to who has not named one.
+fn usual_payload_type(codec: Codec) -> u8 {
+    match codec {
+        Codec::Opus => OPUS_PT,
+        Codec::Pcmu => 0,
+        Codec::G722 => 9,
+        Codec::Pcma => 8,
+    }
+}
+
+/// This payload type, or where it means something else already, one that means nothing; far from those that are usual.
+fn take(usual: u8, taken: &mut Vec<u8>) -> u8 {
+    let free = |pt: &u8| !taken.contains(pt);
+    let pt = std::iter::once(usual).chain((98..128).rev()).find(free).unwrap_or(usual);
+    taken.push(pt);
+    pt
 }
 
 fn fresh_line(kind: &str, mid: String) -> MediaLine {
@@ -452,6 +478,64 @@ mod tests {
         let mut far = negotiation(codecs);
         let remote = far.read_offer(offer).unwrap();
         far.answer(&remote, Direction::SendRecv, video, &transport(), true)
+    }
+
+    /// Payload types of what is offered next, by name.
+    fn offered(ours: &mut Negotiation) -> Vec<(u8, String)> {
+        let offer = ours.offer(Direction::SendRecv, Some(Direction::SendRecv), &transport());
+        ours.rollback();
+        let maps: Vec<_> = lines(&offer, "a=rtpmap:")
+            .into_iter()
+            .filter_map(|line| line["a=rtpmap:".len()..].split_once(' '))
+            .map(|(pt, name)| (pt.parse().unwrap(), name.to_owned()))
+            .collect();
+        let mut pts: Vec<u8> = maps.iter().map(|map| map.0).collect();
+        pts.sort_unstable();
+        pts.dedup();
+        assert_eq!(pts.len(), maps.len(), "no payload type means two things: {offer}");
+        maps
+    }
+
+    #[test]
+    fn what_the_peer_calls_by_the_number_of_ours_leaves_ours_another() {
+        let base = negotiation(&[Codec::Pcmu]).offer(Direction::SendRecv, None, &transport());
+        let usual = "a=rtpmap:101 telephone-event/8000\r\n";
+        assert!(base.contains(usual) && base.contains(" 101\r\n"), "{base}");
+        for pt in [111u8, 110, 96, 97, 127] {
+            // The peer has events where we would offer Opus, events at its clock, or video.
+            let theirs = base
+                .replace(usual, &format!("a=rtpmap:{pt} telephone-event/8000\r\n"))
+                .replace(" 101\r\n", &format!(" {pt}\r\n"))
+                .replace("a=fmtp:101", &format!("a=fmtp:{pt}"));
+            let mut ours = negotiation(&[Codec::Opus, Codec::Pcmu]);
+            let remote = ours.read_offer(&theirs).unwrap();
+            ours.answer(&remote, Direction::SendRecv, None, &transport(), true);
+            let maps = offered(&mut ours);
+            assert!(maps.contains(&(pt, "telephone-event/8000".to_owned())), "{maps:?}");
+            for name in ["opus/48000/2", "telephone-event/48000", "VP8/90000", "H264/90000"] {
+                assert!(maps.iter().any(|map| map.1 == name), "{name} is offered with {pt}: {maps:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_that_the_peer_gives_another_meaning_in_the_call_has_only_that() {
+        let full = negotiation(&[Codec::Opus, Codec::Pcmu]).offer(Direction::SendRecv, None, &transport());
+        let mut ours = negotiation(&[Codec::Opus, Codec::Pcmu]);
+        let remote = ours.read_offer(&full).unwrap();
+        ours.answer(&remote, Direction::SendRecv, None, &transport(), true);
+        let before = offered(&mut ours);
+        assert!(before.contains(&(111, "opus/48000/2".to_owned())));
+        assert_eq!(offered(&mut ours), before, "they keep their meaning");
+        // Another far end behind the same server: 111 are its events, and it has no Opus.
+        let base = negotiation(&[Codec::Pcmu]).offer(Direction::SendRecv, None, &transport());
+        let theirs = base
+            .replace("a=rtpmap:101", "a=rtpmap:111")
+            .replace(" 101\r\n", " 111\r\n")
+            .replace("a=fmtp:101", "a=fmtp:111");
+        let remote = ours.read_offer(&theirs).unwrap();
+        ours.answer(&remote, Direction::SendRecv, None, &transport(), false);
+        assert!(offered(&mut ours).contains(&(111, "telephone-event/8000".to_owned())));
     }
 
     #[test]
