@@ -113,15 +113,18 @@ test('each request is made as the contract has it, with the bare token and nothi
   assert.equal(await page.evaluate((params) => softphone.init(params), params), null);
   const token = await page.evaluate(() => pbx.token);
   await pbx.until(() => pbx.sockets[0]?.texts.length, 'a subscription');
+  // Then the settings are read again: of what changed since the log-in, nobody has told.
+  const again = SETTINGS.filter((path) => path !== 'extension/getregisterinfo');
+  await pbx.until(() => again.every((path) => pbx.requests(path).length === 2), 'the settings, again');
   const [product, login, ...later] = pbx.asked;
   assert.deepEqual([product.method, product.path, product.headers.authorization], ['GET', '/api/v1.0/pbx/getproduct', undefined]);
   assert.equal(new URLSearchParams(product.query).get('host'), new URL(pbx.url).host);
   const source = { username: '1000', password: params.secret, login_source: null, login_jump: 'sdk' };
   assert.deepEqual([login.method, login.path, login.body], ['POST', '/api/v1.0/login', source]);
-  const subscribe = later.pop();
+  const [subscribe] = later.splice(later.findIndex(({ path }) => path === '/api/v1.0/subscribe'), 1);
   assert.deepEqual([subscribe.path, subscribe.query], ['/api/v1.0/subscribe', `?access_token=${token}`]);
   const paths = later.map(({ method, path }) => `${method} ${path.slice('/api/v1.0/'.length)}`);
-  assert.deepEqual(paths.sort(), [...SETTINGS.map((path) => `GET ${path}`), 'POST dct/init'].sort());
+  assert.deepEqual(paths.sort(), [...[...SETTINGS, ...again].map((path) => `GET ${path}`), 'POST dct/init'].sort());
   assert.deepEqual(pbx.requests('dct/init')[0].body, { type: 'call' });
   for (const { path, headers } of later) assert.equal(headers.authorization, token, path);
   // A browser cannot open a WebSocket without them.

@@ -19,7 +19,9 @@ fn an_outdated_password_is_fetched_again_and_used_once_more() {
     let command = world.act(A, |phone, now| phone.start(now)).expect("starts");
     world.run(1_000);
     assert_eq!(world.outcome(A, command), Some(Ok(())));
-    assert_eq!(world.api.asked(), ["extension/getregisterinfo"]);
+    // The settings are read with the first subscription.
+    let settings = ["licenseservice/get", "extension/getpersonalglobal", "extension/getpersonal"];
+    assert_eq!(world.api.asked(), [&settings[..], &["extension/getregisterinfo"]].concat());
     assert_eq!(
         world.log(A),
         ["connected", "registrationFailed Authentication Error -201", "registered", "isRegisteredChange true"]

@@ -1,4 +1,4 @@
-//! Settings are read again when the subscription is back: what changed meanwhile was told to nobody.
+//! Settings are read again when the subscription is there, and when it is back: what changed meanwhile was told to nobody.
 
 mod common;
 
@@ -28,8 +28,12 @@ fn set_personal(api: &mut Api, field: &str, value: Value) {
 }
 
 #[test]
-fn they_are_read_when_it_is_back_and_not_at_the_beginning() {
-    let mut world = World::with_pbx(|_| {});
+fn they_are_read_when_it_is_there_and_when_it_is_back_and_not_in_between() {
+    let mut world = World::with_pbx_unregistered(|_| {});
+    world.api.clear();
+    world.run(1_000);
+    assert_eq!(settings_asked(&world), SETTINGS, "of what changed since the log-in, nobody has told");
+    world.api.clear();
     world.run(60_000);
     assert_eq!(settings_asked(&world), common::NOTHING);
     while_lost(&mut world, |_| {});

@@ -221,3 +221,14 @@ fn a_socket_that_never_opens_is_given_up_and_tried_again() {
     assert_eq!(names[..3], ["open ", "close", "open "]);
     assert!(world.phone(A).pbx().is_some_and(|pbx| !pbx.is_destroyed()));
 }
+
+#[test]
+fn what_changes_between_the_log_in_and_the_first_subscription_is_read() {
+    let mut world = World::with_pbx_unregistered(|_| {});
+    world.api.change("extension/getpersonalglobal", "/fqdn_domain", json!("new.example"));
+    let urls =
+        |world: &World| world.phone(A).config().ice_servers.iter().flat_map(|s| s.urls.clone()).collect::<Vec<_>>();
+    assert_eq!(urls(&world), ["stun:office.example:11009"]);
+    world.run(1_000);
+    assert_eq!(urls(&world), ["stun:new.example:11009"]);
+}

@@ -79,8 +79,6 @@ pub(crate) struct Subscription {
     state: State,
     /// Failures in a row.
     failures: u32,
-    /// How often it was opened, or tried to be.
-    begun: u64,
     /// When anything came or was asked for last.
     heard: Millis,
     /// The heartbeat must be answered by then.
@@ -115,9 +113,9 @@ pub(crate) enum Happened {
     TokenLost,
     /// The socket could not be opened, perhaps for that.
     TokenDoubted,
-    /// It is subscribed to anew: what the PBX told since it was subscribed last, or since the log-in, may not have been
+    /// It is subscribed to (anew): what the PBX told since it was subscribed last, or since the log-in, may not have been
     /// heard.
-    Resubscribed,
+    Subscribed,
     /// A message for us.
     Message(Value),
 }
@@ -129,7 +127,6 @@ impl Subscription {
             topics: Value::object([("topic_list", numbers(topics))]).write(),
             state: State::Idle,
             failures: 0,
-            begun: 0,
             heard: 0,
             answer_by: None,
             subscribed: 0,
@@ -183,9 +180,8 @@ impl Subscription {
                     self.heard = now;
                     self.answer_by = None;
                     self.subscribe(now, out);
-                    if self.begun > 1 {
-                        return Happened::Resubscribed;
-                    }
+                    // The first time too: what the PBX told since the log-in read the settings, nobody has heard.
+                    return Happened::Subscribed;
                 }
                 Happened::Nothing
             }
@@ -223,7 +219,6 @@ impl Subscription {
     // --- inside ---
 
     fn begin(&mut self, now: Millis, out: &mut Outbox) {
-        self.begun += 1;
         self.state = State::Opening { until: now + OPEN_MS };
         out.push(Output::Subscription(SubscriptionOutput::Open { url: self.url.clone() }));
     }

@@ -19,7 +19,7 @@ impl PbxOperator {
             Happened::Nothing => {}
             Happened::TokenLost => self.token_lost(now.mono, out),
             Happened::TokenDoubted => self.try_token(now.mono, out),
-            Happened::Resubscribed => self.read_settings(now.mono, out),
+            Happened::Subscribed => self.read_settings(now.mono, out),
             Happened::Message(_) if self.is_destroyed() => {}
             Happened::Message(message) => match Notice::read(&message) {
                 Ok(Some(notice)) => self.on_notice(now.mono, notice, out),

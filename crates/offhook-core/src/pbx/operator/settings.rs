@@ -1,4 +1,4 @@
-//! Settings that are read again: while the subscription was lost, the PBX could not tell that they changed.
+//! Settings that are read again: while there was no subscription, the PBX could not tell that they changed.
 
 use offhook_sip::{Millis, Secret};
 
@@ -59,7 +59,7 @@ impl Setting {
 }
 
 impl PbxOperator {
-    /// The subscription is there again after it was lost, or what was to be read then was not.
+    /// The subscription is there, for the first time or again, or what was to be read then was not.
     pub(super) fn read_settings(&mut self, now: Millis, out: &mut Outbox) {
         self.reread = None;
         if self.is_destroyed() {
