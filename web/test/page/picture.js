@@ -2,7 +2,7 @@
 
 const [WIDTH, HEIGHT] = [64, 48];
 
-/** `{width, colour, moved}` of a stream's video: its mean colour, and which share of the pixels changes within a second. */
+/** `{width, colour, moved}` of a stream's video: its mean colour, and which share of the pixels changes within a second; `null` if none is seen. */
 export async function picture(stream) {
   const video = document.createElement('video');
   video.muted = true;
@@ -16,7 +16,7 @@ export async function picture(stream) {
     const colour = [0, 1, 2].map((channel) => Math.round(mean(first, channel)));
     return { width: video.videoWidth, colour, moved };
   } catch (error) {
-    return { width: 0, colour: null, moved: 0, why: error.message };
+    return { width: 0, colour: null, moved: null, why: error.message };
   } finally {
     video.srcObject = null;
   }

@@ -245,7 +245,7 @@ class Softphone {
     const report = [...(await this.last.RTCSession.connection.getStats()).values()];
     const inbound = report.find((stats) => stats.type === 'inbound-rtp' && stats.kind === 'video') ?? {};
     const codec = report.find((stats) => stats.id === inbound.codecId)?.mimeType;
-    return { codec, decoded: inbound.framesDecoded ?? 0, keyFrames: inbound.keyFramesDecoded ?? 0, width: inbound.frameWidth };
+    return { codec, decoded: inbound.framesDecoded ?? 0, keyFrames: inbound.keyFramesDecoded ?? 0, packets: inbound.packetsReceived, width: inbound.frameWidth };
   }
 
   async stats() {
