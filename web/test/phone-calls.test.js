@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { PhoneScene, dial, focused, heard, idle, look, mayCall, spoken, state } from './lib/phone.js';
+import { PhoneScene, calm, dial, focused, heard, idle, look, mayCall, spoken, state } from './lib/phone.js';
 
 let scene;
 before(async () => (scene = await PhoneScene.open()));
@@ -13,7 +13,7 @@ after(() => scene.close());
 const control = (name) => `[data-control=${name}]`;
 
 test('a call to 600 by the keyboard: sound both ways, measured and drawn, and hung up', async () => {
-  const page = await scene.phone();
+  const page = await scene.phone('1000', { before: calm });
   await dial(page, '600');
   await state(page, 'talking');
   assert.equal(await focused(page), 'H2#far');
@@ -72,9 +72,13 @@ test('zero for long is a plus, and the next zero a zero, wherever the pointer or
   const page = await scene.phone();
   const value = (wanted) => page.waitForFunction((wanted) => document.querySelector('#number').value === wanted, wanted);
   const { x, y } = await page.locator('.keypad [data-key="0"]').boundingBox();
+  // Time passes only in a long press: no other becomes one on a busy machine.
+  await page.clock.install();
+  await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1_000));
   const press = async () => {
     await page.mouse.move(x + 9, y + 9);
     await page.mouse.down();
+    await page.clock.runFor(600);
   };
   await press();
   await value('+');
@@ -99,6 +103,7 @@ test('zero for long is a plus, and the next zero a zero, wherever the pointer or
   const touched = await page.context().newCDPSession(page);
   const touch = (type, ...touchPoints) => touched.send('Input.dispatchTouchEvent', { type, touchPoints });
   await touch('touchStart', { x: x + 9, y: y + 9 });
+  await page.clock.runFor(600);
   await value('+0+0+0+');
   await touch('touchEnd');
   await page.click('.keypad [data-key="0"]');

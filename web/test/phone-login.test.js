@@ -125,9 +125,10 @@ test('a connection that is lost is shown, and back by itself', async () => {
       };
     },
   });
+  // Both at once and from before: they are gone when it is back.
+  const lost = Promise.all(['.notice[data-about=line]', '.line[data-state="waiting"]'].map((shown) => page.waitForSelector(shown)));
   await page.evaluate(() => window.sockets.forEach((socket) => socket.close()));
-  // Both at once: they are gone when it is back.
-  await Promise.all([page.waitForSelector('.notice[data-about=line]'), page.waitForSelector('.line[data-state="waiting"]')]);
+  await lost;
   await look(page, 'lost');
   await page.waitForSelector('.line[data-state="ready"]', { timeout: 20_000 });
   await page.waitForSelector('.notice[data-about=line]', { state: 'detached' });
