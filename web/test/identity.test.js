@@ -195,7 +195,11 @@ test('a report: when the call began, the kind of path, what was received and wha
   await happened(page, 'confirmed');
   const first = (await happened(page, 'callReport')).payload[0].callReport;
   await hearTone(page, 440);
-  await until(page, () => Number(softphone.last.callReport.lksDuration) >= 6, undefined, 20_000);
+  const enough = () => {
+    const { lksDuration, lksAudioRx, lksAudioTx } = softphone.last.callReport;
+    return Number(lksDuration) >= 6 && Number(lksAudioRx) > 200 && Number(lksAudioTx) > 200;
+  };
+  await until(page, enough, undefined, 20_000);
   const [report, began, date] = await page.evaluate(() => {
     const { callReport, status } = softphone.last;
     const two = (number) => String(number).padStart(2, '0');

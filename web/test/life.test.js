@@ -173,7 +173,7 @@ test('a page that is told to stop while it comes back to its calls asks for no m
   await happened(third, 'incoming');
   await third.evaluate(() => softphone.answer());
   await happened(third, 'confirmed');
-  await until(page, () => softphone.sessions.every(({ status }) => status.callStatus !== 'calling'));
+  await until(page, () => softphone.sessions.every(({ status }) => status.callStatus === 'talking'));
   await reload(page);
   const asked = await page.evaluate(async (config) => {
     await softphone.make(config);
@@ -242,10 +242,15 @@ test('on another network the call gets another path', async () => {
   const mark = await page.evaluate(() => softphone.journal.mark());
   await page.evaluate(() => dispatchEvent(new Event('offline')));
   await happened(page, 'disconnected', { after: mark });
-  await page.evaluate(() => dispatchEvent(new Event('online')));
-  const lost = await happened(page, 'reconnecting', { after: mark });
-  const back = await happened(page, 'reconnected', { after: mark });
-  assert.ok(back.at - lost.at < 2_000, `${back.at - lost.at} ms`);
+  // At once, and not when the connection that is being made has failed.
+  const opened = await page.evaluate(() => {
+    const before = softphone.sockets().length;
+    dispatchEvent(new Event('online'));
+    return softphone.sockets().length - before;
+  });
+  assert.equal(opened, 1);
+  await happened(page, 'reconnecting', { after: mark });
+  await happened(page, 'reconnected', { after: mark });
   assert.notEqual(await ufrag(), before);
   await hearTone(page, 880);
   await hearTone(other, 440);
@@ -269,9 +274,14 @@ test('a path that has failed is looked for anew', async () => {
 test('a server that says nothing any more is left, also when its connection stays open', async () => {
   const { port } = new URL(scene.ws);
   const through = new Set();
+  // A text of one line break, of the server's (RFC 5626 §3.5.1, RFC 6455 §5.2).
+  const PONG = Buffer.from([0x81, 2, 13, 10]);
+  let answered;
+  const pong = new Promise((resolve) => (answered = resolve));
   const proxy = createServer((client) => {
     const server = connect(Number(port), '127.0.0.1');
     through.add(client.pipe(server)).add(server.pipe(client));
+    server.on('data', (data) => data.includes(PONG) && answered(true));
     for (const socket of [client, server]) socket.on('error', () => {});
   });
   await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
@@ -280,7 +290,8 @@ test('a server that says nothing any more is left, also when its connection stay
     const page = await scene.phone('1000', { server });
     // It has answered a keep-alive once.
     const mark = await page.evaluate(() => softphone.journal.mark());
-    await new Promise((resolve) => setTimeout(resolve, 31_000));
+    const late = new Promise((resolve) => setTimeout(resolve, 40_000, false).unref());
+    assert.ok(await Promise.race([pong, late]));
     for (const socket of through) socket.pause().unpipe();
     await happened(page, 'disconnected', { after: mark, timeoutMs: 60_000 });
     await happened(page, 'registered', { after: mark, timeoutMs: 20_000 });
