@@ -131,6 +131,11 @@ async function hearToneOnceUp(page) {
 
 /// Encrypted packets go both ways.
 async function assertFlowing(page) {
+  await page.evaluate(async () => {
+    const end = performance.now() + 10_000;
+    const enough = ({ packetsReceived, packetsSent }) => packetsReceived > 20 && packetsSent > 20;
+    while (!enough(await softphone.stats()) && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+  });
   const stats = await page.evaluate(() => softphone.stats());
   const text = JSON.stringify(stats);
   assert.equal(stats.codec, 'audio/opus', text);
