@@ -229,14 +229,32 @@ async fn addresses_that_cannot_be_bound_are_refused_at_once() {
     assert_eq!(refused, Some(MediaError::NoAddress));
 }
 
+/// Tells when it was asked for the fiftieth time, a second after the first.
+struct Asked {
+    times: u32,
+    told: std::sync::mpsc::Sender<()>,
+}
+
+impl AudioSourceFn for Asked {
+    fn fill(&mut self, _: u32, _: &mut [i16]) -> SourceState {
+        self.times += 1;
+        if self.times == 50 {
+            self.told.send(()).expect("the test waits");
+        }
+        SourceState::Playing
+    }
+}
+
 #[tokio::test]
 async fn a_program_that_blocks_its_runtime_is_not_heard() {
     let (mut a, mut b) = (End::new(&[Codec::Pcmu]), End::new(&[Codec::Pcmu]));
     connect(&mut a, &mut b).await;
     let sent = async |end: &End| end.peer.stats().await.expect("open").outbound.packets_sent;
+    let (asked, second) = std::sync::mpsc::channel();
     let before = sent(&a).await;
-    // The only thread of this runtime.
-    std::thread::sleep(Duration::from_secs(1));
+    a.peer.set_source(AudioSource::Custom(Box::new(Asked { times: 0, told: asked })));
+    // The only thread of this runtime, for what is a second where the machine has time.
+    second.recv_timeout(LIMIT).expect("the source is asked on");
     let meanwhile = sent(&a).await - before;
     assert!(meanwhile >= 45, "{meanwhile} packets in a second");
 }
@@ -279,6 +297,14 @@ async fn a_bot_speaks_and_hears_at_its_own_rate() {
     assert!(took > Duration::from_millis(1_500), "the queue of 200 ms holds the bot back: {took:?}");
     let mut heard = vec![0; RATE as usize * 5 / 2];
     assert_eq!(timeout(LIMIT, ear.read(&mut heard)).await.expect("in time"), heard.len());
+    // The call was up for as long as the machine took until the first was said and heard.
+    let silent = heard.iter().position(|sample| sample.unsigned_abs() > 100).unwrap_or(heard.len());
+    let mut more = heard.split_off(silent.saturating_sub(RATE as usize / 10));
+    std::mem::swap(&mut heard, &mut more);
+    if !more.is_empty() {
+        assert_eq!(timeout(LIMIT, ear.read(&mut more)).await.expect("in time"), more.len());
+        heard.extend_from_slice(&more);
+    }
     let mut expected = Vec::new();
     Resampler::new(24_000, RATE).expect("rates").process(&said, &mut expected);
     let found = correlation(&expected, &heard);
@@ -298,13 +324,12 @@ async fn an_interrupted_bot_is_silent_at_once() {
     let written = mouth.try_write(&vec![8_000; 80_000]).expect("open");
     assert_eq!(written, 80_000);
     assert_eq!(mouth.try_write(&[1, 2, 3]).expect("open"), 0, "the queue is full");
-    b.wait(|event| matches!(event, PeerEvent::RemoteTrack { .. }).then_some(())).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(b.peer.stats().await.expect("open").inbound.level_dbfs > -20.0);
+    level(&b, |heard| heard > -20.0).await;
+    // Full again, so that it is long until it would be silent by itself.
+    mouth.try_write(&vec![8_000; 80_000]).expect("open");
     mouth.clear();
     assert_eq!(mouth.queued(), Duration::ZERO);
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    assert!(b.peer.stats().await.expect("open").inbound.level_dbfs < -60.0);
+    timeout(LIMIT / 2, level(&b, |heard| heard < -60.0)).await.expect("long before all of it would have been said");
 }
 
 #[tokio::test]

@@ -55,6 +55,34 @@ pub async fn connect(a: &mut End, b: &mut End) {
     b.connected().await;
 }
 
+/// Waits until an end hears at such a level, dBFS: how long that takes is the machine's affair.
+pub async fn level(end: &End, wanted: impl Fn(f64) -> bool) {
+    let mut last = 0.0;
+    let heard = timeout(LIMIT, async {
+        loop {
+            last = end.peer.stats().await.expect("open").inbound.level_dbfs;
+            if wanted(last) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    if heard.await.is_err() {
+        panic!("heard at {last} dBFS");
+    }
+}
+
+/// Waits until an end has received so many packets.
+pub async fn packets(end: &End, count: u64) {
+    timeout(LIMIT, async {
+        while end.peer.stats().await.expect("open").inbound.packets_received < count {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("the packets come in time");
+}
+
 /// One offer of `a` and the answer of `b`; gives both texts.
 pub async fn negotiate(a: &End, b: &End, offered: Direction, wanted: Direction) -> (String, String) {
     let offer = a.peer.create_offer(offered).await.expect("offer");

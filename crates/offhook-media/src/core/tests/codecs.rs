@@ -1,7 +1,12 @@
 //! Codecs in a call: what is offered, in which order, and what comes through.
 
+#[path = "../../../tests/common/detect.rs"]
+mod detect;
+
+use detect::detect;
+
 use super::*;
-use crate::audio::WavSource;
+use crate::audio::{Resampler, WavSource};
 
 /// Plays a tone made at 16 kHz: a codec at 8 kHz gets of it what is below 4 kHz.
 fn tone(pair: &mut Pair, side: usize, frequency: f64) {
@@ -195,4 +200,26 @@ fn a_digit_with_another_clock_than_the_audio_does_not_change_what_a_report_says_
         assert_eq!(clock(&pair), 48_000.0);
     }
     assert!(pair.sides[1].has(&PeerEvent::Dtmf { tone: '5', duration_ms: 200 }));
+}
+
+#[test]
+fn tones_in_the_audio_are_detected_at_the_far_end_through_both_codecs() {
+    for codec in [Codec::Pcmu, Codec::Opus] {
+        let mut pair = Pair::connected(&[codec]);
+        // A voice that is in nobody's way.
+        pair.sides[0].play(AudioSource::Tone(ToneSpec::new(300.0)));
+        pair.sides[1].level();
+        pair.run(500);
+        let (reply, mut sent) = Reply::channel();
+        pair.sides[0].core.send_tones(parse_tones("159#d*0ab", 100, 100).unwrap(), reply);
+        pair.run(1_900);
+        assert_eq!(sent.try_recv(), Ok(Ok(())));
+        pair.run(700);
+        let heard = std::mem::take(&mut *pair.sides[1].heard.0.lock().unwrap());
+        let mut narrow = Vec::new();
+        Resampler::new(codec.sample_rate(), 8_000).unwrap().process(&heard, &mut narrow);
+        assert_eq!(detect(&narrow, 8_000), "v159#D*0ABv", "{codec}: and the voice is silent meanwhile");
+        let event = pair.sides[1].events.iter().find(|event| matches!(event, PeerEvent::Dtmf { .. }));
+        assert_eq!(event, None, "no telephone-event was sent");
+    }
 }
