@@ -302,3 +302,37 @@ fn timestamps_go_on_from_what_was_relayed_last() {
         }
     }
 }
+
+#[test]
+fn of_two_sources_that_a_leg_hears_at_once_only_the_newer_is_passed_on() {
+    use crate::core::engine::RtpIn;
+    let mut pair = leg();
+    // Nothing else comes to it.
+    pair.sides[1].path = Box::new(|_| None);
+    pair.run(300);
+    pair.sides[0].events.clear();
+    let mut passed = Vec::new();
+    for n in 0..100u16 {
+        // The second is there from the fortieth to the seventieth.
+        for source in (1..=2u8).filter(|source| *source == 1 || (40..70).contains(&n)) {
+            let (ssrc, seq, payload) = (u32::from(source), n + 1_000 * u16::from(source), [source; 160]);
+            let timestamp = u32::from(n) * 160;
+            let rtp = RtpIn { ssrc, pt: 0, seq, timestamp, marker: false, payload: payload.as_slice().into() };
+            pair.sides[0].core.packet(pair.now, &rtp);
+        }
+        while let Some(output) = pair.sides[0].core.poll_output() {
+            match output {
+                Output::Relay(Relayed::Audio { payload, .. }) => passed.push((payload[0], n)),
+                Output::Event(event) => pair.sides[0].events.push(event),
+                _ => {}
+            }
+        }
+        pair.run(20);
+    }
+    let of = |source| passed.iter().filter(move |(from, _)| *from == source).map(|(_, n)| *n);
+    assert!(of(2).eq(40..70), "{passed:?}");
+    // Up to its packet that comes right before the other's first, and from 200 ms after the other's last.
+    assert!(of(1).eq((0..=40).chain(79..100)), "{passed:?}");
+    let tracks = pair.sides[0].events.iter().filter(|event| matches!(event, PeerEvent::RemoteTrack { .. })).count();
+    assert_eq!(tracks, 3, "{:?}", pair.sides[0].events);
+}
