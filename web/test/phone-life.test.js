@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { PhoneScene, dial, focused, heard, idle, look, state } from './lib/phone.js';
+import { PhoneScene, dial, focused, heard, idle, look, state, subscribed } from './lib/phone.js';
 
 let scene;
 before(async () => (scene = await PhoneScene.open()));
@@ -12,12 +12,14 @@ after(() => scene.close());
 
 const ready = (page) => page.waitForSelector('.line[data-state="ready"]');
 
-/** Waits until the call has lasted so many seconds, as the page says. */
-function lasts(page, least) {
-  return page.waitForFunction((least) => {
+/** Waits until the call has lasted so many seconds, as the page says; gives how many. */
+async function lasts(page, least) {
+  const handle = await page.waitForFunction((least) => {
     const [, minutes, seconds] = /(\d+):(\d\d)/.exec(document.querySelector('.state').textContent) ?? [];
-    return minutes * 60 + Number(seconds) >= least;
+    const lasted = minutes * 60 + Number(seconds);
+    return lasted >= least && lasted;
   }, least);
+  return handle.jsonValue();
 }
 
 async function logIn(page, user = '1000', password = `secret-${user}`) {
@@ -194,27 +196,14 @@ test('a second tab whose log-in fails after it has waited asks again, and says w
 });
 
 test('a second tab that waits when the user logs in elsewhere asks again, and no reload undoes that', async () => {
-  const before = () => {
-    window.WebSocket = class extends WebSocket {
-      constructor(...parameters) {
-        super(...parameters);
-        if (/subscribe/.test(this.url)) window.subscription = this;
-      }
-    };
-  };
-  const first = await scene.phone('1000', { before });
+  const first = await scene.phone();
   const second = await scene.page({ beside: first });
   await second.click('label[for=keep]');
   await logIn(second);
   await second.waitForSelector('text=open in another tab');
   await second.reload();
   await second.waitForSelector('text=open in another tab');
-  // A heartbeat is answered once the PBX tells this page what happens.
-  await first.waitForFunction(() => window.subscription?.readyState === WebSocket.OPEN);
-  await first.evaluate(() => new Promise((resolve) => {
-    window.subscription.addEventListener('message', resolve, { once: true });
-    window.subscription.send('heartbeat');
-  }));
+  await subscribed(first);
   const elsewhere = await scene.phone();
   await second.waitForSelector('.problem p');
   assert.match(await second.textContent('.problem'), /logged in elsewhere/);
@@ -235,16 +224,16 @@ test('a log-in after another has the page for itself: devices that change distur
   await dial(page, '600');
   await state(page, 'talking');
   await heard(page, ({ playing }) => playing);
-  await lasts(page, 1);
   const playing = () => page.evaluate(() => new Set(window.players.filter(({ paused, srcObject }) => !paused && srcObject?.active)).size);
   const before = await playing();
+  const lasted = await lasts(page, 1);
   await page.evaluate(() => {
     window.titles = new Set();
     new MutationObserver(() => window.titles.add(document.title)).observe(document.querySelector('title'), { childList: true });
     navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
   });
   // The page has drawn itself anew by then.
-  await lasts(page, 3);
+  await lasts(page, lasted + 2);
   assert.deepEqual(await page.evaluate(() => [...window.titles]), [await page.title()]);
   assert.match(await page.title(), /^Call with/);
   assert.equal(await playing(), before, 'the far end is heard as often as before');

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { PhoneScene, dial, focused, heard, idle, look, mayCall, state } from './lib/phone.js';
+import { PhoneScene, dial, focused, heard, idle, look, mayCall, state, subscribed } from './lib/phone.js';
 
 let scene;
 before(async () => (scene = await PhoneScene.open()));
@@ -294,6 +294,7 @@ test('the test of the microphone ends with the log-in, whoever ends that', async
   await page.click('text=Test the microphone');
   await opened(page, 2, 1);
   // Another device logs in as the same extension.
+  await subscribed(page);
   await scene.phone();
   await page.waitForSelector('.problem p');
   await opened(page, 2, 0);

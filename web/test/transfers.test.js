@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { hearTone } from '../../interop/jssip/lib/scene.js';
+import { heardTone, hearTone, listen } from '../../interop/jssip/lib/scene.js';
 import { readWav, secondsOfTone, writeTone } from '../../interop/jssip/lib/wav.js';
 import { Scene, happened, journal, until } from './lib/scene.js';
 import { Wire, status } from './lib/wire.js';
@@ -75,8 +75,9 @@ test('a native phone transfers a page, which hears its new far end', async () =>
   const parameters = ['--play', scene.others.path('1001.wav'), '--transfer-after', '8s', '--transfer-to', '1002'];
   const transferor = await scene.native('1001', ['call', '1000', ...parameters]);
   await happened(page, 'incoming');
+  await listen(page);
   await page.evaluate(() => softphone.answer());
-  await hearTone(page, SAYS[1001]);
+  await heardTone(page, SAYS[1001]);
   assert.equal(await transferor.exit(), 0);
   await hearTone(page, SAYS[1002]);
   await target.hears(PAGE_SAYS);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { Scene, happened, hearTone } from '../lib/scene.js';
+import { Scene, happened, heardTone, hearTone, listen } from '../lib/scene.js';
 import { readWav, secondsOfTone, writeTone } from '../lib/wav.js';
 
 // What each phone says, Hz. No one is a harmonic of another.
@@ -71,8 +71,10 @@ for (const [how, options] of [['blind', []], ['attended', ['--transfer-attended'
     const page = await scene.phone('1000');
     const target = await answering('1002');
     const transferor = await transferring('1001', '1000', ['--transfer-to', '1002', ...options], '5s');
+    // The transferor is there for five seconds only.
+    await listen(page);
     await answer(page);
-    await hearTone(page, SAYS[1001]);
+    await heardTone(page, SAYS[1001]);
 
     assert.equal(await transferor.exit(), 0);
     await hearTone(page, SAYS[1002]);

@@ -21,6 +21,12 @@ function spy() {
       window.calledAt = performance.now();
     }
   };
+  window.WebSocket = class extends WebSocket {
+    constructor(...parameters) {
+      super(...parameters);
+      if (/subscribe/.test(this.url)) window.subscription = this;
+    }
+  };
   window.players = [];
   const { play } = HTMLMediaElement.prototype;
   HTMLMediaElement.prototype.play = function () {
@@ -29,6 +35,15 @@ function spy() {
   };
   window.blocked = [];
   document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => window.blocked.push(`${violatedDirective} ${blockedURI}`));
+}
+
+/** Waits until the PBX tells this page what happens: a heartbeat is answered then. */
+export async function subscribed(page) {
+  await page.waitForFunction(() => window.subscription?.readyState === WebSocket.OPEN);
+  await page.evaluate(() => new Promise((resolve) => {
+    window.subscription.addEventListener('message', resolve, { once: true });
+    window.subscription.send('heartbeat');
+  }));
 }
 
 /** `before` of a page: what it measures is a calm network's, whatever a busy machine does to packets. */

@@ -34,7 +34,7 @@ export async function sign(url, username) {
 export class PSeries {
   /** Every request: `{method, path, query, headers, body}`. */
   asked = [];
-  /** Subscription sockets that are open, each with the `texts` it got. */
+  /** Subscription sockets that are open, each with the `texts` it got, and `at`: when. */
   sockets = [];
   /** The next subscriptions are refused with this status. */
   refuse = 0;
@@ -160,7 +160,7 @@ export class PSeries {
     const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);
     const upgraded = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade';
     socket.write(`${upgraded}\r\nSec-WebSocket-Accept: ${accept.digest('base64')}\r\n\r\n`);
-    socket.texts = [];
+    Object.assign(socket, { texts: [], at: [] });
     this.sockets.push(socket);
     // Of node's HTTP server, a connection that the other side ends stays open on this one: so does one that a page gave up.
     socket.on('end', () => socket.end());
@@ -172,6 +172,7 @@ export class PSeries {
         if (message.opcode === 8) socket.end();
         if (message.opcode !== 1) continue;
         socket.texts.push(message.text);
+        socket.at.push(Date.now());
         if (message.text === 'heartbeat' && this.heartbeats) socket.write(frame('heartbeat response'));
         if (message.text.startsWith('{')) socket.write(frame('{"errcode":0,"errmsg":"SUCCESS"}'));
       }
