@@ -64,7 +64,8 @@ export class Sound extends EventTarget {
 
   /** The ringtone once, as a sample. */
   sample(name) {
-    this.#schedule(RINGTONES[name] ?? [], settings.volume * 0.4);
+    const pattern = RINGTONES[name];
+    if (pattern) this.#schedule(pattern, settings.volume * 0.4);
   }
 
   /** The sound of a key. */
