@@ -191,6 +191,7 @@ export interface PhoneConfig {
    * The page goes on with its calls when it is reloaded, or another page of this site is opened in the tab, and makes a phone
    * of the same user and server there and starts it within 20 s: later they are ended. Without it they end with the page. Calls
    * of a tab that is closed are then not ended by this side: what is not heard of any more, the server has to end.
+   * A call keeps its ICE policy and codecs, and not ICE servers of its own: those have passwords. It goes over the phone's then.
    */
   keepCalls?: boolean;
   /** Of several tabs, one registers; the others wait until it has gone (Web Locks). A tab that brings calls along comes first. */
