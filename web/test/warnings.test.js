@@ -59,6 +59,7 @@ test('round trip, jitter, loss and score: warned of and cleared', { timeout: 120
 
 test('a microphone that gives nothing is warned of, unless it is muted', { timeout: 120_000 }, async () => {
   const page = await scene.phone('1000');
+  await page.evaluate(() => (softphone.measures(), softphone.measure(softphone.calm)));
   await page.evaluate(() => softphone.call('600'));
   await happened(page, 'confirmed');
   await page.evaluate(() => softphone.sources.at(-1).setLevel(0));
