@@ -1,7 +1,7 @@
 // Makes dist/: the wasm module, and everything else in one ES module or one script beside it. Tells what they weigh.
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,11 +29,6 @@ cargo(['build', '--locked', '--package', 'offhook-web', '--target', TARGET, '--p
 const { target_directory: target } = JSON.parse(cargo(['metadata', '--format-version', '1', '--no-deps', '--locked']));
 const module = join(target, TARGET, 'web/offhook_web.wasm');
 cargo(['run', '--locked', '--quiet', '--package', 'offhook-web-build', '--', module, here('build')]);
-// For each call, the glue frees what it has copied of the arguments if a later one is refused: ours are all texts by then. And nobody
-// has a core with `using`.
-const freed = /(let ptr\d.*;\n) *try \{\n((?:.*\n)*?) *\} catch \(e\) \{\n(?: *if \(ptr\d+\) \{.*\n)+ *throw e;\n *\}\n/g;
-const glue = readFileSync(here('build/offhook_web.js'), 'utf8');
-writeFileSync(here('build/offhook_web.js'), glue.replace(freed, '$1$2').replace(/^if \(Symbol\.dispose\).*\n/gm, ''));
 mkdirSync(here('dist'), { recursive: true });
 copyFileSync(here('build/offhook_web_bg.wasm'), here('dist/offhook.wasm'));
 const bundle = (options) =>
