@@ -138,8 +138,7 @@ impl Phone {
         session.follow(referring);
         session.want_look_up();
         if self.current.as_ref() == Some(referring.call_id()) {
-            session.look_away_from(referring.call_id().clone());
-            self.current = Some(call_id.clone());
+            session.look_away_from(self.current.replace(call_id.clone()));
         }
         self.sessions.push(session);
         self.event(PhoneEvent::NewRtcSession { call_id: call_id.clone() });

@@ -258,12 +258,12 @@ impl Session {
             return;
         }
         self.identify(ctx.out, identity::asserted(headers));
-        if *method == Method::Invite {
+        if matches!(method, Method::Invite) {
             let is_invite_video = offer.as_deref().is_some_and(sdp::has_video);
             ctx.out.session(SessionEvent::Reinvite { call_id: self.call_id.clone(), is_invite_video });
         }
         // An UPDATE is to be answered at once (RFC 3311 §5.2): its sender gives up after 32 s.
-        let may_wait = *method != Method::Update;
+        let may_wait = !matches!(method, Method::Update);
         match self.negotiation.phase() {
             Phase::Stable => self.take_remote_offer(ctx, offer, may_wait),
             // Ours has not left yet: theirs goes first.

@@ -100,38 +100,27 @@ impl Session {
     }
 
     fn on_ice(&mut self, ctx: &mut Ctx<'_>, state: IceState) {
-        if self.confirmed {
-            self.ice_is(ctx, state);
-            if self.ice_lost {
-                self.offer_if_due(ctx);
-            }
-        } else {
-            // A call that rings has lost nothing: a server may open its port with the answer.
-            self.early_ice = Some(state);
-        }
-    }
-
-    /// The call is confirmed: what was no loss under early media is one if it lasts. The caller carries on.
-    pub(super) fn look_at_ice(&mut self, ctx: &mut Ctx<'_>) {
-        if let Some(state) = self.early_ice.take() {
-            self.ice_is(ctx, state);
-        }
-    }
-
-    fn ice_is(&mut self, ctx: &mut Ctx<'_>, state: IceState) {
         let lost = matches!(state, IceState::Disconnected | IceState::Failed);
-        let (code, message) = match (lost, self.ice_lost) {
-            (true, false) => ("ice-connectivity-lost", "The media path to the far end is lost"),
-            (false, true) if state == IceState::Connected => {
-                ("ice-connectivity-lost-cleared", "The media path to the far end is back")
-            }
-            _ => return,
-        };
-        self.ice_lost = lost;
-        self.find_path_at = None;
-        if lost {
-            self.want_path(ctx);
+        if lost == self.ice_lost || (!lost && state != IceState::Connected) {
+            return;
         }
+        self.ice_lost = lost;
+        // A call that rings has lost nothing: a server may open its port with the answer.
+        if self.confirmed {
+            self.tell_ice(ctx);
+            self.offer_if_due(ctx);
+        }
+    }
+
+    /// The media path is lost, or back. The caller carries on.
+    pub(super) fn tell_ice(&mut self, ctx: &mut Ctx<'_>) {
+        self.find_path_at = None;
+        let (code, message) = if self.ice_lost {
+            self.want_path(ctx);
+            ("ice-connectivity-lost", "The media path to the far end is lost")
+        } else {
+            ("ice-connectivity-lost-cleared", "The media path to the far end is back")
+        };
         let call_id = self.call_id.clone();
         ctx.out.session(SessionEvent::WarningMessage { call_id, code, message: message.to_owned() });
         self.tell_lost(ctx);

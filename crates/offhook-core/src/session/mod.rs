@@ -31,7 +31,7 @@ use crate::error::PhoneError;
 use crate::events::SessionEvent;
 use crate::identity::Identity;
 use crate::io::{CommandId, Now};
-use crate::media::{EarlyDialog, IceState, MediaCommand, MediaRequest, StreamId, Volume};
+use crate::media::{EarlyDialog, MediaCommand, MediaRequest, StreamId, Volume};
 use crate::negotiation::Negotiation;
 use crate::report::{Report, Reporter};
 use crate::status::{CallState, CallStatus, CommunicationType, RecordStatus, StatusPatch, TransferParent};
@@ -71,8 +71,6 @@ pub struct Session {
     local_sdp: Option<String>,
     remote_sdp: Option<String>,
     ice_lost: bool,
-    /// What it was last before the call was confirmed.
-    early_ice: Option<IceState>,
     /// When to look for another path again.
     find_path_at: Option<Millis>,
     signalling_lost: bool,
@@ -228,7 +226,6 @@ impl Session {
             local_sdp: None,
             remote_sdp: None,
             ice_lost: false,
-            early_ice: None,
             find_path_at: None,
             signalling_lost: false,
             told_lost: false,
@@ -340,8 +337,8 @@ impl Session {
         self.referrer = Some(referrer);
     }
 
-    pub(crate) fn look_away_from(&mut self, referring: CallId) {
-        self.looked_away_from = Some(referring);
+    pub(crate) fn look_away_from(&mut self, referring: Option<CallId>) {
+        self.looked_away_from = referring;
     }
 
     /// The call that the user looked at before this one, of which nothing has come.

@@ -8,10 +8,9 @@ use super::conference::Membership;
 use super::{Ctx, Session, Setup};
 use crate::call_id::CallId;
 use crate::config::CallOptions;
-use crate::events::SessionEvent;
 use crate::identity::Identity;
 use crate::io::Now;
-use crate::media::{Direction, MediaCommand};
+use crate::media::Direction;
 use crate::negotiation::Negotiation;
 use crate::status::{CallState, CommunicationType, RecordStatus, StaticPatch, StatusPatch};
 
@@ -123,12 +122,7 @@ impl Session {
 
     /// Opens its media; the exchange follows when signalling is back.
     pub(crate) fn begin_again(&mut self, ctx: &mut Ctx<'_>) {
-        self.media_open = true;
-        let options = ctx.config.complete(CallOptions { video: self.status.is_video, ..CallOptions::default() });
-        ctx.out.media(&self.call_id, MediaCommand::Open { options });
-        self.silence_as_due(ctx.out);
-        let call_id = self.call_id.clone();
-        ctx.out.session(SessionEvent::Peerconnection { call_id });
+        self.open_peer(ctx, CallOptions { video: self.status.is_video, ..CallOptions::default() });
         self.tell_lost(ctx);
         self.begin_reports(ctx);
     }

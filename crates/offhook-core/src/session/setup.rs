@@ -216,7 +216,6 @@ impl Session {
     // --- both ---
 
     fn open_media(&mut self, ctx: &mut Ctx<'_>, mut options: CallOptions) {
-        self.media_open = true;
         if let Some(before) = &self.follows {
             // Not the microphone: natively it is the whole phone's, and the user may have chosen another since.
             let CallOptions { codecs, ice_servers, ice_transport_policy, .. } = CallOptions::clone(before);
@@ -224,8 +223,14 @@ impl Session {
         }
         // Without what the phone adds: its servers may be others by the time that another call goes on from this one.
         self.follows = Some(Box::new(options.clone()));
-        options = ctx.config.complete(options);
         self.plan_recording(&options);
+        self.open_peer(ctx, options);
+    }
+
+    /// Opens the peer connection, as loud or silent as the call is.
+    pub(super) fn open_peer(&mut self, ctx: &mut Ctx<'_>, options: CallOptions) {
+        self.media_open = true;
+        let options = ctx.config.complete(options);
         ctx.out.media(&self.call_id, MediaCommand::Open { options });
         self.silence_as_due(ctx.out);
         if self.volume != Volume::FULL {
@@ -263,7 +268,10 @@ impl Session {
         ctx.out.session(SessionEvent::Confirmed { call_id: self.call_id.clone() });
         self.settle_where(ctx.out, |w| w == Waiting::Confirmed, &Ok(()));
         self.notify_referrer(ctx, 200);
-        self.look_at_ice(ctx);
+        // What was no loss under early media is one now.
+        if self.ice_lost {
+            self.tell_ice(ctx);
+        }
         // It may have been lost since the ACK.
         self.tell_lost(ctx);
     }

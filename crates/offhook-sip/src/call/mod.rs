@@ -220,7 +220,6 @@ impl Agent {
         if has_moved {
             self.modify_left_behind(call);
         }
-        self.fire_due();
         Ok(())
     }
 
