@@ -38,16 +38,13 @@ impl Phone {
         self.waiting_offered = offered;
     }
 
-    /// A call is over. `back_to`: the answered call that takes its place, if it is still there.
+    /// A call is over.
     pub(super) fn leave_current(&mut self, gone: &CallId, back_to: Option<&CallId>) {
-        if self.current.as_ref() != Some(gone) {
-            return;
-        }
-        self.current = None;
-        for session in self.sessions.iter().filter(|session| session.is_accepted() && !session.is_ending()) {
-            if self.current.is_none() || self.current.as_ref() != back_to {
-                self.current = Some(session.call_id().clone());
-            }
+        if self.current.as_ref() == Some(gone) {
+            let there = |session: &&Session| session.is_accepted() && !session.is_ending();
+            let before = self.sessions.iter().filter(there).find(|session| Some(session.call_id()) == back_to);
+            let next = before.or_else(|| self.sessions.iter().rev().find(there));
+            self.current = next.map(|session| session.call_id().clone());
         }
     }
 }
