@@ -59,15 +59,16 @@ async fn a_nonce_of_ones_own_making_is_refused() {
     Client::registered(&pbx, "1000").await;
 }
 
-/// Whoever guesses is refused on all connections for a while, the right password too; others are not.
+/// Whoever guesses is refused on all connections for a while, the right password too; others are not. (At the owner's address, where
+/// there are twenty tries; the switch's own tests have others.)
 #[tokio::test]
 async fn passwords_cannot_be_guessed_on_many_connections() {
     let pbx = pbx().await;
     let mut owner = Client::registered(&pbx, "1000").await;
-    for guess in 0..11 {
+    for guess in 0..21 {
         let mut client = Client::connect(&pbx).await;
         // Who it says it is counts for nothing.
-        let (claimed, status) = (if guess % 2 == 0 { "1000" } else { "1001" }, if guess < 10 { 401 } else { 503 });
+        let (claimed, status) = (if guess % 2 == 0 { "1000" } else { "1001" }, if guess < 20 { 401 } else { 503 });
         let register = client.request("REGISTER", "sip:localhost", claimed, claimed);
         let response = client.authenticated(register, "1000", &format!("guess-{guess}")).await;
         assert_eq!(response.status, status, "{guess}: {}", response.text);
@@ -77,7 +78,7 @@ async fn passwords_cannot_be_guessed_on_many_connections() {
     let refusal = client.authenticated(register, "1000", "secret-1000").await;
     assert_eq!(refusal.status, 503, "{}", refusal.text);
     let wait: u64 = refusal.header("Retry-After").parse().expect("seconds");
-    assert!((1..=30).contains(&wait), "{wait}");
+    assert!((1..=6).contains(&wait), "{wait}");
     Client::registered(&pbx, "1001").await;
 
     let refresh = owner.request("REGISTER", "sip:localhost", "1000", "1000").header("Expires: 600");
