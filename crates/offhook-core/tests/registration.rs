@@ -3,7 +3,7 @@
 mod common;
 
 use common::{A, B, World, response};
-use offhook_core::{Cause, Credentials, PhoneError, PhoneEvent, ReconnectPolicy, Session};
+use offhook_core::{Cause, Credentials, PhoneError, PhoneEvent, ReconnectPolicy};
 
 fn start(world: &mut World) -> offhook_core::CommandId {
     world.act(A, |phone, now| phone.start(now)).expect("starts")
@@ -106,34 +106,6 @@ fn a_server_that_does_not_answer_is_asked_again() {
     world.lose = Box::new(|_, _, _| false);
     world.run(5_000);
     assert_eq!(world.log(A), ["connected", "registered", "isRegisteredChange true"]);
-}
-
-#[test]
-fn a_connection_on_which_anything_came_since_outlives_a_register_without_an_answer() {
-    let mut world = World::unregistered(2, |_| {});
-    world.lose = Box::new(|who, to_server, text| who == B && to_server && text.starts_with("REGISTER"));
-    for who in [A, B] {
-        world.act(who, |phone, now| phone.start(now)).expect("starts");
-    }
-    world.run(20_000);
-    let (_, b) = world.ring();
-    world.run(20_000);
-    let told = world.log(B);
-    assert!(told.contains(&"registrationFailed Request Timeout -201".to_owned()), "{told:?}");
-    assert!(told.contains(&"reconnecting 1".to_owned()), "{told:?}");
-    assert!(world.phone(B).is_connected(), "a message has come: the connection is none that nobody is at");
-    assert!(world.phone(B).session(&b).is_some_and(|call| call.status().is_ring), "nor does the call end");
-    world.act(B, |phone, now| phone.answer(now, &b, Default::default())).expect("rings still");
-    world.run(500);
-    world.lose = Box::new(|_, _, _| false);
-    world.run(60_000);
-    assert!(world.phone(B).is_registered() && world.phone(B).session(&b).is_some_and(Session::is_accepted));
-    // Without a sign of life it is replaced, though it had one before.
-    world.lose = Box::new(|who, _, _| who == B);
-    world.act(B, |phone, now| phone.reregister(now, None)).expect("started");
-    world.clear(B);
-    world.run(33_000);
-    assert!(world.log(B).iter().any(|event| event.starts_with("disconnected")));
 }
 
 #[test]

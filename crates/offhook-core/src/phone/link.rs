@@ -22,9 +22,6 @@ const MOST_FAREWELLS: usize = 64;
 /// How long closing the connection may take after that.
 const CLOSE_MS: Millis = 2_000;
 
-/// A REGISTER without an answer is given up after so long (timer F, RFC 3261 §17.1.2.2).
-const SILENCE_MS: Millis = 32_000;
-
 /// The connection and the registration.
 #[derive(Debug, Default)]
 pub(super) struct Link {
@@ -32,8 +29,6 @@ pub(super) struct Link {
     wanted: bool,
     transport: Transport,
     connections: u64,
-    /// When anything came over it last.
-    heard: Millis,
     registration: Option<RegistrationId>,
     registered: bool,
     /// A REGISTER waits for its answer.
@@ -211,11 +206,6 @@ impl Phone {
         self.finish_stopping();
     }
 
-    /// Something came over the connection.
-    pub(super) fn heard_something(&mut self, now: Now) {
-        self.link.heard = now.mono;
-    }
-
     /// Waiting was for a network that was there no more.
     pub(super) fn network_changed(&mut self, now: Now) {
         if self.link.transport == Transport::Closed && self.link.retry.take().is_some() {
@@ -384,10 +374,7 @@ impl Phone {
         if used_up || !temporary {
             return;
         }
-        // What came since the REGISTER was sent shows that the connection is alive: a registrar that says nothing must not
-        // cost the calls that ring on it.
-        let is_silent = self.link.heard + SILENCE_MS <= now.mono;
-        if cause == Cause::RequestTimeout && status.is_none() && is_silent {
+        if cause == Cause::RequestTimeout && status.is_none() {
             // Nobody may be there any more, and the system not know it yet: a failed flow is replaced by another
             // (RFC 5626 §4.5). Its end arranges for the next attempt.
             self.drop_link();

@@ -161,7 +161,6 @@ impl Phone {
         match input {
             Input::TransportConnected { secure } => self.transport_connected(now, secure),
             Input::TransportReceived(data) => {
-                self.heard_something(now);
                 if let Some(connection) = self.sip.connection {
                     self.sip.input(now, offhook_sip::Input::Received { connection, data });
                 }
