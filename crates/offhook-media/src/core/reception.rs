@@ -45,12 +45,14 @@ impl Sources {
         let speaks = match self.current {
             Some((current, _)) if current.ssrc == ssrc => current.speaks || !event,
             Some((current, last)) => {
-                let replaced = self.replaced.iter().find(|known| known.ssrc == ssrc);
-                match replaced {
-                    _ if now - last >= QUIET => {}
-                    Some(known) if known.speaks || !event => return Taken::No,
-                    _ if event => return Taken::Beside,
-                    _ => {}
+                if now - last < QUIET {
+                    let replaced = self.replaced.iter().find(|known| known.ssrc == ssrc);
+                    if replaced.is_some_and(|known| known.speaks || !event) {
+                        return Taken::No;
+                    }
+                    if event {
+                        return Taken::Beside;
+                    }
                 }
                 self.replaced.retain(|known| known.ssrc != ssrc);
                 if self.replaced.len() >= MAX_REPLACED {

@@ -20,7 +20,7 @@ impl Silence {
         Self { packets: 0, looked: now, lasted: Duration::ZERO }
     }
 
-    /// So many packets have come until now; `None`: the far end has closed its side. Says whether there was nothing new for
+    /// So many packets have come until now; `None`: the connection has failed. Says whether there was nothing new for
     /// `timeout`, which begins anew then. It is looked at every `interval`.
     pub(super) fn look(&mut self, now: Instant, received: Option<u64>, timeout: Duration, interval: Duration) -> bool {
         let since = now.duration_since(std::mem::replace(&mut self.looked, now));
