@@ -200,17 +200,22 @@ fn an_early_fork_with_a_wrong_certificate_that_answers_ends_the_call() {
     assert!(failed && !us.side.has(&PeerEvent::Connected), "{:?}", us.side.events);
 }
 
+/// A session border controller that opens its port with the answer has given early media; gives its description too.
+fn rings_for_a_minute(lite: bool) -> (Us, Other, String) {
+    let mut us = Us::new();
+    let offer = us.side.core.create_offer(us.now, Direction::SendRecv).unwrap();
+    us.side.core.set_early(us.now, true);
+    let mut other = Other::new(us.now, lite, None, 5_000);
+    let early = answer(&mut other, &offer);
+    us.side.core.accept_answer(us.now, &early).unwrap();
+    us.talk(&mut other, 60_000, true);
+    (us, other, early)
+}
+
 #[test]
 fn early_media_may_come_up_when_the_call_is_answered() {
     for lite in [true, false] {
-        let mut us = Us::new();
-        let offer = us.side.core.create_offer(us.now, Direction::SendRecv).unwrap();
-        us.side.core.set_early(us.now, true);
-        // A session border controller that opens its port with the answer.
-        let mut other = Other::new(us.now, lite, None, 5_000);
-        let early = answer(&mut other, &offer);
-        us.side.core.accept_answer(us.now, &early).unwrap();
-        us.talk(&mut other, 60_000, true);
+        let (mut us, mut other, early) = rings_for_a_minute(lite);
         assert!(!us.side.core.is_closed(), "it rings on: {:?}", us.side.events);
         us.side.core.accept_answer(us.now, &early).unwrap();
         us.side.core.set_early(us.now, false);
@@ -221,13 +226,7 @@ fn early_media_may_come_up_when_the_call_is_answered() {
 
 #[test]
 fn early_media_that_does_not_come_up_when_the_call_is_answered_ends_it() {
-    let mut us = Us::new();
-    let offer = us.side.core.create_offer(us.now, Direction::SendRecv).unwrap();
-    us.side.core.set_early(us.now, true);
-    let mut other = Other::new(us.now, true, None, 5_000);
-    let early = answer(&mut other, &offer);
-    us.side.core.accept_answer(us.now, &early).unwrap();
-    us.talk(&mut other, 60_000, true);
+    let (mut us, mut other, _) = rings_for_a_minute(true);
     us.side.core.set_early(us.now, false);
     us.talk(&mut other, 14_000, true);
     assert!(!us.side.core.is_closed());
